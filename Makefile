@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+# make            modules and daemon
+# make run        the main job in a guest, on a page (PAGE=file, several pages too)
+# make check      the tests; make check SUITES="unit uapi" some of them
+# make install    everything under $(DESTDIR)
+# make help       the rest
+
+prefix      ?= /usr
+sysconfdir  ?= /etc
+bindir      := $(prefix)/bin
+libexecdir  := $(prefix)/libexec/ifax
+unitdir     := $(prefix)/lib/systemd/system
+KVER        ?= $(shell ls -1 /lib/modules 2>/dev/null | sort -V | tail -n 1)
+KDIR        ?= /lib/modules/$(KVER)/build
+B           ?= build
+V           ?= 0
+Q           := $(if $(filter 1,$(V)),,@)
+
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+PKGS    := libsystemd libudev libtiff-4 gmime-3.0 libssl libcrypto libcares sqlite3 pangocairo libgsasl
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
+VERSION := $(shell cat daemon/VERSION 2>/dev/null || echo 0)
+USERINC := -Idaemon -Iuapi -Ikernel/t4 -Ikernel/include
+PKGC     = $(eval PKGC := $(shell pkg-config --cflags $(PKGS)))$(PKGC)
+PKGL     = $(eval PKGL := $(shell pkg-config --libs $(PKGS)))$(PKGL)
+UCFLAGS  = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DIFAX_VERSION='"$(VERSION)"' $(WARN) $(WERROR) \
+	   $(CFLAGS) $(SANFLAGS) $(USERINC) $(PKGC)
+
+# Variants build beside each other: make SAN=1 ... goes to build/san
+ifdef SAN
+B        := $(B)/san
+SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+endif
+ifdef CI
+WERROR   := -Werror
+endif
+
+ROOMS    := base page mail smtp pop3 net store device service bus worker
+T4_SRC   := $(wildcard kernel/t4/*.c)
+LIB_SRC  := $(filter-out daemon/worker/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
+CTL_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard daemon/ctl/*.c))
+MODEL_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard kernel/model/*.c))
+UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_AUX := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+PROGRAMS := $(B)/ifaxd $(B)/ifaxctl $(B)/ifax-worker
+
+.PHONY: all modules daemon unit clean run check check-full bench help install format
+all: modules daemon
+
+modules: setup
+	$(Q)+$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+daemon: setup
+	$(Q)+$(MAKE) --no-print-directory programs
+
+.PHONY: programs setup
+programs: $(PROGRAMS)
+
+# Installs missing packages (Debian), saying which; does nothing where all are there.
+setup:
+	$(Q)tests/setup build
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC      $@")
+	$(Q)$(CC) $(UCFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/libifax.a: $(LIB_OBJ)
+	$(if $(Q),@echo "  AR      $@")
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/ifaxd: $(B)/daemon/main.o $(B)/libifax.a
+$(B)/ifaxctl: $(CTL_OBJ) $(B)/libifax.a
+$(B)/ifax-worker: $(B)/daemon/worker/main.o $(B)/libifax.a
+$(PROGRAMS):
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL)
+
+unit: $(UNIT)
+$(B)/unit/%: $(B)/tests/unit/%.o $(UNIT_AUX) $(MODEL_OBJ) $(B)/libifax.a
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL) -lcmocka
+
+run:
+	$(Q)tests/setup build guest
+	$(Q)tests/vm/run-main-job $(PAGE)
+
+check:
+	$(Q)tests/setup build guest check
+	$(Q)tests/run $(or $(SUITES),default)
+
+clean:
+	rm -rf build out
+	-$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+include $(wildcard daemon/install.mk)
+
+help:
+	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
