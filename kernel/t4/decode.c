@@ -47,6 +47,7 @@ int t4_decoder_init(struct t4_decoder *d, const struct t4_params *p)
 	memset(d, 0, offsetof(struct t4_decoder, list));
 	d->p = *p;
 	d->damage.first_bad_row = ~0u;
+	d->past = ~0ull;
 	d->eols = p->coding == T4_MR;
 	d->line_2d = p->coding == T4_MMR;
 	memset(d->list[0], 0, sizeof(d->list[0][0]) * T4_LIST_HEAD);
@@ -232,8 +233,32 @@ static void deliver_good(struct t4_decoder *d, struct rows *out, enum dec_state 
 	deliver(d, out, next);
 }
 
+/*
+ * Zero bits just before where @r stands: an EOL may have begun in what was
+ * taken for the end of a run.
+ */
+static u32 zeros_behind(const struct t4_decoder *d, const struct t4_reader *r)
+{
+	u32 ahead = r->n / 8, i, z = 0;
+	const u8 *p = r->p;
+	u64 past = d->past;
+
+	if (ahead > (size_t)(p - r->start))
+		ahead = (u32)(p - r->start);
+	p -= ahead;
+	/* the bytes of this call that lie behind it, up to 8 of them */
+	for (i = p - r->start > 8 ? 8 : (u32)(p - r->start); i; i--)
+		past = past << 8 | p[-(s32)i];
+	if (r->lsb_first)
+		past = t4_reverse_bytes(past);
+	past >>= r->n - 8 * ahead;
+	while (z < EOL_ZEROS && !(past >> z & 1))
+		z++;
+	return z;
+}
+
 /* In place of a damaged row: the one above again, or white; then on from the next EOL. */
-static void deliver_bad(struct t4_decoder *d, struct rows *out)
+static void deliver_bad(struct t4_decoder *d, const struct t4_reader *r, struct rows *out)
 {
 	if (d->p.flags & T4_F_WHITEN) {
 		d->ref_n = 0;
@@ -246,7 +271,7 @@ static void deliver_bad(struct t4_decoder *d, struct rows *out)
 	d->damage.rows_bad++;
 	if (d->damage.max_bad_run < d->bad_run)
 		d->damage.max_bad_run = d->bad_run;
-	d->zeros = 0;
+	d->zeros = zeros_behind(d, r);
 	deliver(d, out, DEC_HUNT);
 }
 
@@ -286,7 +311,7 @@ static enum step start_line(struct t4_decoder *d, struct t4_reader *r, struct ro
 	d->horiz = 0;
 	d->state = DEC_LINE;
 	if (d->p.coding == T4_MR && d->line_2d && d->ref_bad)
-		deliver_bad(d, out);
+		deliver_bad(d, r, out);
 	return STEP_ON;
 }
 
@@ -364,21 +389,29 @@ static enum step check_line(struct t4_decoder *d, struct t4_reader *r, struct ro
 {
 	u32 z = zeros_ahead(r);
 
+	if (z < EOL_ZEROS && z == r->n)
+		return STEP_MORE;
 	if (z >= EOL_ZEROS)
 		deliver_good(d, out, DEC_START);
-	else if (z == r->n)
-		return STEP_MORE;
 	else
-		deliver_bad(d, out);
+		deliver_bad(d, r, out);
 	return STEP_ON;
+}
+
+/* The extension codes with which T.4 4.2.1.3.4 and T.6 2.2.4 enter the uncompressed mode. */
+static bool enters_uncompressed(const struct t4_decoder *d, const struct t4_reader *r)
+{
+	return d->line_2d && !d->horiz ? r->acc >> 54 == 0xf : r->acc >> 52 == 0xf;
 }
 
 static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
 {
 	enum step step = d->line_2d ? decode_2d(d, r) : decode_1d(d, r);
 
+	if (step == STEP_BAD && enters_uncompressed(d, r))
+		d->damage.flags |= T4_D_UNCOMPRESSED;
 	if (step == STEP_BAD && (d->eols || (d->p.flags & T4_F_EOL))) {
-		deliver_bad(d, out);
+		deliver_bad(d, r, out);
 		return STEP_ON;
 	}
 	if (step != STEP_ON)
@@ -450,11 +483,11 @@ int t4_decode(struct t4_decoder *d, const void *in, size_t in_len, bool last,
 	const u8 *start = in;
 	struct rows out = { .next = rows, .stride = stride, .left = nrows };
 	struct t4_reader r = {
-		.p = start, .end = start + in_len, .acc = d->acc, .n = d->nbits,
+		.start = start, .p = start, .end = start + in_len, .acc = d->acc, .n = d->nbits,
 		.lsb_first = d->p.flags & T4_F_LSB_FIRST,
 	};
 	bool was_stuck = d->state == DEC_STUCK;
-	size_t back;
+	size_t back, i;
 	int ret;
 
 	ret = decode_rows(d, &r, &out, last);
@@ -472,6 +505,8 @@ int t4_decode(struct t4_decoder *d, const void *in, size_t in_len, bool last,
 	d->nbits = r.n;
 	*consumed = (size_t)(r.p - start);
 	d->taken += *consumed;
+	for (i = *consumed > 8 ? *consumed - 8 : 0; i < *consumed; i++)
+		d->past = d->past << 8 | start[i];
 	*produced = nrows - out.left;
 	return ret;
 }

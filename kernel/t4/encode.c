@@ -60,7 +60,8 @@ static void put_run(struct t4_writer *w, u32 black, u32 run)
 }
 
 /* Two runs, the first of them of colour @black, behind @mode of @len bits. */
-static inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black, u32 run1, u32 run2)
+static inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black,
+				u32 run1, u32 run2)
 {
 	u32 code1, code2, len1, len2;
 

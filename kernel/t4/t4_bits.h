@@ -5,7 +5,7 @@
 
 #include "t4_port.h"
 
-#define T4_TOP_BIT	(1ull << 63)
+#define T4_TOP_BIT	0x8000000000000000ull
 
 #ifdef __KERNEL__
 #define t4_be64(x)	be64_to_cpu((__force __be64)(x))
@@ -95,7 +95,7 @@ static inline void t4_put_align(struct t4_writer *w)
  * input's next bits below them, never anything else.
  */
 struct t4_reader {
-	const u8 *p, *end;
+	const u8 *start, *p, *end;
 	u64 acc;
 	u32 n;
 	bool lsb_first;

@@ -33,6 +33,7 @@ struct t4_decoder {
 	u64 acc;		/* input bits taken but not decoded, from the top */
 	u32 nbits;
 	u64 taken;		/* bytes taken from the input so far */
+	u64 past;		/* the last 8 of them, as they came */
 	u32 bad_run;		/* consecutive bad rows, up to now */
 	u8 state;		/* enum dec_state in decode.c */
 	u8 eol_run;		/* EOLs met with nothing between */
