@@ -182,10 +182,13 @@ static toff_t memory_size(thandle_t h)
 	return ((struct memory_file *)h)->len;
 }
 
+/* The handler is libtiff's for all files; handles of other files are descriptors. */
+static struct memory_file *watched;
+
 static void complain(thandle_t h, const char *module, const char *format, va_list args)
 {
-	if (h)
-		((struct memory_file *)h)->complaints++;
+	if (watched && h == (thandle_t)watched)
+		watched->complaints++;
 }
 
 static TIFF *memory_open(struct memory_file *f, const char *mode)
@@ -195,6 +198,7 @@ static TIFF *memory_open(struct memory_file *f, const char *mode)
 	TIFFSetWarningHandlerExt(complain);
 	TIFFSetErrorHandlerExt(complain);
 	f->pos = 0;
+	watched = f;
 	return must(TIFFClientOpen("memory", mode, f, memory_read, memory_write, memory_seek,
 				   memory_close, memory_size, NULL, NULL));
 }
