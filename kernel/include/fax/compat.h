@@ -17,6 +17,13 @@
 #define FAX_CONST_DEV
 #endif
 
+/* platform drivers: remove() returns nothing, under this name */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define FAX_PLATFORM_REMOVE	remove
+#else
+#define FAX_PLATFORM_REMOVE	remove_new
+#endif
+
 /* namespaces became strings */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
 #define FAX_IMPORT_DMA_BUF()	MODULE_IMPORT_NS("DMA_BUF")
