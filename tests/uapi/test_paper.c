@@ -86,37 +86,56 @@ static void test_paper_out(void)
 	drain_events(print);
 }
 
+/* A sheet that jams on its way in holds the job up; one that jams under the head ends it. */
 static void test_jam(void)
 {
 	struct fax_status before = status_of(print), after;
 	struct fax_completion c;
 	struct fax_event e;
+	uint32_t job;
 
 	sim_set("tray_clear", "1");
 	sim_set("jam_print_at", "2");
 	print_page(0);
-	print_page(0);
+	job = print_page(0);
 	c = must_reap(print);
 	check_u64(c.code, FAX_CODE_OK, "the first sheet");
-	c = must_reap(print);
-	check(c.code == FAX_CODE_JAM && c.error == -EIO, "the second jams");
-	check(wait_event(print, FAX_EVENT_CONDITION, &e, 2000) && (e.conditions & FAX_COND_JAM),
-	      "an event says so");
-	after = status_of(print);
-	check(after.errors == before.errors + 1 && after.pages == before.pages + 1,
-	      "STATUS counts a page and an error");
+	check(wait_event(print, FAX_EVENT_JOB_WAITING, &e, 2000) && e.job == job &&
+	      (e.conditions & FAX_COND_JAM), "the second jams on its way in: its job waits");
 	sim_set("jam", "0");
-	check(wait_event(print, FAX_EVENT_CONDITION, &e, 2000) && !e.conditions, "it is cleared");
+	check(wait_event(print, FAX_EVENT_JOB_GOES_ON, &e, 2000) && e.job == job, "and goes on");
+	c = must_reap(print);
+	check(!c.code && printed_is_page(), "and prints its page");
+
+	sim_set("rows_per_second", "300");
 	print_page(0);
+	usleep(300000);
+	sim_set("jam", "2");
+	c = must_reap(print);
+	check(c.code == FAX_CODE_JAM && c.error == -EIO && c.rows < ROWS, "a jam in mid-page ends the job");
+	after = status_of(print);
+	check(after.errors == before.errors + 1 && after.pages == before.pages + 2,
+	      "STATUS counts two pages and an error");
+	sim_reset();
+	print_page(0);
+	usleep(20000);
 	c = must_reap(print);
 	check(!c.code && printed_is_page(), "and printing goes on");
+
+	sim_set("rows_per_second", "300");
+	print_page(0);
+	usleep(300000);
+	sim_set("cover", "1");
+	c = must_reap(print);
+	check(c.code == FAX_CODE_COVER && c.error == -EIO, "an opened cover ends the job");
+	sim_reset();
 	drain_events(print);
 }
 
 static void test_scan_jam(void)
 {
 	struct fax_seg seg = seg_out(&page, 0, page.size);
-	struct buf mine = buf_new(scan, page.size);
+	struct buf mine = buf_new(scan, 2 * page.size);
 	struct fax_fmt fmt = fmt_raw(A4_WIDTH, 0);
 	struct fax_completion c;
 	int i;
