@@ -403,9 +403,12 @@ static double text(struct chart *c, double x, double y, double size, const char 
 	cairo_font_options_t *options = cairo_font_options_create();
 	int height;
 
-	cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_NONE);
+	cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);	/* halved in the end */
+	cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
 	cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
 	pango_cairo_context_set_font_options(pango_layout_get_context(layout), options);
+	pango_context_set_round_glyph_positions(pango_layout_get_context(layout), FALSE);
+	pango_layout_context_changed(layout);
 	pango_font_description_set_absolute_size(font, size * PANGO_SCALE * 25.4 / 72);
 	pango_layout_set_font_description(layout, font);
 	pango_layout_set_text(layout, words, -1);
@@ -480,10 +483,11 @@ static void draw_frame(struct chart *c)
 	cairo_set_line_width(c->cr, 0.25);
 	cairo_rectangle(c->cr, 7.5, 7.5, 201, 282);
 	cairo_stroke(c->cr);
-	for (int mm = 0; mm <= 200; mm++) {
+	for (int mm = 0; mm <= 280; mm++) {
 		double length = mm % 10 == 0 ? 3 : mm % 5 == 0 ? 2 : 1;
 
-		box(c, 8 + mm, 291.5, 0.13, length);
+		if (mm <= 200)
+			box(c, 8 + mm, 291.5, 0.13, length);
 		box(c, 210.5, 8 + mm, length, 0.13);
 	}
 }
@@ -503,7 +507,7 @@ static void draw_title(struct chart *c)
 
 static void draw_text(struct chart *c)
 {
-	static const double sizes[] = { 5, 6, 7, 8, 10, 12, 14, 18 };
+	static const double sizes[] = { 5, 6, 7, 8, 9, 10, 12, 14, 18 };
 	char line[128];
 	double y = 36;
 
@@ -512,6 +516,7 @@ static void draw_text(struct chart *c)
 			 sizes[i]);
 		y += text(c, 12, y, sizes[i], line) + 0.6;
 	}
+	y += text(c, 12, y, 30, "30 pt  Quacking zephyrs") + 0.6;
 	text(c, 12, y, 11, "Äpfel, Öl, Übermut, Straße · Château, señor, čaj, żółw · Ελληνικά · Русский");
 }
 
