@@ -34,3 +34,19 @@ module_files() {
 		modprobe -S "$KVER" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
 	done | awk '!seen[$0]++'
 }
+
+# page_tool ARG...   runs tests/tools/ifax-page, compiling it where it is older than its source
+page_tool() {
+	local tool=$build/ifax-page source=$top/tests/tools/ifax-page.c
+	if [ ! "$tool" -nt "$source" ]; then
+		# shellcheck disable=SC2046 # lists of flags
+		gcc -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o "$tool" "$source" \
+			$(pkg-config --cflags --libs pangocairo libtiff-4) -lm || return
+	fi
+	"$tool" "$@"
+}
+
+# kernel_modules   the paths of the three modules, in loading order
+kernel_modules() {
+	printf '%s\n' "$top"/kernel/{fax,faxboard,faxsim}.ko
+}
