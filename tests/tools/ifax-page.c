@@ -23,20 +23,20 @@
 #include <pango/pangocairo.h>
 #include <tiffio.h>
 
-#define A4_WIDTH	1728
-#define A4_ROWS		2287	/* 297 mm */
-#define X_PER_MM	8.0
-#define Y_PER_MM	7.7
-#define MAX_SIDE	30000
-#define MAX_ROWS	10000
+#define A4_WIDTH 1728
+#define A4_ROWS	 2287 /* 297 mm */
+#define X_PER_MM 8.0
+#define Y_PER_MM 7.7
+#define MAX_SIDE 30000
+#define MAX_ROWS 10000
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Ink, 0 to 255, a byte a pixel without padding. Freed with page_free(). */
 struct page {
 	int width;
 	int rows;
-	double aspect;		/* width of a pixel / its height; 0 = unknown */
+	double aspect; /* width of a pixel / its height; 0 = unknown */
 	uint8_t *ink;
 };
 
@@ -84,7 +84,7 @@ static long pbm_number(FILE *f)
 	}
 	for (; c >= '0' && c <= '9' && n <= MAX_SIDE; c = getc(f))
 		n = (n < 0 ? 0 : n) * 10 + c - '0';
-	return n;	/* and the one byte after it is taken */
+	return n; /* and the one byte after it is taken */
 }
 
 static struct page pbm_read(const char *name)
@@ -169,6 +169,13 @@ static struct page tiff_page(TIFF *tif, const char *name)
 	return page;
 }
 
+/* A row of a surface whose drawing is flushed. */
+static void *surface_row(cairo_surface_t *surface, int y)
+{
+	return cairo_image_surface_get_data(surface) +
+	       (size_t)y * (size_t)cairo_image_surface_get_stride(surface);
+}
+
 static struct page png_read(const char *name)
 {
 	cairo_surface_t *png = cairo_image_surface_create_from_png(name);
@@ -178,7 +185,8 @@ static struct page png_read(const char *name)
 
 	if (cairo_surface_status(png) != CAIRO_STATUS_SUCCESS)
 		die(name, cairo_status_to_string(cairo_surface_status(png)));
-	page = page_new(cairo_image_surface_get_width(png), cairo_image_surface_get_height(png), name);
+	page = page_new(cairo_image_surface_get_width(png), cairo_image_surface_get_height(png),
+			name);
 	page.aspect = 1;
 	flat = cairo_image_surface_create(CAIRO_FORMAT_RGB24, page.width, page.rows);
 	cr = cairo_create(flat);
@@ -188,12 +196,11 @@ static struct page png_read(const char *name)
 	cairo_paint(cr);
 	cairo_surface_flush(flat);
 	for (int y = 0; y < page.rows; y++) {
-		const uint32_t *from = (const uint32_t *)(const void *)
-			(cairo_image_surface_get_data(flat) +
-			 (size_t)y * (size_t)cairo_image_surface_get_stride(flat));
+		const uint32_t *from = surface_row(flat, y);
 
 		for (int x = 0; x < page.width; x++)
-			row(&page, y)[x] = ink_of(from[x] >> 16 & 255, from[x] >> 8 & 255, from[x] & 255);
+			row(&page, y)[x] =
+				ink_of(from[x] >> 16 & 255, from[x] >> 8 & 255, from[x] & 255);
 	}
 	cairo_destroy(cr);
 	cairo_surface_destroy(flat);
@@ -203,13 +210,12 @@ static struct page png_read(const char *name)
 
 static void png_write(const struct page *page, const char *name)
 {
-	cairo_surface_t *png = cairo_image_surface_create(CAIRO_FORMAT_RGB24, page->width, page->rows);
+	cairo_surface_t *png =
+		cairo_image_surface_create(CAIRO_FORMAT_RGB24, page->width, page->rows);
 	cairo_status_t status;
 
 	for (int y = 0; y < page->rows && cairo_image_surface_get_data(png); y++) {
-		uint32_t *to = (uint32_t *)(void *)
-			(cairo_image_surface_get_data(png) +
-			 (size_t)y * (size_t)cairo_image_surface_get_stride(png));
+		uint32_t *to = surface_row(png, y);
 
 		for (int x = 0; x < page->width; x++)
 			to[x] = row(page, y)[x] >= 128 ? 0 : 0xffffff;
@@ -290,18 +296,14 @@ static struct page scale(struct page *old, int width, int rows, const char *name
 {
 	struct page page = page_new(width, rows, name);
 	cairo_surface_t *from, *to;
-	unsigned char *bytes;
-	size_t stride;
 	cairo_t *cr;
 
 	from = cairo_image_surface_create(CAIRO_FORMAT_A8, old->width, old->rows);
 	to = cairo_image_surface_create(CAIRO_FORMAT_A8, width, rows);
-	bytes = cairo_image_surface_get_data(from);
-	if (!bytes || !cairo_image_surface_get_data(to))
+	if (!cairo_image_surface_get_data(from) || !cairo_image_surface_get_data(to))
 		die(name, strerror(ENOMEM));
-	stride = (size_t)cairo_image_surface_get_stride(from);
 	for (int y = 0; y < old->rows; y++)
-		memcpy(bytes + (size_t)y * stride, row(old, y), (size_t)old->width);
+		memcpy(surface_row(from, y), row(old, y), (size_t)old->width);
 	cairo_surface_mark_dirty(from);
 	cr = cairo_create(to);
 	cairo_scale(cr, (double)width / old->width, (double)rows / old->rows);
@@ -310,10 +312,8 @@ static struct page scale(struct page *old, int width, int rows, const char *name
 	cairo_pattern_set_extend(cairo_get_source(cr), CAIRO_EXTEND_PAD);
 	cairo_paint(cr);
 	cairo_surface_flush(to);
-	bytes = cairo_image_surface_get_data(to);
-	stride = (size_t)cairo_image_surface_get_stride(to);
 	for (int y = 0; y < rows; y++)
-		memcpy(row(&page, y), bytes + (size_t)y * stride, (size_t)width);
+		memcpy(row(&page, y), surface_row(to, y), (size_t)width);
 	cairo_destroy(cr);
 	cairo_surface_destroy(from);
 	cairo_surface_destroy(to);
@@ -403,7 +403,7 @@ static double text(struct chart *c, double x, double y, double size, const char 
 	cairo_font_options_t *options = cairo_font_options_create();
 	int height;
 
-	cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);	/* halved in the end */
+	cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY); /* halved in the end */
 	cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
 	cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
 	pango_cairo_context_set_font_options(pango_layout_get_context(layout), options);
@@ -433,15 +433,15 @@ static void pixels(struct chart *c, double x_mm, double y_mm, double width, doub
 {
 	int x0 = (int)(x_mm * X_PER_MM), y0 = (int)(y_mm * Y_PER_MM);
 	int columns = (int)(width * X_PER_MM), rows = (int)(height * Y_PER_MM);
-	size_t stride = (size_t)cairo_image_surface_get_stride(c->surface);
-	unsigned char *bytes;
 
 	cairo_surface_flush(c->surface);
-	bytes = cairo_image_surface_get_data(c->surface);
-	for (int y = 0; y < rows; y++)
+	for (int y = 0; y < rows; y++) {
+		unsigned char *ink = (unsigned char *)surface_row(c->surface, y0 + y) + x0;
+
 		for (int x = 0; x < columns; x++)
 			if (black(x, y, n))
-				bytes[(size_t)(y0 + y) * stride + (size_t)(x0 + x)] = 255;
+				ink[x] = 255;
+	}
 	cairo_surface_mark_dirty(c->surface);
 }
 
@@ -512,12 +512,13 @@ static void draw_text(struct chart *c)
 	double y = 36;
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		snprintf(line, sizeof(line), "%g pt  Five quacking zephyrs jolt my wax bed. 0123456789",
-			 sizes[i]);
+		snprintf(line, sizeof(line),
+			 "%g pt  Five quacking zephyrs jolt my wax bed. 0123456789", sizes[i]);
 		y += text(c, 12, y, sizes[i], line) + 0.6;
 	}
 	y += text(c, 12, y, 30, "30 pt  Quacking zephyrs") + 0.6;
-	text(c, 12, y, 11, "Äpfel, Öl, Übermut, Straße · Château, señor, čaj, żółw · Ελληνικά · Русский");
+	text(c, 12, y, 11,
+	     "Äpfel, Öl, Übermut, Straße · Château, señor, čaj, żółw · Ελληνικά · Русский");
 }
 
 struct pattern {
@@ -540,7 +541,8 @@ static void draw_patterns(struct chart *c)
 
 		text(c, x, 109, 6.5, patterns[i].name);
 		for (int n = 0; n < 4; n++)
-			pixels(c, x + 11.5 * n, 112.5, 10.5, 22, patterns[i].black, patterns[i].n[n]);
+			pixels(c, x + 11.5 * n, 112.5, 10.5, 22, patterns[i].black,
+			       patterns[i].n[n]);
 	}
 }
 
@@ -587,7 +589,8 @@ static void draw_star(struct chart *c, double x, double y, double radius)
 
 static void draw_rings(struct chart *c, double x, double y, double radius)
 {
-	for (double r = radius, width = 1.2; r > 0.5; r -= 2 * width, width = fmax(width * 0.93, 0.13)) {
+	for (double r = radius, width = 1.2; r > 0.5;
+	     r -= 2 * width, width = fmax(width * 0.93, 0.13)) {
 		cairo_set_line_width(c->cr, width);
 		cairo_arc(c->cr, x, y, r - width / 2, 0, 2 * G_PI);
 		cairo_stroke(c->cr);
@@ -637,7 +640,6 @@ static int chart(const char *name)
 {
 	struct page page = page_new(A4_WIDTH, A4_ROWS, name);
 	struct chart c;
-	size_t stride;
 
 	c.surface = cairo_image_surface_create(CAIRO_FORMAT_A8, A4_WIDTH, A4_ROWS);
 	c.cr = cairo_create(c.surface);
@@ -653,10 +655,8 @@ static int chart(const char *name)
 	if (cairo_status(c.cr) != CAIRO_STATUS_SUCCESS)
 		die(name, cairo_status_to_string(cairo_status(c.cr)));
 	cairo_surface_flush(c.surface);
-	stride = (size_t)cairo_image_surface_get_stride(c.surface);
 	for (int y = 0; y < page.rows; y++)
-		memcpy(row(&page, y), cairo_image_surface_get_data(c.surface) + (size_t)y * stride,
-		       (size_t)page.width);
+		memcpy(row(&page, y), surface_row(c.surface, y), (size_t)page.width);
 	dither_greys(&page);
 	pbm_write(&page, name);
 	page_free(&page);
@@ -692,8 +692,8 @@ static int compare(const char *one, const char *other)
 		}
 	}
 	if (differ)
-		printf("%zu of %zu pixels differ, the first in row %zu, column %zu\n", differ, pixels_all,
-		       first / (size_t)a.width, first % (size_t)a.width);
+		printf("%zu of %zu pixels differ, the first in row %zu, column %zu\n", differ,
+		       pixels_all, first / (size_t)a.width, first % (size_t)a.width);
 	else
 		printf("equal: %d x %d pixels\n", a.width, a.rows);
 	page_free(&a);
@@ -716,6 +716,7 @@ int main(int argc, char **argv)
 	fputs("usage: ifax-page chart OUT.pbm\n"
 	      "       ifax-page convert IN.tif|IN.png|IN.pbm PREFIX\n"
 	      "       ifax-page png IN.pbm OUT.png\n"
-	      "       ifax-page compare A.pbm B.pbm\n", stderr);
+	      "       ifax-page compare A.pbm B.pbm\n",
+	      stderr);
 	return 2;
 }

@@ -3,6 +3,7 @@
 # Sourced by the scripts of tests/: where things are, and a few words.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck disable=SC2034 # for those who source this
 vm=$top/tests/vm
 build=$top/build/vm
 # What is expensive and the same in every checkout: the guest image, checkpatch.
