@@ -265,18 +265,35 @@ static int do_remove_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
 }
 
+/* The document itself, read-only: what could not be printed or sent is not lost. */
+static int do_get_document(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+	struct error why = { 0 };
+	_close_ int fd = -1;
+	uint64_t id;
+	int r;
+
+	r = sd_bus_message_read(m, "t", &id);
+	if (r < 0)
+		return r;
+	r = store_job_body(mgr->box->store, id, &fd, &why);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "h", fd);
+}
+
 static int do_collect(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	struct manager *mgr = userdata;
 	struct error why = { 0 };
 	const char *user;
+	uint64_t id;
 	int r;
 
 	r = sd_bus_message_read(m, "s", &user);
 	if (r < 0)
 		return r;
-	r = collector_collect(mgr->box->collector, user, &why);
-	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+	r = collector_collect(mgr->box->collector, user, &id, &why);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "t", id);
 }
 
 static int do_get_status(sd_bus_message *m, void *userdata, sd_bus_error *e)
@@ -310,7 +327,8 @@ static int do_people(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("CancelJob", "t", "", "org.ifax1.manage", do_cancel_job)             \
 	M("RetryJob", "t", "", "org.ifax1.manage", do_retry_job)               \
 	M("RemoveJob", "t", "", "org.ifax1.manage", do_remove_job)             \
-	M("Collect", "s", "", "org.ifax1.manage", do_collect)                  \
+	M("GetDocument", "t", "h", "org.ifax1.view", do_get_document)          \
+	M("Collect", "s", "t", "org.ifax1.manage", do_collect)                 \
 	M("ListUsers", "", "aa{sv}", "org.ifax1.view", do_people)              \
 	M("AddUser", "a{sv}", "", "org.ifax1.manage", do_people)               \
 	M("EditUser", "a{sv}", "", "org.ifax1.manage", do_people)              \

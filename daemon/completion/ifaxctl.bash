@@ -26,7 +26,7 @@ _ifaxctl() {
 			send) words="--user --to --subject --resolution --board --wait" ;;
 			jobs)
 				if ((COMP_CWORD == 2)); then
-					words="list show wait cancel retry remove"
+					words="list show wait save cancel retry remove"
 				elif [[ ${COMP_WORDS[2]} == list ]]; then
 					words="--all --user"
 				else
@@ -50,7 +50,7 @@ _ifaxctl() {
 				else
 					words="--name --accepts"
 				fi ;;
-			collect) words=$(_ifaxctl_column users) ;;
+			collect) words="$(_ifaxctl_column users) --wait" ;;
 			config) words="check" ;;
 			esac
 		fi

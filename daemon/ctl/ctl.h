@@ -43,6 +43,6 @@ void ctl_print_time(uint64_t usec);
 /* A number of a job, or 0 after a sentence. */
 uint64_t ctl_job_id(const char *text);
 /* Follows a job until it is final, saying each change; its exit status. */
-int ctl_wait_job(struct ctl *c, uint64_t id, int (*is_end)(const char *state));
+int ctl_wait_job(struct ctl *c, uint64_t id);
 
 #endif

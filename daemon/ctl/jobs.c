@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,10 +124,20 @@ static int show(struct ctl *c, uint64_t id)
 	return 0;
 }
 
+static bool job_final(const char *state)
+{
+	static const char *const final[] = { "sent", "printed", "failed", "canceled", "duplicate",
+					     "collected" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(final); i++)
+		if (!strcmp(state, final[i]))
+			return true;
+	return false;
+}
+
 struct follow {
 	uint64_t id;
 	char *said;		/* the last line printed */
-	int (*is_end)(const char *state);
 	int status;		/* -1 = goes on */
 };
 
@@ -144,7 +156,7 @@ static void say(struct follow *f, const char *state, const char *detail)
 		free(f->said);
 		f->said = take_ptr(line);
 	}
-	if (f->is_end(state))
+	if (job_final(state))
 		f->status = strcmp(state, "failed") && strcmp(state, "canceled") ? 0 : 1;
 }
 
@@ -159,9 +171,9 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return 0;
 }
 
-int ctl_wait_job(struct ctl *c, uint64_t id, int (*is_end)(const char *state))
+int ctl_wait_job(struct ctl *c, uint64_t id)
 {
-	struct follow f = { .id = id, .is_end = is_end, .status = -1 };
+	struct follow f = { .id = id, .status = -1 };
 	struct dict j;
 	int r;
 
@@ -190,14 +202,33 @@ int ctl_wait_job(struct ctl *c, uint64_t id, int (*is_end)(const char *state))
 	return f.status;
 }
 
-static int is_final(const char *state)
+/* Writes a job's document, a whole message, to a file that must not be there yet. */
+static int save(struct ctl *c, uint64_t id, const char *path)
 {
-	static const char *const final[] = { "sent", "printed", "failed", "canceled", "duplicate" };
+	sd_bus_message *reply = NULL;
+	_close_ int to = -1;
+	char block[65536];
+	ssize_t n = 0;
+	int from, r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(final); i++)
-		if (!strcmp(state, final[i]))
-			return 1;
-	return 0;
+	if (ctl_call(c, &reply, "GetDocument", "t", id))
+		return 1;
+	r = sd_bus_message_read(reply, "h", &from);
+	if (r < 0) {
+		sd_bus_message_unref(reply);
+		return ctl_failed(NULL, r);
+	}
+	to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	r = to < 0 ? -errno : 0;
+	for (off_t at = 0; r >= 0 && (n = pread(from, block, sizeof(block), at)) > 0; at += n)
+		if (write(to, block, n) != n)
+			r = -errno;
+	if (r >= 0 && n < 0)
+		r = -errno;
+	sd_bus_message_unref(reply);
+	if (r < 0)
+		fprintf(stderr, "ifaxctl: cannot write %s: %s\n", path, strerror(-r));
+	return r < 0;
 }
 
 int verb_jobs(struct ctl *c, int argc, char **argv)
@@ -212,20 +243,22 @@ int verb_jobs(struct ctl *c, int argc, char **argv)
 			argc--, argv++;
 		return list(c, argc, argv);
 	}
-	if (argc != 3)
+	if (argc != 3 && !(argc == 4 && !strcmp(argv[1], "save")))
 		return ctl_usage("jobs [list [--all] [--user CODE]] | show JOB | wait JOB | "
-				 "cancel JOB | retry JOB | remove JOB");
+				 "save JOB FILE | cancel JOB | retry JOB | remove JOB");
 	id = ctl_job_id(argv[2]);
 	if (!id)
 		return 2;
+	if (argc == 4)
+		return save(c, id, argv[3]);
 	if (!strcmp(argv[1], "show"))
 		return show(c, id);
 	if (!strcmp(argv[1], "wait"))
-		return ctl_wait_job(c, id, is_final);
+		return ctl_wait_job(c, id);
 	for (size_t i = 0; i < ARRAY_SIZE(steer); i++)
 		if (!strcmp(argv[1], steer[i].name))
 			return ctl_call(c, NULL, steer[i].method, "t", id);
-	return ctl_usage("jobs knows list, show, wait, cancel, retry and remove");
+	return ctl_usage("jobs knows list, show, wait, save, cancel, retry and remove");
 }
 
 int verb_send(struct ctl *c, int argc, char **argv)
@@ -304,5 +337,5 @@ int verb_send(struct ctl *c, int argc, char **argv)
 		return ctl_failed(NULL, r);
 	printf("job %llu\n", (unsigned long long)id);
 	fflush(stdout);
-	return follow ? ctl_wait_job(c, id, is_final) : 0;
+	return follow ? ctl_wait_job(c, id) : 0;
 }

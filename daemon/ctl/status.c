@@ -53,9 +53,22 @@ int verb_status(struct ctl *c, int argc, char **argv)
 
 int verb_collect(struct ctl *c, int argc, char **argv)
 {
-	if (argc != 2)
-		return ctl_usage("collect CODE");
-	return ctl_call(c, NULL, "Collect", "s", argv[1]);
+	bool follow = argc == 3 && !strcmp(argv[2], "--wait");
+	sd_bus_message *reply = NULL;
+	uint64_t id;
+	int r;
+
+	if (argc != 2 && !follow)
+		return ctl_usage("collect CODE [--wait]");
+	if (ctl_call(c, &reply, "Collect", "s", argv[1]))
+		return 1;
+	r = sd_bus_message_read(reply, "t", &id);
+	sd_bus_message_unref(reply);
+	if (r < 0)
+		return ctl_failed(NULL, r);
+	printf("job %llu\n", (unsigned long long)id);
+	fflush(stdout);
+	return follow ? ctl_wait_job(c, id) : 0;
 }
 
 int verb_config(struct ctl *c, int argc, char **argv)

@@ -14,8 +14,11 @@ struct collector;
 
 int collector_new(struct collector **ret, struct box *box, struct error *e);
 void collector_free(struct collector *c);
-/* "Collect now". -ENOENT no such user, -ENODATA he has no mailbox, -EALREADY in progress. */
-int collector_collect(struct collector *c, const char *user, struct error *e);
+/*
+ * "Collect now": makes a job that says what became of it. -ENOENT no such user,
+ * -ENODATA he has no mailbox. Joins a collection that goes on already.
+ */
+int collector_collect(struct collector *c, const char *user, uint64_t *id, struct error *e);
 /* Users changed: plan anew. */
 void collector_replan(struct collector *c);
 

@@ -41,6 +41,7 @@ void store_close(struct store *s);
 enum job_kind {
 	JOB_SEND,	/* scanned here, goes out by mail */
 	JOB_PRINT,	/* came by mail, is to be printed */
+	JOB_COLLECT,	/* a mailbox was asked for mail by request, or could not be */
 };
 
 enum job_state {
@@ -56,6 +57,8 @@ enum job_state {
 	JOB_FAILED,	/* final: detail says why and what to do */
 	JOB_CANCELED,	/* final */
 	JOB_DUPLICATE,	/* final: same mail as an earlier job, not printed again */
+	JOB_COLLECTING,
+	JOB_COLLECTED,	/* final: the mailbox was asked; detail says how many mails came */
 	_JOB_STATES
 };
 
