@@ -10,6 +10,8 @@
 #include "page/bitmap.h"
 #include "page/raster.h"
 
+#define ROWS_MAX 65536	/* where the engine names none */
+
 const struct raster_engine raster_common_engine = {
 	.nwidths = 3,
 	.widths = { 1728, 2048, 2432 },
@@ -134,7 +136,7 @@ static uint32_t bit(const uint8_t *row, uint32_t x)
 }
 
 /* Adds the black pixels of a source row to the target columns that they fall into. */
-static void count_row(const uint8_t *src, const uint32_t *edge, uint32_t n, uint16_t *count)
+static void count_row(const uint8_t *src, const uint32_t *edge, uint32_t n, uint32_t *count)
 {
 	for (uint32_t x = 0; x < n; x++) {
 		uint32_t to = edge[x + 1] > edge[x] ? edge[x + 1] : edge[x] + 1;
@@ -149,7 +151,7 @@ static void count_row(const uint8_t *src, const uint32_t *edge, uint32_t n, uint
  * survive being scaled down, which a half would break up.
  */
 static void put_row(uint8_t *dst, uint32_t left, const uint32_t *edge, uint32_t n,
-		    const uint16_t *count, uint32_t high)
+		    const uint32_t *count, uint32_t high)
 {
 	for (uint32_t x = 0; x < n; x++) {
 		uint32_t wide = edge[x + 1] > edge[x] ? edge[x + 1] - edge[x] : 1;
@@ -172,7 +174,7 @@ static uint32_t *make_edges(uint32_t src, uint32_t n)
 static int scale_bitmap(const struct bitmap *from, const struct target *t, struct bitmap *to)
 {
 	_free_ uint32_t *edge = make_edges(from->width, t->scaled_width);
-	_free_ uint16_t *count = calloc(t->scaled_width, sizeof(*count));
+	_free_ uint32_t *count = calloc(t->scaled_width, sizeof(*count));
 	uint32_t done_top = UINT32_MAX, done_high = 0;
 	int r = bitmap_alloc(to, t->width, t->scaled_rows);
 
@@ -234,6 +236,7 @@ int raster_fit(struct page *p, const struct raster_engine *engine, uint32_t bad_
 	       struct error *e)
 {
 	_bitmap_ struct bitmap b = { 0 };
+	uint32_t rows_max = engine->rows_max ? engine->rows_max : ROWS_MAX;
 	struct target t;
 	int r;
 
@@ -245,9 +248,9 @@ int raster_fit(struct page *p, const struct raster_engine *engine, uint32_t bad_
 	if ((uint64_t)p->rows_bad * 1000 > (uint64_t)bad_permille * p->rows)
 		return error_set(e, -EILSEQ, "%u of its %u rows are damaged", p->rows_bad, p->rows);
 	find_target(engine, p, &t);
-	if (engine->rows_max && t.scaled_rows > engine->rows_max)
+	if (t.scaled_rows > rows_max)
 		return error_set(e, -EMSGSIZE, "It has %u rows, the printer takes %u",
-				 t.scaled_rows, engine->rows_max);
+				 t.scaled_rows, rows_max);
 	if (!p->rows_bad && own_resolution(engine, p) >= 0 && own_width(engine, p, t.xres)) {
 		p->xres = t.xres;
 		p->yres = t.yres;

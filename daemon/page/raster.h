@@ -20,7 +20,7 @@ struct raster_engine {
 	struct {
 		uint32_t x, y;			/* pixels per metre */
 	} resolutions[RASTER_RESOLUTIONS];
-	uint32_t rows_max;			/* at the engine's resolution; 0 = no limit */
+	uint32_t rows_max;			/* at the engine's resolution; 0 = 65536 */
 };
 
 /* A4, B4 and A3 at T.30's metric resolutions: what any fax takes. */
