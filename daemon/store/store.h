@@ -35,8 +35,13 @@ struct store_options {
 
 int store_open(struct store **ret, sd_event *event, const struct store_options *o,
 	       struct error *e);
-/* Commits what waits, then closes. */
+/* Commits what waits, calls what waits for it, then closes. */
 void store_close(struct store *s);
+/*
+ * What opening met that people should hear of, or why the store takes no more
+ * since: one sentence, or NULL. Valid until the next call.
+ */
+const char *store_notice(struct store *s);
 
 enum job_kind {
 	JOB_SEND,	/* scanned here, goes out by mail */
@@ -125,7 +130,11 @@ int store_job_create(struct store *s, struct job *j, const void *body, size_t le
 /* Gives a job that has none its document, and its new state with it. */
 int store_job_attach(struct store *s, struct job *j, const void *body, size_t len,
 		     store_done_fn done, void *userdata, struct error *e);
-/* Journals every field of @j but id, created, source; sets changed. @done may be NULL. */
+/*
+ * Journals every field of @j but id, created, source, body_len; sets changed.
+ * What follows reads the new state at once; it counts when @done (may be NULL)
+ * says so.
+ */
 int store_job_update(struct store *s, struct job *j, store_done_fn done, void *userdata,
 		     struct error *e);
 /* Removes a final job and its document. -EBUSY: not final. */
@@ -137,7 +146,10 @@ int store_job_remove(struct store *s, uint64_t id, struct error *e);
 int store_sync(struct store *s, struct error *e);
 
 int store_job_get(struct store *s, uint64_t id, struct job **ret);	/* -ENOENT; job_free() */
-/* A read-only descriptor that holds exactly the document; the caller's to close. */
+/*
+ * A sealed memory file that holds exactly the document; the caller's to close.
+ * -ENOENT: none, for a final job's goes in time; -EBADMSG: damaged on disk.
+ */
 int store_job_body(struct store *s, uint64_t id, int *ret_fd, struct error *e);
 
 struct job_filter {
@@ -145,7 +157,7 @@ struct job_filter {
 	int state;		/* -1 = any */
 	bool unfinished;	/* only those not final */
 	const char *user;	/* NULL = any */
-	uint64_t due_before;	/* next_try at or before; 0 = any */
+	uint64_t due_before;	/* next_try at or before, soonest first; 0 = any */
 	uint32_t limit;		/* 0 = 1000 */
 	bool newest_first;
 };
@@ -183,6 +195,7 @@ struct user {
 };
 
 void user_free(struct user *u);
+/* Where no password is given, the stored one stays; "" removes it. -EEXIST, -ENOENT by @create. */
 int store_user_put(struct store *s, const struct user *u, bool create, struct error *e);
 int store_user_get(struct store *s, const char *code, bool secrets, struct user **ret);
 int store_user_list(struct store *s, struct user ***ret, size_t *n);
