@@ -14,6 +14,13 @@ static const char *const state_names[_JOB_STATES] = {
 	[JOB_SENT] = "sent",	      [JOB_CHECKING] = "checking", [JOB_PRINTING] = "printing",
 	[JOB_WAITING] = "waiting",    [JOB_PRINTED] = "printed",   [JOB_HELD] = "held",
 	[JOB_FAILED] = "failed",      [JOB_CANCELED] = "canceled", [JOB_DUPLICATE] = "duplicate",
+	[JOB_COLLECTING] = "collecting", [JOB_COLLECTED] = "collected",
+};
+
+static const char *const kind_names[_JOB_KINDS] = {
+	[JOB_SEND] = "send",
+	[JOB_PRINT] = "print",
+	[JOB_COLLECT] = "collect",
 };
 
 const char *job_state_name(enum job_state state)
@@ -31,7 +38,7 @@ int job_state_from_name(const char *name)
 
 const char *job_kind_name(enum job_kind kind)
 {
-	return kind == JOB_SEND ? "send" : kind == JOB_PRINT ? "print" : "unknown";
+	return (unsigned int)kind < _JOB_KINDS ? kind_names[kind] : "unknown";
 }
 
 bool job_state_final(enum job_state state)
@@ -42,6 +49,7 @@ bool job_state_final(enum job_state state)
 	case JOB_FAILED:
 	case JOB_CANCELED:
 	case JOB_DUPLICATE:
+	case JOB_COLLECTED:
 		return true;
 	default:
 		return false;
@@ -273,7 +281,7 @@ int job_decode(const void *data, size_t len, struct job **ret)
 	j->encoding = get_string(&c);
 	j->detail = get_string(&c);
 	get_recipients(&c, j, n);
-	if (!c.bad && (version != STATE_VERSION || kind > JOB_PRINT || state >= _JOB_STATES ||
+	if (!c.bad && (version != STATE_VERSION || kind >= _JOB_KINDS || state >= _JOB_STATES ||
 		       c.left || !j->id || j->id > INT64_MAX))
 		c.bad = -EBADMSG;
 	j->kind = kind;

@@ -47,6 +47,7 @@ enum job_kind {
 	JOB_SEND,	/* scanned here, goes out by mail */
 	JOB_PRINT,	/* came by mail, is to be printed */
 	JOB_COLLECT,	/* a mailbox was asked for mail by request, or could not be */
+	_JOB_KINDS
 };
 
 enum job_state {
