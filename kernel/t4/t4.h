@@ -31,11 +31,11 @@ enum t4_coding {
 
 enum t4_flags {
 	T4_F_EOL	= 1 << 0, /* MH, MR: an EOL before each line (T.4 4.1.2); MR needs it */
-	T4_F_ALIGN	= 1 << 1, /* fill so that EOLs end on a byte boundary; MH without EOL: rows start on one */
+	T4_F_ALIGN	= 1 << 1, /* EOLs end on a byte boundary, MH rows without EOL begin there */
 	T4_F_END	= 1 << 2, /* write RTC (T.4 4.1.4) or EOFB (T.6 2.4.1.1) at the end */
 	T4_F_LSB_FIRST	= 1 << 3, /* coded bytes: TIFF FillOrder 2 */
 	T4_F_BLACK_IS_0	= 1 << 4, /* pixels: 0 = black (TIFF PhotometricInterpretation 1) */
-	T4_F_WHITEN	= 1 << 5, /* decode: a damaged row becomes white instead of a copy of the one above */
+	T4_F_WHITEN	= 1 << 5, /* decode: damaged rows become white, not the row above again */
 };
 
 /**
@@ -62,7 +62,7 @@ enum t4_status {
 	T4_OK,		/* all given input is consumed; more may follow */
 	T4_OUT_FULL,	/* output space is used up; call again with more */
 	T4_DONE,	/* the page is complete */
-	T4_STUCK,	/* decode: MMR cannot go on; see struct t4_damage for where */
+	T4_STUCK,	/* decode: no way to go on; struct t4_damage says where */
 };
 
 /**
@@ -86,7 +86,7 @@ struct t4_damage {
 
 enum t4_damage_flags {
 	T4_D_END_SEEN	  = 1 << 0, /* RTC or EOFB was met */
-	T4_D_SHORT	  = 1 << 1, /* input ended before the rows asked for */
+	T4_D_SHORT	  = 1 << 1, /* the end came within a row, or before the rows asked for */
 	T4_D_UNCOMPRESSED = 1 << 2, /* the uncompressed-mode extension was met; not supported */
 };
 
@@ -121,7 +121,11 @@ int t4_encode_end(struct t4_encoder *e, void *out, size_t out_len,
  * no input follows @in. T4_OK: more input is needed. T4_OUT_FULL: @nrows rows
  * were written, *@consumed bytes are spent (up to 8 more may wait inside the
  * state). T4_DONE: the end code, params.rows or the end of the input was
- * reached. T4_STUCK: MMR only; rows before the error are delivered.
+ * reached; bytes of @in that lie beyond are not consumed. T4_STUCK: rows before
+ * the error are delivered, damage.rows is the number of the one it is in. This
+ * befalls MMR, and MH in which no EOL was met nor T4_F_EOL says that there are
+ * any; elsewhere decoding goes on at the next EOL (MR: at the next line that is
+ * one-dimensional), the rows until then are bad.
  */
 int t4_decoder_init(struct t4_decoder *d, const struct t4_params *p);
 int t4_decode(struct t4_decoder *d, const void *in, size_t in_len, bool last,

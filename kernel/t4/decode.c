@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Decoder for T.4 (MH, MR) and T.6 (MMR): see t4.h for the contract.
+ *
+ * Input may end within any code. Each step therefore takes a whole code or
+ * nothing, and all that is known of a line lies in the state, so that the next
+ * call goes on at the code where this one stopped.
+ */
+#include "t4.h"
+#include "t4_bits.h"
+#include "t4_line_scalar.h"
+#include "t4_tables.h"
+
+#define EOL_ZEROS	11	/* T.4 4.1.2: no run or mode code has as many */
+#define CODE_BITS_MAX	13
+#define RTC_EOLS	6
+#define EOFB_EOLS	2
+
+enum dec_state {
+	DEC_START,	/* where a line, an EOL or the end may be */
+	DEC_EOL,	/* within an EOL, its fill included */
+	DEC_TAG,	/* MR: before the tag bit */
+	DEC_LINE,	/* within a line */
+	DEC_CHECK,	/* behind a line that an EOL must follow */
+	DEC_HUNT,	/* behind damage: looking for an EOL */
+	DEC_DONE,
+	DEC_STUCK,
+};
+
+/* What a step came to. */
+enum step {
+	STEP_ON,	/* done, the state says what is next */
+	STEP_MORE,	/* the input does not suffice */
+	STEP_BAD,	/* no valid code, or one that leads out of the line */
+};
+
+static u16 *list_of(struct t4_decoder *d, u32 i)
+{
+	return d->list[i] + T4_LIST_HEAD;
+}
+
+int t4_decoder_init(struct t4_decoder *d, const struct t4_params *p)
+{
+	if (!p->width || p->width > T4_WIDTH_MAX || p->coding > T4_MMR)
+		return -EINVAL;
+
+	memset(d, 0, offsetof(struct t4_decoder, list));
+	d->p = *p;
+	d->damage.first_bad_row = ~0u;
+	d->past = ~0ull;
+	d->eols = p->coding == T4_MR;
+	d->line_2d = p->coding == T4_MMR;
+	memset(d->list[0], 0, sizeof(d->list[0][0]) * T4_LIST_HEAD);
+	memset(d->list[1], 0, sizeof(d->list[1][0]) * T4_LIST_HEAD);
+	/* the first reference line is white */
+	t4_end_list(list_of(d, 1), 0, p->width);
+	return 0;
+}
+
+const struct t4_damage *t4_decoder_damage(const struct t4_decoder *d)
+{
+	return &d->damage;
+}
+
+/*
+ * Notes that the colour changes at @x. A change where the last one was undoes
+ * it: runs of no length leave no changing elements, and the list stays within
+ * the width however many of them come.
+ */
+static inline void add_change(struct t4_decoder *d, u16 *a, u32 x)
+{
+	if (d->n && a[d->n - 1] == x)
+		d->n--;
+	else
+		a[d->n++] = (u16)x;
+}
+
+/* One run of the colour @black, make-up codes included, moves a0. */
+static enum step take_run(struct t4_decoder *d, struct t4_reader *r, u32 black)
+{
+	u32 code, run;
+
+	do {
+		t4_refill(r);
+		code = black ? t4_black_run[r->acc >> (64 - T4_BLACK_BITS)]
+			     : t4_white_run[r->acc >> (64 - T4_WHITE_BITS)];
+		if (unlikely((code & 15) > r->n || !code))
+			return r->n < CODE_BITS_MAX ? STEP_MORE : STEP_BAD;
+		run = code >> 4;
+		if (unlikely(d->run + run > d->p.width - d->a0))
+			return STEP_BAD;
+		t4_skip(r, code & 15);
+		d->run += run;
+	} while (run >= 64);
+
+	d->a0 += d->run;
+	d->run = 0;
+	return STEP_ON;
+}
+
+/* T.4 4.1: white and black runs in turn up to the width. */
+static enum step decode_1d(struct t4_decoder *d, struct t4_reader *r)
+{
+	u16 *a = list_of(d, d->cur);
+	enum step step;
+
+	while (d->a0 < d->p.width) {
+		step = take_run(d, r, d->n & 1);
+		if (unlikely(step != STEP_ON))
+			return step;
+		add_change(d, a, d->a0);
+	}
+	return STEP_ON;
+}
+
+/* The runs that a horizontal mode code announced. */
+static enum step take_horizontal(struct t4_decoder *d, struct t4_reader *r, u16 *a)
+{
+	enum step step;
+
+	while (d->horiz) {
+		step = take_run(d, r, d->n & 1);
+		if (unlikely(step != STEP_ON))
+			return step;
+		add_change(d, a, d->a0);
+		d->horiz--;
+	}
+	return STEP_ON;
+}
+
+/* b1: the next change of the reference line behind a0, to the colour that a0 has not. */
+static inline void find_b1(struct t4_decoder *d, const u16 *b)
+{
+	while (b[d->ref] <= d->a0 && d->a0 < d->p.width)
+		d->ref += 2;
+}
+
+/* a1 lies @delta from b1. */
+static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 delta)
+{
+	s32 a1 = b[d->ref] + delta;
+
+	if (unlikely(a1 < (s32)d->a0 || a1 > (s32)d->p.width))
+		return STEP_BAD;
+	d->a0 = (u32)a1;
+	add_change(d, a, d->a0);
+	/* the other colour's changes; a1 left of b1 may have let one of them be next */
+	d->ref++;
+	if (d->ref >= 2 && b[d->ref - 2] > d->a0)
+		d->ref -= 2;
+	find_b1(d, b);
+	return STEP_ON;
+}
+
+/* T.4 4.2.1.3, T.6 2.2 */
+static enum step decode_2d(struct t4_decoder *d, struct t4_reader *r)
+{
+	u16 *a = list_of(d, d->cur);
+	const u16 *b = list_of(d, !d->cur);
+	enum step step = STEP_ON;
+	u32 code, mode;
+
+	while (d->horiz || d->a0 < d->p.width) {
+		if (d->horiz) {
+			step = take_horizontal(d, r, a);
+			find_b1(d, b);
+			if (unlikely(step != STEP_ON))
+				return step;
+			continue;
+		}
+		t4_refill(r);
+		code = t4_mode[r->acc >> (64 - T4_MODE_BITS)];
+		if (unlikely((code & 15) > r->n || !code))
+			return r->n < CODE_BITS_MAX ? STEP_MORE : STEP_BAD;
+		mode = code >> 4;
+		if (mode == T4_MODE_PASS) {
+			d->a0 = b[d->ref + 1];
+			d->ref += 2;
+		} else if (mode == T4_MODE_HORIZONTAL) {
+			d->horiz = 2;
+		} else {
+			step = take_vertical(d, a, b, (s32)mode - (s32)T4_MODE_VERTICAL);
+			if (unlikely(step != STEP_ON))
+				return step;
+		}
+		t4_skip(r, code & 15);
+	}
+	return STEP_ON;
+}
+
+/* The rows that a call delivers. */
+struct rows {
+	u8 *next;
+	size_t stride;
+	u32 left;
+};
+
+static void finish(struct t4_decoder *d, bool end_seen)
+{
+	if (end_seen)
+		d->damage.flags |= T4_D_END_SEEN;
+	if (d->damage.rows < d->p.rows)
+		d->damage.flags |= T4_D_SHORT;
+	d->state = DEC_DONE;
+}
+
+/* Paints the reference line, which is the newest row, and says what comes next. */
+static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
+{
+	u64 invert = d->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
+
+	t4_fill_row(list_of(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
+	out->next += out->stride;
+	out->left--;
+	d->damage.rows++;
+	d->state = next;
+	if (d->damage.rows == d->p.rows)
+		finish(d, false);
+}
+
+static void deliver_good(struct t4_decoder *d, struct rows *out, enum dec_state next)
+{
+	u16 *a = list_of(d, d->cur);
+
+	while (d->n && a[d->n - 1] >= d->p.width)
+		d->n--;
+	t4_end_list(a, d->n, d->p.width);
+	d->ref_n = d->n;
+	d->cur = !d->cur;
+	d->bad_run = 0;
+	if (!d->line_2d)
+		d->ref_bad = false;
+	deliver(d, out, next);
+}
+
+/*
+ * Zero bits just before where @r stands: an EOL may have begun in what was
+ * taken for the end of a run.
+ */
+static u32 zeros_behind(const struct t4_decoder *d, const struct t4_reader *r)
+{
+	u32 ahead = r->n / 8, i, z = 0;
+	const u8 *p = r->p;
+	u64 past = d->past;
+
+	if (ahead > (size_t)(p - r->start))
+		ahead = (u32)(p - r->start);
+	p -= ahead;
+	/* the bytes of this call that lie behind it, up to 8 of them */
+	for (i = p - r->start > 8 ? 8 : (u32)(p - r->start); i; i--)
+		past = past << 8 | p[-(s32)i];
+	if (r->lsb_first)
+		past = t4_reverse_bytes(past);
+	past >>= r->n - 8 * ahead;
+	while (z < EOL_ZEROS && !(past >> z & 1))
+		z++;
+	return z;
+}
+
+/* In place of a damaged row: the one above again, or white; then on from the next EOL. */
+static void deliver_bad(struct t4_decoder *d, const struct t4_reader *r, struct rows *out)
+{
+	if (d->p.flags & T4_F_WHITEN) {
+		d->ref_n = 0;
+		t4_end_list(list_of(d, !d->cur), 0, d->p.width);
+	}
+	d->ref_bad = true;
+	d->bad_run++;
+	if (!d->damage.rows_bad)
+		d->damage.first_bad_row = d->damage.rows;
+	d->damage.rows_bad++;
+	if (d->damage.max_bad_run < d->bad_run)
+		d->damage.max_bad_run = d->bad_run;
+	d->zeros = zeros_behind(d, r);
+	deliver(d, out, DEC_HUNT);
+}
+
+/* Zero bits ahead; all of r->n if there is no other. */
+static inline u32 zeros_ahead(struct t4_reader *r)
+{
+	u32 z;
+
+	t4_refill(r);
+	z = r->acc ? t4_clz(r->acc) : 64;
+	return z < r->n ? z : r->n;
+}
+
+static enum step start_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+	u32 z = zeros_ahead(r);
+
+	if (z >= EOL_ZEROS) {
+		d->state = DEC_EOL;
+		return STEP_ON;
+	}
+	if (z == r->n)
+		return STEP_MORE;
+	if (d->p.coding == T4_MMR && d->eol_run)
+		return STEP_BAD;	/* half an EOFB */
+	if (d->p.coding == T4_MR && !d->eol_run) {
+		d->zeros = 0;
+		d->state = DEC_HUNT;
+		return STEP_ON;
+	}
+
+	d->eol_run = 0;
+	d->a0 = 0;
+	d->run = 0;
+	d->n = 0;
+	d->ref = 0;
+	d->horiz = 0;
+	d->state = DEC_LINE;
+	if (d->p.coding == T4_MR && d->line_2d && d->ref_bad)
+		deliver_bad(d, r, out);
+	return STEP_ON;
+}
+
+static void after_eol(struct t4_decoder *d)
+{
+	d->state = DEC_START;
+	if (d->eol_run >= (d->p.coding == T4_MMR ? EOFB_EOLS : RTC_EOLS))
+		finish(d, true);
+}
+
+static void eol_met(struct t4_decoder *d)
+{
+	d->eols = true;
+	d->eol_run++;
+	if (d->p.coding == T4_MR)
+		d->state = DEC_TAG;
+	else
+		after_eol(d);
+}
+
+/* The rest of an EOL: its zeros are known to suffice, any more of them are fill. */
+static enum step take_eol(struct t4_decoder *d, struct t4_reader *r)
+{
+	for (;;) {
+		t4_skip(r, zeros_ahead(r));
+		if (r->n)
+			break;
+		if (r->p == r->end)
+			return STEP_MORE;
+	}
+	t4_skip(r, 1);
+	eol_met(d);
+	return STEP_ON;
+}
+
+static enum step take_tag(struct t4_decoder *d, struct t4_reader *r)
+{
+	t4_refill(r);
+	if (!r->n)
+		return STEP_MORE;
+	d->line_2d = !(r->acc & T4_TOP_BIT);
+	t4_skip(r, 1);
+	after_eol(d);
+	return STEP_ON;
+}
+
+/* T.4 4.1.2: an EOL cannot occur within a valid line, so it is where to go on after damage. */
+static enum step hunt_eol(struct t4_decoder *d, struct t4_reader *r)
+{
+	u32 z;
+
+	for (;;) {
+		z = zeros_ahead(r);
+		t4_skip(r, z);
+		d->zeros += z;
+		if (d->zeros > EOL_ZEROS)
+			d->zeros = EOL_ZEROS;
+		if (!r->n) {
+			if (r->p == r->end)
+				return STEP_MORE;
+			continue;
+		}
+		t4_skip(r, 1);
+		if (d->zeros == EOL_ZEROS)
+			break;
+		d->zeros = 0;
+	}
+	d->eol_run = 0;
+	eol_met(d);
+	return STEP_ON;
+}
+
+/* A line that is as long as it should be is whole only if nothing but an EOL follows. */
+static enum step check_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+	u32 z = zeros_ahead(r);
+
+	if (z < EOL_ZEROS && z == r->n)
+		return STEP_MORE;
+	if (z >= EOL_ZEROS)
+		deliver_good(d, out, DEC_START);
+	else
+		deliver_bad(d, r, out);
+	return STEP_ON;
+}
+
+/* The extension codes with which T.4 4.2.1.3.4 and T.6 2.2.4 enter the uncompressed mode. */
+static bool enters_uncompressed(const struct t4_decoder *d, const struct t4_reader *r)
+{
+	return d->line_2d && !d->horiz ? r->acc >> 54 == 0xf : r->acc >> 52 == 0xf;
+}
+
+static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+	enum step step = d->line_2d ? decode_2d(d, r) : decode_1d(d, r);
+
+	if (step == STEP_BAD && enters_uncompressed(d, r))
+		d->damage.flags |= T4_D_UNCOMPRESSED;
+	if (step == STEP_BAD && (d->eols || (d->p.flags & T4_F_EOL))) {
+		deliver_bad(d, r, out);
+		return STEP_ON;
+	}
+	if (step != STEP_ON)
+		return step;
+
+	if (d->eols && d->damage.rows + 1 != d->p.rows) {
+		d->state = DEC_CHECK;
+		return STEP_ON;
+	}
+	if (d->p.coding == T4_MH && (d->p.flags & (T4_F_EOL | T4_F_ALIGN)) == T4_F_ALIGN)
+		t4_skip(r, r->n & 7);
+	deliver_good(d, out, DEC_START);
+	return STEP_ON;
+}
+
+/* The input is at its end and whatever was begun remains so. */
+static void end_input(struct t4_decoder *d, struct rows *out)
+{
+	if (d->state == DEC_CHECK)
+		deliver_good(d, out, DEC_START);
+	else if (d->state == DEC_LINE)
+		d->damage.flags |= T4_D_SHORT;
+	finish(d, d->eol_run > (d->p.coding == T4_MMR ? 0 : 1));
+}
+
+static enum step decode_step(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+	switch (d->state) {
+	case DEC_START:
+		return start_line(d, r, out);
+	case DEC_EOL:
+		return take_eol(d, r);
+	case DEC_TAG:
+		return take_tag(d, r);
+	case DEC_LINE:
+		return take_line(d, r, out);
+	case DEC_CHECK:
+		return check_line(d, r, out);
+	default:
+		return hunt_eol(d, r);
+	}
+}
+
+static int decode_rows(struct t4_decoder *d, struct t4_reader *r, struct rows *out, bool last)
+{
+	enum step step;
+
+	for (;;) {
+		if (d->state == DEC_DONE)
+			return T4_DONE;
+		if (d->state == DEC_STUCK)
+			return T4_STUCK;
+		if (!out->left)
+			return T4_OUT_FULL;
+		step = decode_step(d, r, out);
+		if (step == STEP_MORE) {
+			if (!last)
+				return T4_OK;
+			end_input(d, out);
+		} else if (step == STEP_BAD) {
+			d->state = DEC_STUCK;
+		}
+	}
+}
+
+int t4_decode(struct t4_decoder *d, const void *in, size_t in_len, bool last,
+	      size_t *consumed, void *rows, size_t stride, u32 nrows, u32 *produced)
+{
+	const u8 *start = in;
+	struct rows out = { .next = rows, .stride = stride, .left = nrows };
+	struct t4_reader r = {
+		.start = start, .p = start, .end = start + in_len, .acc = d->acc, .n = d->nbits,
+		.lsb_first = d->p.flags & T4_F_LSB_FIRST,
+	};
+	bool was_stuck = d->state == DEC_STUCK;
+	size_t back, i;
+	int ret;
+
+	ret = decode_rows(d, &r, &out, last);
+	if (ret == T4_STUCK && !was_stuck)
+		d->damage.error_bit = 8 * (d->taken + (size_t)(r.p - start)) - r.n;
+	if (ret != T4_OK) {
+		/* whole bytes of this call that lie unread go back */
+		back = r.n / 8;
+		if (back > (size_t)(r.p - start))
+			back = (size_t)(r.p - start);
+		r.p -= back;
+		r.n -= 8 * (u32)back;
+	}
+	d->acc = r.n ? r.acc & ~0ull << (64 - r.n) : 0;
+	d->nbits = r.n;
+	*consumed = (size_t)(r.p - start);
+	d->taken += *consumed;
+	for (i = *consumed > 8 ? *consumed - 8 : 0; i < *consumed; i++)
+		d->past = d->past << 8 | start[i];
+	*produced = nrows - out.left;
+	return ret;
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* Encoder for T.4 (MH, MR) and T.6 (MMR): see t4.h for the contract. */
+#include "t4.h"
+#include "t4_bits.h"
+#include "t4_line_scalar.h"
+#include "t4_tables.h"
+
+#define EOL_BITS	12
+#define EOL		1u	/* 000000000001 */
+#define MAKEUP_2560	0x1fu	/* T.4 table 3b: the longest, repeated for more */
+#define MAKEUP_2560_BITS 12
+#define RTC_EOLS	6
+#define EOFB_EOLS	2
+
+size_t t4_row_bound(u32 width)
+{
+	return T4_ROW_BOUND(width);
+}
+
+static bool params_valid(const struct t4_params *p)
+{
+	return p->width && p->width <= T4_WIDTH_MAX && p->coding <= T4_MMR;
+}
+
+static u16 *list_of(struct t4_encoder *e, u32 i)
+{
+	return e->list[i] + T4_LIST_HEAD;
+}
+
+int t4_encoder_init(struct t4_encoder *e, const struct t4_params *p)
+{
+	if (!params_valid(p))
+		return -EINVAL;
+
+	e->p = *p;
+	e->acc = 0;
+	e->nbits = 0;
+	e->line = 0;
+	e->pend_pos = 0;
+	e->pend_len = 0;
+	e->cur = 0;
+	e->ended = false;
+	memset(e->list[0], 0, sizeof(e->list[0][0]) * T4_LIST_HEAD);
+	memset(e->list[1], 0, sizeof(e->list[1][0]) * T4_LIST_HEAD);
+	/* the first reference line is white */
+	t4_end_list(list_of(e, 1), 0, p->width);
+	return 0;
+}
+
+static void put_run(struct t4_writer *w, u32 black, u32 run)
+{
+	u32 code;
+
+	while (unlikely(run >= T4_RUN_CODES)) {
+		t4_put(w, MAKEUP_2560, MAKEUP_2560_BITS);
+		run -= 2560;
+	}
+	code = t4_run_code[black][run];
+	t4_put(w, code >> 5, code & 31);
+}
+
+/* Two runs, the first of them of colour @black, behind @mode of @len bits. */
+static inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black,
+				u32 run1, u32 run2)
+{
+	u32 code1, code2, len1, len2;
+
+	if (unlikely(run1 >= T4_RUN_CODES || run2 >= T4_RUN_CODES)) {
+		if (len)
+			t4_put(w, mode, len);
+		put_run(w, black, run1);
+		put_run(w, !black, run2);
+		return;
+	}
+	code1 = t4_run_code[black][run1];
+	code2 = t4_run_code[!black][run2];
+	len1 = code1 & 31;
+	len2 = code2 & 31;
+	t4_put(w, (mode << len1 | code1 >> 5) << len2 | code2 >> 5, len + len1 + len2);
+}
+
+/* T.4 4.1: white and black runs in turn. @a lists the changing elements. */
+static void encode_1d(struct t4_writer *w, const u16 *a, u32 width)
+{
+	u32 a0 = 0;
+
+	while (a0 < width) {
+		if (a[0] >= width) {
+			put_run(w, 0, width - a0);
+			return;
+		}
+		put_two_runs(w, 0, 0, 0, a[0] - a0, a[1] - a[0]);
+		a0 = a[1];
+		a += 2;
+	}
+}
+
+/*
+ * T.4 4.2.1.3.2, T.6 2.2: a[0] is a1, b[0] is b1; a and b keep the parity of
+ * their lists in step with the colour of a0.
+ */
+static void encode_2d(struct t4_writer *w, const u16 *a, const u16 *b, u32 width)
+{
+	const u16 *first = a;
+	u32 a0 = 0, d, code;
+
+	do {
+		d = (u32)a[0] - b[0] + 3;
+		if (b[1] < a[0]) {
+			t4_put(w, 1, 4);	/* pass mode */
+			a0 = b[1];
+			b += 2;
+			continue;
+		}
+		if (d <= 6) {
+			code = t4_vertical_code[d];
+			t4_put(w, code >> 4, code & 15);
+			a0 = *a++;
+			b++;
+			if (b[-2] > a0)
+				b -= 2;
+		} else {
+			put_two_runs(w, 1, 3, (a - first) & 1, a[0] - a0, a[1] - a[0]);
+			a0 = a[1];
+			a += 2;
+		}
+		while (b[0] <= a0 && a0 < width)
+			b += 2;
+	} while (a0 < width);
+}
+
+/* T.4 4.1.2, 4.2.3; the tag bit of MR says whether the line is one-dimensional. */
+static void put_eol(struct t4_encoder *e, struct t4_writer *w, bool one_d)
+{
+	if ((e->p.flags & T4_F_ALIGN) && w->n != 4)
+		t4_put(w, 0, (4 - w->n) & 7);
+	t4_put(w, EOL, EOL_BITS);
+	if (e->p.coding == T4_MR)
+		t4_put(w, one_d, 1);
+}
+
+static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row)
+{
+	u64 invert = e->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
+	u16 *cur = list_of(e, e->cur), *ref = list_of(e, !e->cur);
+	bool one_d = e->p.coding == T4_MH || (e->p.coding == T4_MR && !e->line);
+
+	t4_find_changes(row, e->p.width, invert, cur);
+	if (e->p.coding == T4_MR || (e->p.coding == T4_MH && (e->p.flags & T4_F_EOL)))
+		put_eol(e, w, one_d);
+	if (one_d)
+		encode_1d(w, cur, e->p.width);
+	else
+		encode_2d(w, cur, ref, e->p.width);
+	if (e->p.coding == T4_MH && (e->p.flags & (T4_F_EOL | T4_F_ALIGN)) == T4_F_ALIGN)
+		t4_put_align(w);
+
+	if (!e->p.k)
+		e->line = 1;
+	else if (++e->line >= e->p.k)
+		e->line = 0;
+	e->cur = !e->cur;
+}
+
+static void writer_start(const struct t4_encoder *e, struct t4_writer *w, u8 *out)
+{
+	w->p = out;
+	w->acc = e->acc;
+	w->n = e->nbits;
+}
+
+/* Keeps the odd bits, and turns the bytes from @out on where FillOrder 2 is asked for. */
+static size_t writer_stop(struct t4_encoder *e, const struct t4_writer *w, u8 *out)
+{
+	size_t len = (size_t)(w->p - out), i;
+
+	e->acc = w->acc;
+	e->nbits = w->n;
+	if (e->p.flags & T4_F_LSB_FIRST) {
+		/* up to 7 bytes more: the writer had room for them */
+		for (i = 0; i < len; i += 8)
+			t4_store(out + i, t4_reverse_bytes(t4_load(out + i)));
+	}
+	return len;
+}
+
+/* Moves what waits in the state to the output; false if some still waits. */
+static bool drain(struct t4_encoder *e, u8 *out, size_t out_len, size_t *produced)
+{
+	size_t len = e->pend_len - e->pend_pos;
+
+	if (len > out_len - *produced)
+		len = out_len - *produced;
+	if (len)
+		memcpy(out + *produced, e->pend + e->pend_pos, len);
+	*produced += len;
+	e->pend_pos += len;
+	return e->pend_pos == e->pend_len;
+}
+
+int t4_encode(struct t4_encoder *e, const void *rows, size_t stride, u32 nrows,
+	      u32 *consumed, void *out, size_t out_len, size_t *produced)
+{
+	size_t bound = T4_ROW_BOUND(e->p.width);
+	const u8 *row = rows;
+	struct t4_writer w;
+	u8 *p;
+
+	*consumed = 0;
+	*produced = 0;
+	if (e->ended)
+		return -EINVAL;
+	if (!drain(e, out, out_len, produced))
+		return T4_OUT_FULL;
+
+	for (; *consumed < nrows; row += stride, ++*consumed) {
+		if (likely(out_len - *produced >= bound)) {
+			p = (u8 *)out + *produced;
+			writer_start(e, &w, p);
+			encode_row(e, &w, row);
+			*produced += writer_stop(e, &w, p);
+			continue;
+		}
+		/* it may not fit: by way of the state */
+		if (out_len == *produced)
+			return T4_OUT_FULL;
+		writer_start(e, &w, e->pend);
+		encode_row(e, &w, row);
+		e->pend_pos = 0;
+		e->pend_len = (u32)writer_stop(e, &w, e->pend);
+		if (!drain(e, out, out_len, produced)) {
+			++*consumed;
+			return T4_OUT_FULL;
+		}
+	}
+	return T4_OK;
+}
+
+int t4_encode_end(struct t4_encoder *e, void *out, size_t out_len, size_t *produced)
+{
+	struct t4_writer w;
+	u32 i;
+
+	*produced = 0;
+	if (!drain(e, out, out_len, produced))
+		return T4_OUT_FULL;
+	if (e->ended)
+		return T4_DONE;
+
+	writer_start(e, &w, e->pend);
+	if (e->p.flags & T4_F_END) {
+		for (i = 0; i < (e->p.coding == T4_MMR ? EOFB_EOLS : RTC_EOLS); i++) {
+			t4_put(&w, EOL, EOL_BITS);
+			if (e->p.coding == T4_MR)
+				t4_put(&w, 1, 1);
+		}
+	}
+	t4_put_align(&w);
+	e->ended = true;
+	e->pend_pos = 0;
+	e->pend_len = (u32)writer_stop(e, &w, e->pend);
+	return drain(e, out, out_len, produced) ? T4_DONE : T4_OUT_FULL;
+}

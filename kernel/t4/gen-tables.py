@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""Writes tables.c: gen-tables.py > tables.c
+
+The code words of T.4 tables 2, 3a and 3b stand here once, as (length, value).
+"""
+
+# white runs 0 to 63
+WHITE_TERM = [
+    (8, 0x35), (6, 0x07), (4, 0x07), (4, 0x08), (4, 0x0b), (4, 0x0c), (4, 0x0e), (4, 0x0f),
+    (5, 0x13), (5, 0x14), (5, 0x07), (5, 0x08), (6, 0x08), (6, 0x03), (6, 0x34), (6, 0x35),
+    (6, 0x2a), (6, 0x2b), (7, 0x27), (7, 0x0c), (7, 0x08), (7, 0x17), (7, 0x03), (7, 0x04),
+    (7, 0x28), (7, 0x2b), (7, 0x13), (7, 0x24), (7, 0x18), (8, 0x02), (8, 0x03), (8, 0x1a),
+    (8, 0x1b), (8, 0x12), (8, 0x13), (8, 0x14), (8, 0x15), (8, 0x16), (8, 0x17), (8, 0x28),
+    (8, 0x29), (8, 0x2a), (8, 0x2b), (8, 0x2c), (8, 0x2d), (8, 0x04), (8, 0x05), (8, 0x0a),
+    (8, 0x0b), (8, 0x52), (8, 0x53), (8, 0x54), (8, 0x55), (8, 0x24), (8, 0x25), (8, 0x58),
+    (8, 0x59), (8, 0x5a), (8, 0x5b), (8, 0x4a), (8, 0x4b), (8, 0x32), (8, 0x33), (8, 0x34),
+]
+
+# white runs 64 to 1728
+WHITE_MAKEUP = [
+    (5, 0x1b), (5, 0x12), (6, 0x17), (7, 0x37), (8, 0x36), (8, 0x37), (8, 0x64), (8, 0x65),
+    (8, 0x68), (8, 0x67), (9, 0xcc), (9, 0xcd), (9, 0xd2), (9, 0xd3), (9, 0xd4), (9, 0xd5),
+    (9, 0xd6), (9, 0xd7), (9, 0xd8), (9, 0xd9), (9, 0xda), (9, 0xdb), (9, 0x98), (9, 0x99),
+    (9, 0x9a), (6, 0x18), (9, 0x9b),
+]
+
+# black runs 0 to 63
+BLACK_TERM = [
+    (10, 0x37), (3, 0x02), (2, 0x03), (2, 0x02), (3, 0x03), (4, 0x03), (4, 0x02), (5, 0x03),
+    (6, 0x05), (6, 0x04), (7, 0x04), (7, 0x05), (7, 0x07), (8, 0x04), (8, 0x07), (9, 0x18),
+    (10, 0x17), (10, 0x18), (10, 0x08), (11, 0x67), (11, 0x68), (11, 0x6c), (11, 0x37),
+    (11, 0x28), (11, 0x17), (11, 0x18), (12, 0xca), (12, 0xcb), (12, 0xcc), (12, 0xcd),
+    (12, 0x68), (12, 0x69), (12, 0x6a), (12, 0x6b), (12, 0xd2), (12, 0xd3), (12, 0xd4),
+    (12, 0xd5), (12, 0xd6), (12, 0xd7), (12, 0x6c), (12, 0x6d), (12, 0xda), (12, 0xdb),
+    (12, 0x54), (12, 0x55), (12, 0x56), (12, 0x57), (12, 0x64), (12, 0x65), (12, 0x52),
+    (12, 0x53), (12, 0x24), (12, 0x37), (12, 0x38), (12, 0x27), (12, 0x28), (12, 0x58),
+    (12, 0x59), (12, 0x2b), (12, 0x2c), (12, 0x5a), (12, 0x66), (12, 0x67),
+]
+
+# black runs 64 to 1728
+BLACK_MAKEUP = [
+    (10, 0x0f), (12, 0xc8), (12, 0xc9), (12, 0x5b), (12, 0x33), (12, 0x34), (12, 0x35),
+    (13, 0x6c), (13, 0x6d), (13, 0x4a), (13, 0x4b), (13, 0x4c), (13, 0x4d), (13, 0x72),
+    (13, 0x73), (13, 0x74), (13, 0x75), (13, 0x76), (13, 0x77), (13, 0x52), (13, 0x53),
+    (13, 0x54), (13, 0x55), (13, 0x5a), (13, 0x5b), (13, 0x64), (13, 0x65),
+]
+
+# runs 1792 to 2560 of either colour
+COMMON_MAKEUP = [
+    (11, 0x08), (11, 0x0c), (11, 0x0d), (12, 0x12), (12, 0x13), (12, 0x14), (12, 0x15),
+    (12, 0x16), (12, 0x17), (12, 0x1c), (12, 0x1d), (12, 0x1e), (12, 0x1f),
+]
+
+# Two-dimensional codes, a1 - b1 = -3 to 3
+VERTICAL = [(7, 2), (6, 2), (3, 2), (1, 1), (3, 3), (6, 3), (7, 3)]
+PASS = (4, 1)
+HORIZONTAL = (3, 1)
+
+RUNS = 2624            # runs that need at most one make-up code
+
+
+def run_codes(term, makeup):
+    """(length, value) of each run below RUNS"""
+    makeup = [(0, 0)] + makeup + COMMON_MAKEUP
+    for run in range(RUNS):
+        mlen, mval = makeup[run // 64]
+        tlen, tval = term[run % 64]
+        yield mlen + tlen, mval << tlen | tval
+
+
+def look_up(term, makeup, bits):
+    """run << 4 | length by the next bits of the code; 0 = no run code"""
+    table = [0] * (1 << bits)
+    codes = [(r, c) for r, c in enumerate(term)]
+    codes += [(64 * (i + 1), c) for i, c in enumerate(makeup + COMMON_MAKEUP)]
+    for run, (length, value) in codes:
+        first = value << (bits - length)
+        for i in range(first, first + (1 << (bits - length))):
+            assert table[i] == 0
+            table[i] = run << 4 | length
+    return table
+
+
+def modes(bits):
+    """T4_MODE_* << 4 | length by the next bits of the code; 0 = no mode code"""
+    table = [0] * (1 << bits)
+    for mode, (length, value) in enumerate(VERTICAL + [PASS, HORIZONTAL]):
+        first = value << (bits - length)
+        for i in range(first, first + (1 << (bits - length))):
+            assert table[i] == 0
+            table[i] = mode << 4 | length
+    return table
+
+
+def emit(head, values, form):
+    print(f"\n{head} = {{")
+    rows(values, form)
+    print("};")
+
+
+def rows(values, form, tabs="\t"):
+    line = tabs
+    for v in values:
+        item = form.format(v) + ","
+        if len(line.expandtabs(8)) + len(item) > 96:
+            print(line.rstrip())
+            line = tabs
+        line += item + " "
+    print(line.rstrip())
+
+
+print("""// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* Written by gen-tables.py: edit that. The meaning of the entries stands in t4_tables.h. */
+#include "t4_tables.h\"""")
+
+print("\nconst u32 t4_run_code[2][T4_RUN_CODES] = {")
+for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
+    print("\t{")
+    rows((v << 5 | n for n, v in run_codes(term, makeup)), "0x{:x}", "\t\t")
+    print("\t},")
+print("};")
+emit("const u8 t4_mode[1 << T4_MODE_BITS]", modes(7), "0x{:02x}")
+emit("const u8 t4_vertical_code[7]", [v << 4 | n for n, v in VERTICAL], "0x{:02x}")
+emit("const u16 t4_white_run[1 << T4_WHITE_BITS]", look_up(WHITE_TERM, WHITE_MAKEUP, 12), "0x{:x}")
+emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAKEUP, 13), "0x{:x}")

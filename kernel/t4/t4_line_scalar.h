@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Between rows of pixels and lists of changing elements, in plain C: what the
+ * kernel uses, and user space where no better instructions are at hand.
+ */
+#ifndef T4_LINE_SCALAR_H
+#define T4_LINE_SCALAR_H
+
+#include "t4_bits.h"
+
+/* Marks the end of @list with the width, T4_LIST_TAIL times. */
+static inline void t4_end_list(u16 *list, u32 n, u32 width)
+{
+	u32 i;
+
+	for (i = 0; i < T4_LIST_TAIL; i++)
+		list[n + i] = (u16)width;
+}
+
+/* Positions of the set bits of @changes, plus @base, go to @out. */
+static inline u16 *t4_emit_changes(u64 changes, u32 base, u16 *out)
+{
+	while (changes) {
+		u32 z = t4_clz(changes);
+
+		*out++ = (u16)(base + z);
+		changes &= ~(T4_TOP_BIT >> z);
+	}
+	return out;
+}
+
+/*
+ * Lists where the pixels of @row change, as seen from the white one before it.
+ * @invert is ~0 where white is 1. Returns their number.
+ */
+static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *list)
+{
+	u64 before = 0, word, changes;
+	u16 *out = list;
+	u32 x;
+
+	for (x = 0; x + 64 <= width; x += 64) {
+		word = t4_load(row + x / 8) ^ invert;
+		changes = word ^ (word >> 1 | before << 63);
+		before = word & 1;
+		out = t4_emit_changes(changes, x, out);
+	}
+	if (x < width) {
+		word = t4_load_tail(row + x / 8, (width - x + 7) / 8) ^ invert;
+		changes = word ^ (word >> 1 | before << 63);
+		changes &= ~0ull << (64 - (width - x));
+		out = t4_emit_changes(changes, x, out);
+	}
+	t4_end_list(list, (u32)(out - list), width);
+	return (u32)(out - list);
+}
+
+/* The inverse: paints a row. Its pad bits become white. */
+static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8 *row)
+{
+	const u16 *end = list + n;
+	u64 colour = invert, word;
+	u32 x;
+
+	for (x = 0; x < width; x += 64) {
+		word = colour;
+		/* each change turns all pixels from its own on */
+		while (list < end && *list < x + 64)
+			word ^= ~0ull >> (*list++ & 63);
+		colour = 0 - (word & 1);
+		if (x + 64 > width)
+			break;
+		t4_store(row + x / 8, word);
+	}
+	if (x >= width)
+		return;
+	if ((word ^ invert) & 1)	/* black up to the edge */
+		word ^= ~0ull >> (width - x);
+	t4_store_tail(row + x / 8, word, (width - x + 7) / 8);
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The two state objects. Only their size is for callers; t4.h includes this. */
+#ifndef T4_STATE_H
+#define T4_STATE_H
+
+/*
+ * A row as its changing elements: ascending positions, the even ones where
+ * white turns black. The guard before it holds zeros, behind it stand at least
+ * T4_LIST_TAIL times the width, so that b1 and b2 need no test for either end.
+ */
+#define T4_LIST_HEAD	8u
+#define T4_LIST_TAIL	16u
+#define T4_LIST_LEN	(T4_LIST_HEAD + T4_WIDTH_MAX + T4_LIST_TAIL)
+
+/* A coded row never exceeds 7 bits a pixel (VL3 throughout), EOL, fill and slack for the writer. */
+#define T4_ROW_BOUND(width)	((size_t)(width) + 32)
+
+struct t4_encoder {
+	struct t4_params p;
+	u64 acc;		/* bits not yet written, from the top */
+	u32 nbits;		/* of these, fewer than 8 */
+	u32 line;		/* MR: lines since the last one-dimensional one */
+	u32 pend_pos, pend_len;	/* what waits in pend */
+	u8 cur;			/* the list that the next row goes to */
+	bool ended;		/* the end code is written */
+	u8 pend[T4_ROW_BOUND(T4_WIDTH_MAX)];
+	u16 list[2][T4_LIST_LEN];
+};
+
+struct t4_decoder {
+	struct t4_params p;
+	struct t4_damage damage;
+	u64 acc;		/* input bits taken but not decoded, from the top */
+	u32 nbits;
+	u64 taken;		/* bytes taken from the input so far */
+	u64 past;		/* the last 8 of them, as they came */
+	u32 bad_run;		/* consecutive bad rows, up to now */
+	u8 state;		/* enum dec_state in decode.c */
+	u8 eol_run;		/* EOLs met with nothing between */
+	bool eols;		/* lines of this code begin with EOL */
+	bool line_2d;		/* coding of the line at hand */
+	bool ref_bad;		/* MR: no line may refer to the row above */
+	/* the line at hand */
+	u8 horiz;		/* runs outstanding of a horizontal mode code */
+	u8 cur;			/* the list it is written to; the other one is the reference line */
+	u32 zeros;		/* hunting for EOL: zero bits in a row */
+	u32 a0;
+	u32 run;		/* make-up codes so far */
+	u32 n;			/* changing elements found */
+	u32 ref;		/* index of b1 */
+	u32 ref_n;		/* changing elements of the reference line */
+	u16 list[2][T4_LIST_LEN];
+};
+
+#endif

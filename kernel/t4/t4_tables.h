@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The code tables of T.4 (2, 3a, 3b, 4) in the shapes that the coder wants them in. */
+#ifndef T4_TABLES_H
+#define T4_TABLES_H
+
+#include "t4_port.h"
+
+#define T4_RUN_CODES	2624u	/* runs that need at most one make-up code */
+#define T4_WHITE_BITS	12	/* the longest white code */
+#define T4_BLACK_BITS	13	/* the longest black code */
+
+/* Make-up and terminating code in one: value << 5 | length; by colour (1 = black) and run. */
+extern const u32 t4_run_code[2][T4_RUN_CODES];
+
+/* Vertical modes by a1 - b1 + 3: value << 4 | length. */
+extern const u8 t4_vertical_code[7];
+
+/* One mode code by the bits that lie ahead: mode << 4 | length, 0 where none begins so. */
+#define T4_MODE_BITS	7
+#define T4_MODE_VERTICAL 3u	/* V0; three on either side of it VL and VR */
+#define T4_MODE_PASS	7u
+#define T4_MODE_HORIZONTAL 8u
+extern const u8 t4_mode[1 << T4_MODE_BITS];
+
+/*
+ * One run code by the bits that lie ahead: run << 4 | length, 0 where no code
+ * begins so. Runs below 64 are terminating codes, the others make-up codes.
+ */
+extern const u16 t4_white_run[1 << T4_WHITE_BITS];
+extern const u16 t4_black_run[1 << T4_BLACK_BITS];
+
+#endif
