@@ -32,6 +32,7 @@ struct collection {
 	struct mailbox *mailbox;
 	struct user *user;
 	struct job *job;		/* NULL: an automatic one without trouble so far */
+	bool requested;			/* by somebody, who looks at the job */
 	struct pop3_session *session;
 	char **uidls;			/* of the listing, in its order */
 	size_t n_uidls;
@@ -79,18 +80,18 @@ static void collection_free(struct collection *k)
 	free(k);
 }
 
-static void save_job(struct collection *k, enum job_state state)
+static void save_job(struct collection *k, int priority, enum job_state state, const char *text)
 {
-	struct store *store = k->collector->box->store;
-	struct error e = { 0 };
-	int r;
+	struct box *box = k->collector->box;
 
+	if (k->job->id) {
+		job_say(&box->keeper, k->job, priority, state, NULL, NULL, text);
+		return;
+	}
 	k->job->state = state;
-	r = k->job->id ? store_job_update(store, k->job, NULL, NULL, &e) :
-			 store_job_create(store, k->job, NULL, 0, NULL, NULL, &e);
-	if (r < 0)
-		log_full(LOG_ERR, k->job->id, k->user->code, "cannot journal a collection: %s",
-			 error_text(&e));
+	if (job_set(&k->job->detail, text) >= 0)
+		store_job_create(box->store, k->job, NULL, 0, NULL, NULL, NULL);
+	log_full(priority, k->job->id, k->user->code, "%s", text);
 }
 
 static struct job *collect_job(const struct user *u)
@@ -109,8 +110,8 @@ static struct job *collect_job(const struct user *u)
 }
 
 /*
- * Trouble in an automatic round makes one job, which later rounds keep up to
- * date, and which the first one that works again ends.
+ * Trouble in an automatic round makes one job, which waits; later rounds keep it
+ * up to date, and the first one that works again ends it.
  */
 static int attach_trouble(struct collection *k)
 {
@@ -124,31 +125,33 @@ static int attach_trouble(struct collection *k)
 
 static void finish_well(struct collection *k)
 {
-	if (!k->job && !k->mailbox->trouble && !k->stored)
+	_free_ char *text = NULL;
+
+	words_set(&text, "%zu mail(s) collected from %s", k->stored, k->user->pop3_host);
+	if (!text)
 		return;
-	if (k->stored || k->job)
-		log_full(LOG_INFO, k->job ? k->job->id : 0, k->user->code,
-			 "%zu mail(s) collected for user %s from %s", k->stored, k->user->code,
-			 k->user->pop3_host);
-	if (!k->job && !k->mailbox->trouble)
-		return;
-	if (attach_trouble(k) < 0)
-		return;
-	words_set(&k->job->detail, "%zu mail(s) collected from %s", k->stored, k->user->pop3_host);
-	save_job(k, JOB_COLLECTED);
-	k->mailbox->trouble = 0;
+	if (k->requested || k->mailbox->trouble) {
+		if (attach_trouble(k) < 0)
+			return;
+		save_job(k, LOG_INFO, JOB_COLLECTED, text);
+	} else if (k->stored) {
+		log_full(LOG_INFO, 0, k->user->code, "user %s: %s", k->user->code, text);
+	}
+	if (!k->requested)
+		k->mailbox->trouble = 0;
 }
 
 static void finish_badly(struct collection *k, const char *what, const char *why)
 {
-	if (attach_trouble(k) < 0)
+	_free_ char *text = NULL;
+
+	words_set(&text, "%s %s for user %s: %s", what, k->user->pop3_host, k->user->code, why);
+	if (!text || attach_trouble(k) < 0)
 		return;
-	words_set(&k->job->detail, "%s %s for user %s: %s", what, k->user->pop3_host, k->user->code,
-		  why);
 	k->job->attempts++;
-	save_job(k, JOB_FAILED);
-	log_full(LOG_WARNING, k->job->id, k->user->code, "%s", k->job->detail);
-	k->mailbox->trouble = k->job->id;
+	save_job(k, LOG_WARNING, k->requested ? JOB_FAILED : JOB_WAITING, text);
+	if (!k->requested)
+		k->mailbox->trouble = k->job->id;
 }
 
 static void on_done(void *userdata, enum pop3_result result, size_t deleted, const struct error *e)
@@ -347,6 +350,7 @@ static void collect(struct collector *c, struct mailbox *m, struct user *user, s
 	k->mailbox = m;
 	k->user = user;
 	k->job = job;
+	k->requested = job != NULL;
 	m->running = k;
 	c->running++;
 	if (start_session(k, &e) < 0) {
@@ -469,15 +473,16 @@ int collector_collect(struct collector *c, const char *code, uint64_t *id, struc
 	m = find_mailbox(c, code);
 	if (!m)
 		m = add_mailbox(c, code);
-	job = m && m->running && m->running->job ? NULL : collect_job(u);
-	if (!m || (!job && !(m->running && m->running->job))) {
-		user_free(u);
-		return error_set(e, -ENOMEM, "out of memory");
-	}
-	if (!job) {
+	if (m && m->running && m->running->requested) {
 		*id = m->running->job->id;
 		user_free(u);
 		return 0;
+	}
+	job = collect_job(u);
+	if (!m || !job) {
+		user_free(u);
+		job_free(job);
+		return error_set(e, -ENOMEM, "out of memory");
 	}
 	r = store_job_create(c->box->store, job, NULL, 0, NULL, NULL, e);
 	if (r < 0) {
@@ -487,7 +492,9 @@ int collector_collect(struct collector *c, const char *code, uint64_t *id, struc
 	}
 	*id = job->id;
 	if (m->running) {
+		job_free(m->running->job);
 		m->running->job = job;
+		m->running->requested = true;
 		user_free(u);
 	} else {
 		collect(c, m, u, job);
@@ -495,21 +502,38 @@ int collector_collect(struct collector *c, const char *code, uint64_t *id, struc
 	return 0;
 }
 
-/* Collections that the last run left open were cut short; their mails are safe on either side. */
-static void close_old_jobs(struct collector *c)
+/*
+ * Collections that the last run left open were cut short; their mails are safe
+ * on either side. What waited for a mailbox to work again still does.
+ */
+static void take_over_job(struct collector *c, struct job *job)
 {
-	struct job_filter f = { .kind = JOB_COLLECT, .state = JOB_COLLECTING };
+	struct mailbox *m;
+
+	if (job->state == JOB_COLLECTING) {
+		job_say(&c->box->keeper, job, LOG_WARNING, JOB_FAILED, NULL, NULL,
+			"the box stopped while collecting; what it had not stored is still on the "
+			"server");
+		return;
+	}
+	m = job->user ? find_mailbox(c, job->user) : NULL;
+	if (m)
+		m->trouble = job->id;
+	else
+		job_say(&c->box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL,
+			"this mailbox is not collected any more");
+}
+
+static void take_over_jobs(struct collector *c)
+{
+	struct job_filter f = { .kind = JOB_COLLECT, .state = -1, .unfinished = true };
 	struct job **jobs = NULL;
 	size_t n = 0;
 
 	if (store_job_list(c->box->store, &f, &jobs, &n) < 0)
 		return;
-	for (size_t i = 0; i < n; i++) {
-		jobs[i]->state = JOB_FAILED;
-		words_set(&jobs[i]->detail, "the box stopped while collecting; what it had not stored "
-			  "is still on the server");
-		store_job_update(c->box->store, jobs[i], NULL, NULL, NULL);
-	}
+	for (size_t i = 0; i < n; i++)
+		take_over_job(c, jobs[i]);
 	job_list_free(jobs, n);
 }
 
@@ -527,8 +551,8 @@ int collector_new(struct collector **ret, struct box *box, struct error *e)
 		return error_set(e, r, "cannot set a timer: %s", strerror(-r));
 	}
 	sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-	close_old_jobs(c);
 	collector_replan(c);
+	take_over_jobs(c);
 	*ret = c;
 	return 0;
 }

@@ -66,38 +66,32 @@ static void next_delivery(struct outbound *o)
 	plan(o);
 }
 
-/* The job's new state and what is known, in the journal of the box and of the machine. */
-static void settle(struct delivery *d)
+/* The delivery is over: the job's new state and what is known. */
+static void settle(struct delivery *d, enum job_state state, const char *sentence)
 {
 	struct outbound *o = d->outbound;
-	struct error e = { 0 };
-	int priority = d->job->state == JOB_SENT ? LOG_NOTICE : LOG_WARNING;
 
-	log_full(priority, d->job->id, d->job->user, "job %llu %s: %s",
-		 (unsigned long long)d->job->id, job_state_name(d->job->state),
-		 d->job->detail ? d->job->detail : "");
-	if (store_job_update(o->box->store, d->job, NULL, NULL, &e) < 0)
-		log_full(LOG_ERR, d->job->id, d->job->user, "cannot journal job %llu: %s",
-			 (unsigned long long)d->job->id, error_text(&e));
+	job_say(&o->box->keeper, d->job, state == JOB_SENT ? LOG_INFO : LOG_WARNING, state, NULL,
+		NULL, sentence);
 	next_delivery(o);
 }
 
 static void try_later(struct delivery *d, const char *why)
 {
-	struct outbound *o = d->outbound;
+	const struct conf *conf = &d->outbound->box->conf;
+	_free_ char *text = NULL;
 	uint64_t now = words_now();
 	char when[32];
 
-	if (now - d->job->created > o->box->conf.expire_usec) {
-		d->job->state = JOB_FAILED;
-		words_set(&d->job->detail, "given up after %u attempts; the last said: %s",
-			  d->job->attempts, why);
+	if (now - d->job->created > conf->expire_usec) {
+		words_set(&text, "given up after %u attempts; the last said: %s", d->job->attempts, why);
+		settle(d, JOB_FAILED, text);
 		return;
 	}
-	d->job->state = JOB_QUEUED;
-	d->job->next_try = now + next_wait(&o->box->conf, d->job->attempts);
+	d->job->next_try = now + next_wait(conf, d->job->attempts);
 	words_time(d->job->next_try, when, sizeof(when));
-	words_set(&d->job->detail, "%s; next try at %s", why, when);
+	words_set(&text, "%s; next try at %s", why, when);
+	settle(d, JOB_QUEUED, text);
 }
 
 /* Copies verdicts into the job; tells how many recipients wait, and one who was refused. */
@@ -129,27 +123,25 @@ static void on_done(void *userdata, const struct smtp_session_outcome *out)
 	const struct job_recipient *refused = NULL;
 	struct delivery *d = userdata;
 	const char *text = out->text ? out->text : smtp_result_name(out->result);
-	_free_ char *doubt = NULL;
+	_free_ char *sentence = NULL;
 	size_t waiting;
 
 	d->session = NULL;
 	waiting = take_verdicts(d, out, &refused);
 	if (out->result == SMTP_RESULT_IN_DOUBT) {
-		words_set(&doubt, "the line was lost after the mail was sent, so the server may have "
-			  "taken it; it is sent again under the same Message-ID (%s)", text);
-		try_later(d, doubt ? doubt : text);
+		words_set(&sentence, "the line was lost after the mail was sent, so the server may have "
+			  "it; it is sent again under the same Message-ID (%s)", text);
+		try_later(d, sentence);
 	} else if (waiting) {
 		try_later(d, text);
 	} else if (refused) {
-		d->job->state = JOB_FAILED;
-		words_set(&d->job->detail, "the mail server refuses %s: %s", refused->address,
+		words_set(&sentence, "the mail server refuses %s: %s", refused->address,
 			  refused->detail ? refused->detail : text);
+		settle(d, JOB_FAILED, sentence);
 	} else {
-		d->job->state = JOB_SENT;
 		d->job->pages_done = d->job->pages;
-		words_set(&d->job->detail, "%s", text);
+		settle(d, JOB_SENT, text);
 	}
-	settle(d);
 }
 
 static void on_sending_durable(void *userdata, int r)
@@ -168,17 +160,12 @@ static void on_sending_durable(void *userdata, int r)
 static void before_dot(void *userdata, struct smtp_session *session)
 {
 	struct delivery *d = userdata;
-	struct error e = { 0 };
 	int r;
 
-	d->job->state = JOB_SENDING;
-	words_set(&d->job->detail, "the mail server has the mail in hand");
-	r = store_job_update(d->outbound->box->store, d->job, on_sending_durable, d->outbound, &e);
-	if (r < 0) {
-		log_full(LOG_ERR, d->job->id, d->job->user, "cannot journal job %llu: %s",
-			 (unsigned long long)d->job->id, error_text(&e));
+	r = job_say(&d->outbound->box->keeper, d->job, LOG_DEBUG, JOB_SENDING, on_sending_durable,
+		    d->outbound, "the mail server has the mail in hand");
+	if (r < 0)
 		smtp_session_go_on(session, r);
-	}
 }
 
 static int envelope(struct delivery *d)
@@ -246,14 +233,11 @@ static void deliver(struct outbound *o, struct job *job)
 	r = start_session(d, &e);
 	if (r >= 0)
 		return;
-	if (r == -ENOENT || r == -EBADMSG) {
-		/* Trying again does not bring a document back. */
-		job->state = JOB_FAILED;
-		words_set(&job->detail, "the document is lost: %s", error_text(&e));
-	} else {
+	/* Trying again does not bring a document back. */
+	if (r == -ENOENT || r == -EBADMSG)
+		settle(d, JOB_FAILED, error_text(&e));
+	else
 		try_later(d, error_text(&e));
-	}
-	settle(d);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
@@ -329,16 +313,13 @@ static int recover(struct outbound *o, struct error *e)
 
 	r = store_job_list(o->box->store, &f, &jobs, &n);
 	for (size_t i = 0; r >= 0 && i < n; i++) {
-		jobs[i]->state = JOB_QUEUED;
 		jobs[i]->next_try = 0;
-		words_set(&jobs[i]->detail, "the box stopped while the mail server took this mail, so "
-			  "it may have it; it is sent again under the same Message-ID");
-		log_full(LOG_WARNING, jobs[i]->id, jobs[i]->user, "job %llu: %s",
-			 (unsigned long long)jobs[i]->id, jobs[i]->detail);
-		r = store_job_update(o->box->store, jobs[i], NULL, NULL, e);
+		r = job_say(&o->box->keeper, jobs[i], LOG_WARNING, JOB_QUEUED, NULL, NULL,
+			    "the box stopped while the mail server took this mail, so it may have "
+			    "it; it is sent again under the same Message-ID");
 	}
 	job_list_free(jobs, n);
-	return r;
+	return r < 0 ? error_set(e, r, "cannot take over what was being sent: %s", strerror(-r)) : 0;
 }
 
 /* "host", "host:port", "[v6]", "[v6]:port"; a bare v6 address has more colons than one. */
