@@ -58,9 +58,9 @@ static void take_apart(struct board_entry *b)
 	struct boards *bs = b->boards;
 
 	if (b->board.scanner)
-		scanner_stop(b->board.scanner);
+		b->board.scanner->ops->stop(b->board.scanner);
 	if (b->board.printer)
-		printer_stop(b->board.printer);
+		b->board.printer->ops->stop(b->board.printer);
 	if (b->added) {
 		b->added = false;
 		bs->handlers->removed(bs->userdata, &b->board);

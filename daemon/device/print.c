@@ -441,7 +441,7 @@ static void on_coder_event(void *userdata, const struct fax_event *event)
 }
 
 /* Completions that are still to come find no job and are dropped. */
-void printer_stop(struct printer *base)
+static void hw_stop(struct printer *base)
 {
 	struct hw_printer *p = (struct hw_printer *)base;
 
@@ -457,7 +457,7 @@ static void on_gone(void *userdata)
 {
 	struct hw_printer *p = userdata;
 
-	printer_stop(&p->base);
+	hw_stop(&p->base);
 	if (p->changed)
 		p->changed(p->changed_data);
 }
@@ -508,6 +508,7 @@ static const struct printer_ops hw_printer_ops = {
 	.release = hw_release,
 	.page = hw_page,
 	.cancel = hw_cancel,
+	.stop = hw_stop,
 	.conditions = hw_conditions,
 };
 

@@ -41,7 +41,8 @@ struct printer_ops {
 	 */
 	int (*page)(struct printer *p, const struct page *page, const struct page_strip *banner,
 		    const struct print_handlers *handlers, void *userdata, struct error *e);
-	void (*cancel)(struct printer *p); /* done comes all the same */
+	void (*cancel)(struct printer *p); /* done comes all the same, later */
+	void (*stop)(struct printer *p);	/* as if the board had gone: done comes at once */
 	uint32_t (*conditions)(struct printer *p); /* FAX_COND_* that hold now */
 };
 
@@ -52,8 +53,6 @@ struct printer {
 
 /* As scanner_new(): @print, and @coder or NULL. */
 int printer_new(struct printer **ret, struct func *print, struct func *coder);
-/* Ends the page in hand, if any, as if the board had gone. */
-void printer_stop(struct printer *p);
 void printer_free(struct printer *p);
 void printer_on_change(struct printer *p, void (*changed)(void *userdata), void *userdata);
 

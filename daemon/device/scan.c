@@ -530,7 +530,7 @@ static void on_coder_event(void *userdata, const struct fax_event *event)
 }
 
 /* Completions that are still to come find no job and are dropped. */
-void scanner_stop(struct scanner *base)
+static void hw_stop(struct scanner *base)
 {
 	struct hw_scanner *s = (struct hw_scanner *)base;
 
@@ -546,7 +546,7 @@ static void on_gone(void *userdata)
 {
 	struct hw_scanner *s = userdata;
 
-	scanner_stop(&s->base);
+	hw_stop(&s->base);
 	if (s->changed)
 		s->changed(s->changed_data);
 }
@@ -592,6 +592,7 @@ static const struct scanner_ops hw_scanner_ops = {
 	.release = hw_release,
 	.page = hw_page,
 	.cancel = hw_cancel,
+	.stop = hw_stop,
 };
 
 int scanner_new(struct scanner **ret, struct func *scan, struct func *coder)

@@ -48,7 +48,8 @@ struct scanner_ops {
 	/* An original that is missing or does not fit ends the page at once, with a sentence. */
 	int (*page)(struct scanner *s, const struct scan_params *p, scan_done_fn done,
 		    void *userdata, struct error *e);
-	void (*cancel)(struct scanner *s); /* done comes all the same */
+	void (*cancel)(struct scanner *s); /* done comes all the same, later */
+	void (*stop)(struct scanner *s);	/* as if the board had gone: done comes at once */
 };
 
 struct scanner {
@@ -62,8 +63,6 @@ struct scanner {
  * outlive the scanner; their handlers become the scanner's.
  */
 int scanner_new(struct scanner **ret, struct func *scan, struct func *coder);
-/* Ends the page in hand, if any, as if the board had gone. */
-void scanner_stop(struct scanner *s);
 void scanner_free(struct scanner *s);
 /* Conditions changed: told from the event loop. */
 void scanner_on_change(struct scanner *s, void (*changed)(void *userdata), void *userdata);

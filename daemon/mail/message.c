@@ -168,6 +168,7 @@ static int write_message(GMimeMessage *m, struct buffer *out)
 	GMimeStream *stream = g_mime_stream_mem_new_with_byte_array(bytes);
 	int r = 0;
 
+	g_mime_stream_mem_set_owner(GMIME_STREAM_MEM(stream), false);
 	g_mime_format_options_set_newline_format(options, GMIME_NEWLINE_FORMAT_DOS);
 	if (g_mime_object_write_to_stream(GMIME_OBJECT(m), options, stream) < 0)
 		r = -EIO;

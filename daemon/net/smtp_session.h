@@ -72,7 +72,8 @@ struct smtp_session_outcome {
 struct smtp_session_callbacks {
 	/*
 	 * All but the final dot is with the server. Journal it, then call
-	 * smtp_session_go_on(), from within or later. NULL: goes on at once.
+	 * smtp_session_go_on(), from within or later, unless done() comes before (the
+	 * server hung up). NULL: goes on at once.
 	 */
 	void (*before_dot)(void *userdata, struct smtp_session *s);
 	void (*done)(void *userdata, const struct smtp_session_outcome *o);

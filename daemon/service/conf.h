@@ -8,6 +8,7 @@
 #define IFAX_SERVICE_CONF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -40,6 +41,9 @@ struct conf {
 
 /* Reads @path and the drop-ins in @path.d; missing files are fine. An error names file and line. */
 int conf_load(struct conf *c, const char *path, struct error *e);
+/* The parts of it: defaults, then one file's text on top. conf_free() after errors, too. */
+int conf_defaults(struct conf *c, struct error *e);
+int conf_parse(struct conf *c, const char *data, size_t len, const char *file, struct error *e);
 void conf_free(struct conf *c);
 
 #endif

@@ -484,6 +484,11 @@ int smtp_client_secured(struct smtp_client *c)
 	return 0;
 }
 
+bool smtp_client_is_securing(const struct smtp_client *c)
+{
+	return c->state == HANDSHAKE;
+}
+
 static bool answer_auth(struct smtp_client *c, struct smtp_event *ev, int class)
 {
 	if (class == 3 && c->state == AUTH_LOGIN_USER) {

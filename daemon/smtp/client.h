@@ -106,6 +106,8 @@ enum smtp_timeout smtp_client_timeout(const struct smtp_client *c);
 
 /* The handshake is done: all that was learnt before it is forgotten, as RFC 3207 asks. */
 int smtp_client_secured(struct smtp_client *c);
+/* Is the handshake under way, or about to be? */
+bool smtp_client_is_securing(const struct smtp_client *c);
 /* After SMTP_READY. -EBUSY at any other time, -EINVAL: no recipients. */
 int smtp_client_send(struct smtp_client *c, const struct smtp_envelope *e);
 /*
