@@ -14,13 +14,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "bus/manager.h"
-#include "device/monitor.h"
 #include "service/box.h"
 #include "service/collector.h"
 #include "service/inbound.h"
 #include "service/outbound.h"
-#include "service/printing.h"
-#include "service/scanning.h"
 #include "service/sending.h"
 #include "store/store.h"
 
@@ -96,12 +93,10 @@ static void close_box(struct box *box)
 {
 	manager_free(box->manager);
 	collector_free(box->collector);
+	box_close_devices(box);
 	sending_free(box->sending);
-	scanning_free(box->scanning);
 	outbound_free(box->outbound);
 	inbound_free(box->inbound);
-	printing_free(box->printing);
-	monitor_free(box->monitor);
 	store_close(box->store);
 	sd_event_unref(box->event);
 	conf_free(&box->conf);
@@ -117,7 +112,7 @@ static int open_box(struct box *box, const char *conf, struct error *e)
 	if (r >= 0)
 		r = open_store(box, e);
 	if (r >= 0)
-		r = box_open_devices(box, e);
+		r = box_open_duties(box, e);
 	if (r >= 0)
 		r = inbound_new(&box->inbound, box, e);
 	if (r >= 0)
@@ -128,6 +123,8 @@ static int open_box(struct box *box, const char *conf, struct error *e)
 		r = collector_new(&box->collector, box, e);
 	if (r >= 0)
 		r = manager_new(&box->manager, box, e);
+	if (r >= 0)
+		r = box_open_devices(box, e);
 	return r;
 }
 

@@ -10,6 +10,7 @@
 #include "bus/internal.h"
 #include "bus/manager.h"
 #include "service/collector.h"
+#include "service/inbound.h"
 #include "service/outbound.h"
 #include "service/printing.h"
 #include "service/sending.h"

@@ -17,8 +17,9 @@ static void print_board(const struct dict *b)
 	printf("board %s, serial %s, driver %s\n", dict_text(b, "model"), dict_text(b, "serial"),
 	       dict_text(b, "driver"));
 	for (size_t i = 0; f && i < f->n_list; i++)
-		printf("  %-8s %-14s %-10s %s\n", dict_text(&f->list[i], "function"),
-		       dict_text(&f->list[i], "node"), dict_text(&f->list[i], "state"),
+		printf("  %-8s %-10s %6llu pages  %s\n", dict_text(&f->list[i], "function"),
+		       dict_text(&f->list[i], "state"),
+		       (unsigned long long)dict_number(&f->list[i], "pages"),
 		       dict_text(&f->list[i], "conditions"));
 }
 
@@ -44,6 +45,8 @@ int verb_status(struct ctl *c, int argc, char **argv)
 		print_board(&boards->list[i]);
 	if (!boards || !boards->n_list)
 		printf("no board: connect one, or \"modprobe faxsim\" for the built-in one\n");
+	if (*dict_text(&d, "notice"))
+		printf("store: %s\n", dict_text(&d, "notice"));
 	printf("jobs: %llu unfinished, %llu waiting for somebody\n",
 	       (unsigned long long)dict_number(&d, "jobs-unfinished"),
 	       (unsigned long long)dict_number(&d, "jobs-waiting"));

@@ -27,11 +27,11 @@ struct box {
 	struct manager *manager;	/* the bus */
 };
 
-/*
- * Makes boards, printing and scanning, and lets boards come: the last step, when
- * all that their work leads to is there.
- */
+/* Printing and scanning, which wait for boards. */
+int box_open_duties(struct box *box, struct error *e);
+/* Lets boards come: the last step, when all that their work leads to is there. */
 int box_open_devices(struct box *box, struct error *e);
+/* Ends what both began. */
 void box_close_devices(struct box *box);
 
 #endif

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -21,18 +20,9 @@ struct inbound {
 	sd_event_source *timer;
 	struct worker_call *call;
 	struct job *job;		/* the worker has it in hand */
-	uint64_t *ready;		/* jobs that printing has in hand */
-	size_t n_ready;
+	size_t n_ready;			/* documents that printing has in hand */
 	uint64_t not_before;		/* the worker is in trouble */
 };
-
-static bool in_hand(const struct inbound *i, uint64_t id)
-{
-	for (size_t k = 0; k < i->n_ready; k++)
-		if (i->ready[k] == id)
-			return true;
-	return false;
-}
 
 static void arm(struct inbound *i, uint64_t when)
 {
@@ -93,15 +83,18 @@ static bool prints_by_itself(struct inbound *i)
 
 static void print(struct inbound *i, struct page_list *pages)
 {
-	uint64_t id = i->job->id;
 	struct error e = { 0 };
+	int r;
 
-	i->ready[i->n_ready++] = id;
-	if (printing_add(i->box->printing, i->job, pages, &e) < 0) {
-		i->n_ready--;
+	r = job_say(&i->box->keeper, i->job, LOG_DEBUG, JOB_WAITING, NULL, NULL,
+		    "waits for the printer");
+	if (r >= 0)
+		r = printing_add(i->box->printing, i->job, pages, &e);
+	if (r < 0) {
 		settle(i, LOG_ERR, JOB_FAILED, error_text(&e));
 		return;
 	}
+	i->n_ready++;
 	i->job = NULL;
 	inbound_wake(i);
 }
@@ -154,15 +147,10 @@ static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 	}
 }
 
-static int ask_worker(struct inbound *i, struct error *e)
+static int ask_worker(struct inbound *i, int body, struct error *e)
 {
 	struct worker_request rq;
-	_close_ int body = -1;
-	int r;
 
-	r = store_job_body(i->box->store, i->job->id, &body, e);
-	if (r < 0)
-		return r;
 	worker_request_init(&rq);
 	rq.limits.max_message = i->box->conf.max_message;
 	rq.limits.max_pages = i->box->conf.max_received_pages;
@@ -170,20 +158,14 @@ static int ask_worker(struct inbound *i, struct error *e)
 			    e);
 }
 
-/* Takes over one that is to be checked, or was on its way to paper when the box stopped. */
 static bool next_job(struct inbound *i)
 {
-	struct job_filter f = { .kind = JOB_PRINT, .state = -1, .unfinished = true };
+	struct job_filter f = { .kind = JOB_PRINT, .state = JOB_CHECKING, .limit = 1 };
 	struct job **jobs = NULL;
 	size_t n = 0;
 
-	if (store_job_list(i->box->store, &f, &jobs, &n) < 0)
-		return false;
-	for (size_t k = 0; k < n && !i->job; k++)
-		if (jobs[k]->state != JOB_HELD && !in_hand(i, jobs[k]->id))
-			i->job = take_ptr(jobs[k]);
-	for (size_t k = 0; k < n; k++)
-		job_free(jobs[k]);
+	if (store_job_list(i->box->store, &f, &jobs, &n) >= 0 && n)
+		i->job = take_ptr(jobs[0]);
 	free(jobs);
 	return i->job;
 }
@@ -192,31 +174,24 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct inbound *i = userdata;
 	struct error e = { 0 };
+	_close_ int body = -1;
 	int r;
 
 	if (i->job || i->n_ready == READY_MAX || !next_job(i))
 		return 0;
-	r = ask_worker(i, &e);
-	if (r == -ENOENT || r == -EBADMSG) {
-		/* Of the document, not of the worker's socket: that says ECONNREFUSED below. */
-		if (access(i->box->conf.worker, F_OK) == 0) {
-			settle(i, LOG_ERR, JOB_FAILED, error_text(&e));
-			return 0;
-		}
+	r = store_job_body(i->box->store, i->job->id, &body, &e);
+	if (r < 0) {
+		settle(i, LOG_ERR, JOB_FAILED, error_text(&e));
+		return 0;
 	}
-	if (r < 0)
+	if (ask_worker(i, body, &e) < 0)
 		worker_trouble(i, error_text(&e));
 	return 0;
 }
 
-void inbound_printed(struct inbound *i, const struct job *job)
+void inbound_printed(struct inbound *i)
 {
-	for (size_t k = 0; k < i->n_ready; k++) {
-		if (i->ready[k] != job->id)
-			continue;
-		i->ready[k] = i->ready[--i->n_ready];
-		break;
-	}
+	i->n_ready--;
 	inbound_wake(i);
 }
 
@@ -265,22 +240,43 @@ int inbound_accept(struct inbound *i, const char *user, const char *source, cons
 	return r;
 }
 
+/*
+ * What was on its way to paper when the box stopped needs its pages again: it is
+ * checked anew, and goes on at the page it had in hand.
+ */
+static int recover(struct inbound *i, enum job_state state)
+{
+	struct job_filter f = { .kind = JOB_PRINT, .state = state };
+	struct job **jobs = NULL;
+	size_t n = 0;
+	int r;
+
+	r = store_job_list(i->box->store, &f, &jobs, &n);
+	for (size_t k = 0; r >= 0 && k < n; k++)
+		r = job_say(&i->box->keeper, jobs[k], LOG_INFO, JOB_CHECKING, NULL, NULL,
+			    jobs[k]->page_in_hand ?
+			    "the box stopped while a page was on its way to paper; goes on there" :
+			    "the box stopped before this was printed; goes on");
+	job_list_free(jobs, n);
+	return r;
+}
+
 int inbound_new(struct inbound **ret, struct box *box, struct error *e)
 {
 	struct inbound *i = calloc(1, sizeof(*i));
 	int r;
 
-	if (i)
-		i->ready = calloc(READY_MAX, sizeof(*i->ready));
-	if (!i || !i->ready) {
-		free(i);
+	if (!i)
 		return error_set(e, -ENOMEM, "out of memory");
-	}
 	i->box = box;
 	r = sd_event_add_time(box->event, &i->timer, CLOCK_REALTIME, 0, 10000, on_timer, i);
+	if (r >= 0)
+		r = recover(i, JOB_PRINTING);
+	if (r >= 0)
+		r = recover(i, JOB_WAITING);
 	if (r < 0) {
 		inbound_free(i);
-		return error_set(e, r, "cannot set a timer: %s", strerror(-r));
+		return error_set(e, r, "cannot take over what is to be printed: %s", strerror(-r));
 	}
 	inbound_wake(i);
 	*ret = i;
@@ -294,6 +290,5 @@ void inbound_free(struct inbound *i)
 	worker_call_cancel(i->call);
 	job_free(i->job);
 	sd_event_source_disable_unref(i->timer);
-	free(i->ready);
 	free(i);
 }

@@ -22,8 +22,8 @@ void inbound_free(struct inbound *i);
  */
 int inbound_accept(struct inbound *i, const char *user, const char *source, const void *mail,
 		   size_t len, store_done_fn done, void *userdata, struct error *e);
-/* Printing is done with a job. */
-void inbound_printed(struct inbound *i, const struct job *job);
+/* Printing is done with a document. */
+void inbound_printed(struct inbound *i);
 /* Looks at jobs that are to be checked. */
 void inbound_wake(struct inbound *i);
 
