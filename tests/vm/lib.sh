@@ -9,6 +9,7 @@ build=$top/build/vm
 # What is expensive and the same in every checkout: the guest image, checkpatch.
 cache=${IFAX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ifax}
 mkdir -p "$build" "$cache"
+PATH=$PATH:/usr/sbin:/sbin # modprobe, depmod
 
 say() { echo "${0##*/}: $*" >&2; }
 die() { say "$*"; exit 1; }
