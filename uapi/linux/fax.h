@@ -9,8 +9,9 @@
  * knows if the rest is zero (else E2BIG), or an older, shorter one.
  *
  * Errors of all ioctls: ENOTTY unknown number, EOPNOTSUPP not for this
- * function, EINVAL wrong value or reserved field set, EFAULT, ENODEV the board
- * has gone.
+ * function, EBADF opened the wrong way round (a scanner is read, a printer
+ * written, the coder both), EINVAL wrong value or reserved field set, EFAULT,
+ * ENODEV the board has gone.
  */
 #ifndef _UAPI_LINUX_FAX_H
 #define _UAPI_LINUX_FAX_H
@@ -273,8 +274,10 @@ struct fax_seg {
  * @pad: zero
  * @reserved: zero
  *
- * EBUSY: the claim is another's, or this open is in use as a stream.
- * EDQUOT: a limit of the open. EXDEV: pipe of another board.
+ * EBUSY: the claim is another's, this open is in use as a stream, or the pipe
+ * still moves another page. EDQUOT: a limit of the open. EXDEV: pipe of another
+ * board. EIO: the function is stopped by a fault, see RESET. ETIMEDOUT: the
+ * fences of an imported buffer were not signalled in time.
  */
 struct fax_submit {
 	__u32 op;
@@ -321,7 +324,8 @@ struct fax_submit {
  * @peer_code: FAX_CODE_* of the other side of the pipe, with FAX_CODE_PEER
  * @flags: FAX_DONE_*
  * @seg: DECODE: segment at which it stopped
- * @bytes_in: @bytes_out: moved from and to the caller's segments
+ * @bytes_in: @bytes_out: moved from and to the caller's segments, of all the
+ *	      job's runs together when it was resumed
  * @rows: of the page
  * @rows_bad: @first_bad_row: @max_bad_run: damage as T.4 counts it
  * @reserved: zero

@@ -48,7 +48,9 @@ struct fax_job_params {
 
 /* struct fax_chunk.flags */
 #define FAX_CHUNK_FIRST		BIT(0)	/* of a page or coded segment: the coder's context starts anew */
-#define FAX_CHUNK_LAST		BIT(1)	/* encode, print: no rows follow; write the end code, eject */
+#define FAX_CHUNK_LAST		BIT(1)	/* encode, print: no rows follow; write the end code, eject;
+					 * decode: no code of this segment follows
+					 */
 #define FAX_CHUNK_NOWAIT	BIT(2)	/* scan, print: report PAPER_OUT instead of waiting */
 #define FAX_CHUNK_NEW_PAGE	BIT(3)	/* scan, print: feed a sheet first */
 
@@ -61,12 +63,14 @@ struct fax_job_params {
  * @context: coder: 0 to fax_func_desc.contexts - 1, where the reference line
  *	     and pending bits of this job lie
  * @fmt: form of the page; decode: encoding and flags are the segment's
- * @rows: rows to move (encode, print) or room for rows (scan, decode)
+ * @rows: rows to move (encode, print) or room for rows (scan, decode); encode:
+ *	  0 with LAST when only pending bits and the end code are due
  * @seg_rows: decode: rows of the segment, 0 = until its code ends
  * @raw: raw side, nraw stretches; rows lie fmt.stride bytes apart
  * @coded: coded side, ncoded stretches; encode: where to write; decode: input
  *	   from where the last chunk of this segment stopped
- * @nraw: @ncoded: number of stretches
+ * @nraw: @ncoded: number of stretches; decode: @ncoded is 0 when all code was
+ *	  consumed and rows still lie in the context
  * @list: for the driver's use while it holds the chunk
  * @priv: for the driver's use
  */
@@ -87,7 +91,14 @@ struct fax_chunk {
 	unsigned long priv[2];
 };
 
-/* struct fax_chunk_result.flags */
+/*
+ * struct fax_chunk_result.flags
+ *
+ * PAGE_END may come with rows or, if the end lay between two chunks, with none.
+ * Scan chunks behind it in the queue are aborted by the core. A decode chunk
+ * without LAST that has used up its code is OK with fewer rows than there was
+ * room for.
+ */
 #define FAX_RESULT_PAGE_END	BIT(0)	/* scan: the original ended; decode: the segment did */
 #define FAX_RESULT_MORE_PAPER	BIT(1)	/* scan: another original lies in the feeder */
 #define FAX_RESULT_SHORT	BIT(2)	/* decode: the code ended before seg_rows */
