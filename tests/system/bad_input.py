@@ -7,9 +7,9 @@ import socket
 import sys
 import threading
 
-from guest import (SIM, check, ctl, deliver, done_testing, empty_mailbox, feed, job, job_in,
+from guest import (check, ctl, deliver, done_testing, empty_mailbox, feed, job, job_in,
                    journal, last_job, mailbox, make_page, must, pixels, read_mail, received_since,
-                   run, send, sim_read, sim_write, start_box, tray, wait_for)
+                   run, send, sim_write, start_box, tray, wait_for)
 
 DROP_IN = "/etc/ifax/ifax.conf.d/50-test.conf"
 

@@ -51,29 +51,39 @@ def settle(after):
     return False
 
 
+class Killer:
+    """kill -9 at the daemon once a given time has passed."""
+
+    def __init__(self, delay):
+        self.due = time.monotonic() + delay
+        self.done = False
+
+    def tick(self):
+        if self.done or time.monotonic() < self.due:
+            return
+        pid = daemon_pid()
+        if pid:
+            os.kill(pid, 9)
+            self.done = True
+
+
 def one_round(number, delay):
-    """The main job with a kill after `delay` seconds."""
+    """The main job with a kill after `delay` seconds; the page and the jobs of the round."""
     page = make_page(1000 + number, height=1200)
     after = last_job()
     sim_write("tray_clear", 1)
     sim_write("feeder_clear", 1)
     empty_mailbox()
     feed(page)
-    killed = []
-
-    def kill_when_due(start=time.monotonic()):
-        if not killed and time.monotonic() - start >= delay:
-            os.kill(daemon_pid(), 9)
-            killed.append(True)
-            daemon_up()
-
+    killer = Killer(delay)
+    asked = False
     attempt(lambda: send("office@example.test"))
-    while not killed or time.monotonic() < killed_at + 1:
-        kill_when_due()
-        if killed and "killed_at" not in locals():
-            killed_at = time.monotonic()
-        if mailbox() and not any(j["id"] > after and j.get("kind") != "send" for j in jobs()):
+    while not killer.done:
+        killer.tick()
+        if mailbox() and not asked:
             attempt(lambda: must("ifaxctl", "collect", "100"))
+            asked = True
+        time.sleep(0.02)
     check(daemon_up(), f"round {number}: killed after {delay:.2f} s, it is back")
     settle(after)
     if any(j.get("kind") == "send" and j.get("state") == "sent" and j["id"] > after

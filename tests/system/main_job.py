@@ -8,9 +8,9 @@ import os
 import sys
 import time
 
-from guest import (OUTPUT, check, ctl, deliver, done_testing, feed, job, job_in, journal, last_job,
-                   mailbox, must, pixels, read_mail, received_since, run, say, send, sim_read,
-                   sim_write, split_pbm, start_box, tiff_of, tray, wait_for)
+from guest import (OUTPUT, check, ctl, done_testing, feed, job_in, journal, mailbox, must, pixels,
+                   read_mail, received_since, run, say, send, sim_read, start_box, tiff_of, tray,
+                   wait_for)
 
 PAGES = [open(path, "rb").read() for path in sorted(
     glob.glob("/test/page-*.pbm"), key=lambda p: int(p.split("-")[-1][:-4]))]
@@ -113,13 +113,6 @@ def collect_and_print(number):
     for n, (a, b) in enumerate(zip(PAGES, printed), 1):
         check(pixels(a) == pixels(b), f"page {n}: the printed pixels equal the scanned ones",
               f"{pixels(a)[:2]} and {pixels(b)[:2]}")
-
-
-def counters():
-    """No CPU touched a pixel: the core counts each mapping of a page buffer."""
-    for path in sorted(glob.glob("/sys/class/fax/*/cpu_maps")):
-        text = open(path, encoding="ascii").read().strip()
-        say(f"    {path}: {text}")
 
 
 def unknown_recipient():
