@@ -209,7 +209,8 @@ static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
 {
 	u64 invert = d->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
 
-	t4_fill_row(list_of(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
+	t4_fill_row(list_of(d, !d->cur), d->ref_n, d->p.width, invert, out->next,
+		    d->scratch);
 	out->next += out->stride;
 	out->left--;
 	d->damage.rows++;

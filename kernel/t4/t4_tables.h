@@ -23,6 +23,19 @@ extern const u8 t4_vertical_code[7];
 extern const u8 t4_mode[1 << T4_MODE_BITS];
 
 /*
+ * Up to four vertical modes by the bits that lie ahead: what to add to as many
+ * positions of 16 bits each, and where each of the codes ends.
+ */
+#define T4_VERTICAL_BITS 10
+struct t4_vertical_run {
+	u64 deltas;
+	u8 count;
+	u8 end[4];
+};
+
+extern const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS];
+
+/*
  * One run code by the bits that lie ahead: run << 4 | length, 0 where no code
  * begins so. Runs below 64 are terminating codes, the others make-up codes.
  */
