@@ -96,15 +96,57 @@ static void encode_1d(struct t4_writer *w, const u16 *a, u32 width)
 }
 
 /*
+ * Vertical modes, several at once: as many lanes as lie within 3 of b1 and have
+ * the next change of the reference line for the next b1. That is, a1 lies left
+ * of it and not left of the one before. Returns how many it coded.
+ */
+#ifdef T4_LANES
+static inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
+{
+	u64 a1 = t4_lanes(a), delta, wrong;
+	u32 n = T4_LANES, code1, code2;
+
+	/* each lane with its top bit set, so that no lane borrows from another */
+	delta = ((a1 | T4_LANE_TOP) - t4_lanes(b) + 3 * T4_LANE_ONE) ^ T4_LANE_TOP;
+	wrong = ~t4_lanes_less(a1, t4_lanes(b + 1)) | t4_lanes_less(a1, t4_lanes(b - 1)) |
+		t4_lanes_less(6 * T4_LANE_ONE, delta & ~T4_LANE_TOP) | delta;
+	wrong &= T4_LANE_TOP;
+	if (wrong) {
+		n = t4_first_lane(wrong);
+		if (!n)
+			return 0;
+		delta |= ~0ull << (16 * n);
+	}
+	delta &= 7 * T4_LANE_ONE;
+	delta |= delta >> 13;
+	code1 = t4_vertical_pair[delta & 63];
+	code2 = t4_vertical_pair[delta >> 32 & 63];
+	t4_put(w, (u64)(code1 >> 5) << (code2 & 31) | code2 >> 5, (code1 & 31) + (code2 & 31));
+	return n;
+}
+#else
+static inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
+{
+	return 0;
+}
+#endif
+
+/*
  * T.4 4.2.1.3.2, T.6 2.2: a[0] is a1, b[0] is b1; a and b keep the parity of
  * their lists in step with the colour of a0.
  */
 static void encode_2d(struct t4_writer *w, const u16 *a, const u16 *b, u32 width)
 {
 	const u16 *first = a;
-	u32 a0 = 0, d, code;
+	u32 a0 = 0, d, n, code;
 
 	do {
+		n = put_verticals(w, a, b);
+		a += n;
+		b += n;
+		/* before the first one, a0 lies left of the line: 0 does for it */
+		if (n)
+			a0 = a[-1];
 		d = (u32)a[0] - b[0] + 3;
 		if (b[1] < a[0]) {
 			t4_put(w, 1, 4);	/* pass mode */

@@ -108,6 +108,15 @@ def vertical_runs(bits):
         yield deltas & (1 << 64) - 1, len(ends), ends + [0] * (4 - len(ends))
 
 
+def vertical_pairs():
+    """value << 5 | length of two vertical codes by their deltas + 3, 7 = none"""
+    codes = VERTICAL + [(0, 0)]
+    for second in range(8):
+        for first in range(8):
+            (len1, val1), (len2, val2) = codes[first], codes[second]
+            yield (val1 << len2 | val2) << 5 | len1 + len2
+
+
 def emit(head, values, form):
     print(f"\n{head} = {{")
     rows(values, form)
@@ -139,5 +148,6 @@ emit("const u8 t4_mode[1 << T4_MODE_BITS]", modes(7), "0x{:02x}")
 emit("const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS]",
      [f"{{ 0x{d:x}, {n}, {{ {', '.join(map(str, e))} }} }}" for d, n, e in vertical_runs(10)], "{}")
 emit("const u8 t4_vertical_code[7]", [v << 4 | n for n, v in VERTICAL], "0x{:02x}")
+emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
 emit("const u16 t4_white_run[1 << T4_WHITE_BITS]", look_up(WHITE_TERM, WHITE_MAKEUP, 12), "0x{:x}")
 emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAKEUP, 13), "0x{:x}")

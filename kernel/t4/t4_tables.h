@@ -15,6 +15,12 @@ extern const u32 t4_run_code[2][T4_RUN_CODES];
 /* Vertical modes by a1 - b1 + 3: value << 4 | length. */
 extern const u8 t4_vertical_code[7];
 
+/*
+ * Two vertical modes in one: value << 5 | length; by a1 - b1 + 3 of the first
+ * plus 8 times that of the second, 7 standing for none.
+ */
+extern const u32 t4_vertical_pair[64];
+
 /* One mode code by the bits that lie ahead: mode << 4 | length, 0 where none begins so. */
 #define T4_MODE_BITS	7
 #define T4_MODE_VERTICAL 3u	/* V0; three on either side of it VL and VR */
