@@ -42,8 +42,9 @@ int t4_encoder_init(struct t4_encoder *e, const struct t4_params *p)
 	e->ended = false;
 	memset(e->list[0], 0, sizeof(e->list[0][0]) * T4_LIST_HEAD);
 	memset(e->list[1], 0, sizeof(e->list[1][0]) * T4_LIST_HEAD);
+	e->n = 0;
 	/* the first reference line is white */
-	t4_end_list(list_of(e, 1), 0, p->width);
+	t4_end_list(list_of(e, 0), 0, p->width);
 	return 0;
 }
 
@@ -181,17 +182,33 @@ static void put_eol(struct t4_encoder *e, struct t4_writer *w, bool one_d)
 		t4_put(w, one_d, 1);
 }
 
-static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row)
+/* @count times V0 */
+static void put_v0s(struct t4_writer *w, u32 count)
+{
+	for (; count > 32; count -= 32)
+		t4_put(w, ~0u, 32);
+	t4_put(w, ~0u >> (32 - count), count);
+}
+
+/* @again: the row is the same as the one above. */
+static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row, bool again)
 {
 	u64 invert = e->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
-	u16 *cur = list_of(e, e->cur), *ref = list_of(e, !e->cur);
 	bool one_d = e->p.coding == T4_MH || (e->p.coding == T4_MR && !e->line);
+	u16 *ref, *cur;
 
-	t4_find_changes(row, e->p.width, invert, cur);
+	if (!again) {
+		e->cur = !e->cur;
+		e->n = t4_find_changes(row, e->p.width, invert, list_of(e, e->cur), &e->words);
+	}
+	cur = list_of(e, e->cur);
+	ref = list_of(e, !e->cur);
 	if (e->p.coding == T4_MR || (e->p.coding == T4_MH && (e->p.flags & T4_F_EOL)))
 		put_eol(e, w, one_d);
 	if (one_d)
 		encode_1d(w, cur, e->p.width);
+	else if (again)
+		put_v0s(w, e->n + 1);
 	else
 		encode_2d(w, cur, ref, e->p.width);
 	if (e->p.coding == T4_MH && (e->p.flags & (T4_F_EOL | T4_F_ALIGN)) == T4_F_ALIGN)
@@ -201,7 +218,6 @@ static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row)
 		e->line = 1;
 	else if (++e->line >= e->p.k)
 		e->line = 0;
-	e->cur = !e->cur;
 }
 
 static void writer_start(const struct t4_encoder *e, struct t4_writer *w, u8 *out)
@@ -246,6 +262,7 @@ int t4_encode(struct t4_encoder *e, const void *rows, size_t stride, u32 nrows,
 	size_t bound = T4_ROW_BOUND(e->p.width);
 	const u8 *row = rows;
 	struct t4_writer w;
+	bool again;
 	u8 *p;
 
 	*consumed = 0;
@@ -256,10 +273,11 @@ int t4_encode(struct t4_encoder *e, const void *rows, size_t stride, u32 nrows,
 		return T4_OUT_FULL;
 
 	for (; *consumed < nrows; row += stride, ++*consumed) {
+		again = *consumed && !memcmp(row, row - stride, (e->p.width + 7) / 8);
 		if (likely(out_len - *produced >= bound)) {
 			p = (u8 *)out + *produced;
 			writer_start(e, &w, p);
-			encode_row(e, &w, row);
+			encode_row(e, &w, row, again);
 			*produced += writer_stop(e, &w, p);
 			continue;
 		}
@@ -267,7 +285,7 @@ int t4_encode(struct t4_encoder *e, const void *rows, size_t stride, u32 nrows,
 		if (out_len == *produced)
 			return T4_OUT_FULL;
 		writer_start(e, &w, e->pend);
-		encode_row(e, &w, row);
+		encode_row(e, &w, row, again);
 		e->pend_pos = 0;
 		e->pend_len = (u32)writer_stop(e, &w, e->pend);
 		if (!drain(e, out, out_len, produced)) {

@@ -17,15 +17,38 @@ static inline void t4_end_list(u16 *list, u32 n, u32 width)
 		list[n + i] = (u16)width;
 }
 
-/* Positions of the set bits of @changes, plus @base, go to @out. */
-static inline u16 *t4_emit_changes(u64 changes, u32 base, u16 *out)
+/* Words without changes are overwritten by the next one: cheaper than to jump over them. */
+static inline u32 t4_changing_words(const u8 *row, u32 width, u64 invert, struct t4_words *w)
 {
-	while (changes) {
-		u32 z = t4_clz(changes);
+	u64 before = 0, word, changes;
+	u32 n = 0, x;
 
-		*out++ = (u16)(base + z);
-		changes &= ~(T4_TOP_BIT >> z);
+	for (x = 0; x + 64 <= width; x += 64) {
+		word = t4_load(row + x / 8) ^ invert;
+		changes = word ^ (word >> 1 | before << 63);
+		before = word & 1;
+		w->changes[n] = changes;
+		w->x[n] = (u16)x;
+		n += changes != 0;
 	}
+	if (x < width) {
+		word = t4_load_tail(row + x / 8, (width - x + 7) / 8) ^ invert;
+		changes = word ^ (word >> 1 | before << 63);
+		w->changes[n] = changes & ~0ull << (64 - (width - x));
+		w->x[n] = (u16)x;
+		n += w->changes[n] != 0;
+	}
+	return n;
+}
+
+/* The first of @changes goes to @out, if there is one. */
+static inline u16 *t4_emit_change(u64 *changes, u32 x, u16 *out)
+{
+	u32 z = t4_clz(*changes | 1);
+
+	*out = (u16)(x + z);
+	out += *changes != 0;
+	*changes &= ~(T4_TOP_BIT >> z);
 	return out;
 }
 
@@ -33,23 +56,22 @@ static inline u16 *t4_emit_changes(u64 changes, u32 base, u16 *out)
  * Lists where the pixels of @row change, as seen from the white one before it.
  * @invert is ~0 where white is 1. Returns their number.
  */
-static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *list)
+static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *list,
+				  struct t4_words *w)
 {
-	u64 before = 0, word, changes;
+	u32 words = t4_changing_words(row, width, invert, w), i;
 	u16 *out = list;
-	u32 x;
+	u64 changes;
 
-	for (x = 0; x + 64 <= width; x += 64) {
-		word = t4_load(row + x / 8) ^ invert;
-		changes = word ^ (word >> 1 | before << 63);
-		before = word & 1;
-		out = t4_emit_changes(changes, x, out);
-	}
-	if (x < width) {
-		word = t4_load_tail(row + x / 8, (width - x + 7) / 8) ^ invert;
-		changes = word ^ (word >> 1 | before << 63);
-		changes &= ~0ull << (64 - (width - x));
-		out = t4_emit_changes(changes, x, out);
+	for (i = 0; i < words; i++) {
+		changes = w->changes[i];
+		/* four at a time, whether or not there are as many: few branches to guess */
+		do {
+			out = t4_emit_change(&changes, w->x[i], out);
+			out = t4_emit_change(&changes, w->x[i], out);
+			out = t4_emit_change(&changes, w->x[i], out);
+			out = t4_emit_change(&changes, w->x[i], out);
+		} while (changes);
 	}
 	t4_end_list(list, (u32)(out - list), width);
 	return (u32)(out - list);
