@@ -108,7 +108,7 @@ static enum step take_run(struct t4_decoder *d, struct t4_reader *r, u32 black)
 #define QUICK_INPUT	8	/* bytes that must be left */
 
 /* The run of colour @black ahead; 0 if it is none for the quick ways. */
-static inline u32 quick_run(struct t4_reader *r, u32 black)
+static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
 {
 	u32 code, run;
 
@@ -225,7 +225,7 @@ struct quick {
  * as the next change of the reference line is the next b1. That is, a1 lies
  * left of it, not left of the one before, and right of a0.
  */
-static inline bool quick_vertical(struct quick *q)
+static __always_inline bool quick_vertical(struct quick *q)
 {
 	const struct t4_vertical_run *v = &t4_vertical_run[q->r.acc >> (64 - T4_VERTICAL_BITS)];
 	u64 a1, wrong;
@@ -251,7 +251,7 @@ static inline bool quick_vertical(struct quick *q)
 }
 
 /* One vertical mode that ends the line, or makes b1 move otherwise. */
-static inline bool quick_single_vertical(struct quick *q, u32 code)
+static __always_inline bool quick_single_vertical(struct quick *q, u32 code)
 {
 	u32 a1 = q->b[0] + (code >> 4) - T4_MODE_VERTICAL;
 
@@ -270,7 +270,7 @@ static inline bool quick_single_vertical(struct quick *q, u32 code)
 	return true;
 }
 
-static inline bool quick_horizontal(struct quick *q, u32 len)
+static __always_inline bool quick_horizontal(struct quick *q, u32 len)
 {
 	struct t4_reader before = q->r;
 	u32 black = (q->a - q->first) & 1, run1, run2;
@@ -291,7 +291,7 @@ static inline bool quick_horizontal(struct quick *q, u32 len)
 	return true;
 }
 
-static inline bool quick_other(struct quick *q)
+static __always_inline bool quick_other(struct quick *q)
 {
 	u32 code = t4_mode[q->r.acc >> (64 - T4_MODE_BITS)];
 	u32 mode = code >> 4;

@@ -61,16 +61,20 @@ static void put_run(struct t4_writer *w, u32 black, u32 run)
 }
 
 /* Two runs, the first of them of colour @black, behind @mode of @len bits. */
-static inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black,
+static __always_inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black,
 				u32 run1, u32 run2)
 {
 	u32 code1, code2, len1, len2;
 
 	if (unlikely(run1 >= T4_RUN_CODES || run2 >= T4_RUN_CODES)) {
+		/* by way of a copy: @w itself may then live in registers */
+		struct t4_writer copy = *w;
+
 		if (len)
-			t4_put(w, mode, len);
-		put_run(w, black, run1);
-		put_run(w, !black, run2);
+			t4_put(&copy, mode, len);
+		put_run(&copy, black, run1);
+		put_run(&copy, !black, run2);
+		*w = copy;
 		return;
 	}
 	code1 = t4_run_code[black][run1];
@@ -81,19 +85,19 @@ static inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 blac
 }
 
 /* T.4 4.1: white and black runs in turn. @a lists the changing elements. */
-static void encode_1d(struct t4_writer *w, const u16 *a, u32 width)
+static void encode_1d(struct t4_writer *writer, const u16 *a, u32 width)
 {
+	struct t4_writer w = *writer;
 	u32 a0 = 0;
 
-	while (a0 < width) {
-		if (a[0] >= width) {
-			put_run(w, 0, width - a0);
-			return;
-		}
-		put_two_runs(w, 0, 0, 0, a[0] - a0, a[1] - a[0]);
+	while (a[0] < width) {
+		put_two_runs(&w, 0, 0, 0, a[0] - a0, a[1] - a[0]);
 		a0 = a[1];
 		a += 2;
 	}
+	*writer = w;
+	if (a0 < width)
+		put_run(writer, 0, width - a0);
 }
 
 /*
@@ -102,7 +106,7 @@ static void encode_1d(struct t4_writer *w, const u16 *a, u32 width)
  * of it and not left of the one before. Returns how many it coded.
  */
 #ifdef T4_LANES
-static inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
+static __always_inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
 {
 	u64 a1 = t4_lanes(a), delta, wrong;
 	u32 n = T4_LANES, code1, code2;
@@ -126,7 +130,7 @@ static inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
 	return n;
 }
 #else
-static inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
+static __always_inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
 {
 	return 0;
 }
@@ -136,13 +140,14 @@ static inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
  * T.4 4.2.1.3.2, T.6 2.2: a[0] is a1, b[0] is b1; a and b keep the parity of
  * their lists in step with the colour of a0.
  */
-static void encode_2d(struct t4_writer *w, const u16 *a, const u16 *b, u32 width)
+static void encode_2d(struct t4_writer *writer, const u16 *a, const u16 *b, u32 width)
 {
+	struct t4_writer w = *writer;
 	const u16 *first = a;
 	u32 a0 = 0, d, n, code;
 
 	do {
-		n = put_verticals(w, a, b);
+		n = put_verticals(&w, a, b);
 		a += n;
 		b += n;
 		/* before the first one, a0 lies left of the line: 0 does for it */
@@ -150,26 +155,27 @@ static void encode_2d(struct t4_writer *w, const u16 *a, const u16 *b, u32 width
 			a0 = a[-1];
 		d = (u32)a[0] - b[0] + 3;
 		if (b[1] < a[0]) {
-			t4_put(w, 1, 4);	/* pass mode */
+			t4_put(&w, 1, 4);	/* pass mode */
 			a0 = b[1];
 			b += 2;
 			continue;
 		}
 		if (d <= 6) {
 			code = t4_vertical_code[d];
-			t4_put(w, code >> 4, code & 15);
+			t4_put(&w, code >> 4, code & 15);
 			a0 = *a++;
 			b++;
 			if (b[-2] > a0)
 				b -= 2;
 		} else {
-			put_two_runs(w, 1, 3, (a - first) & 1, a[0] - a0, a[1] - a[0]);
+			put_two_runs(&w, 1, 3, (a - first) & 1, a[0] - a0, a[1] - a[0]);
 			a0 = a[1];
 			a += 2;
 		}
 		while (b[0] <= a0 && a0 < width)
 			b += 2;
 	} while (a0 < width);
+	*writer = w;
 }
 
 /* T.4 4.1.2, 4.2.3; the tag bit of MR says whether the line is one-dimensional. */

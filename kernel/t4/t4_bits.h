@@ -72,7 +72,7 @@ struct t4_writer {
 };
 
 /* @len from 1 to 56 */
-static inline void t4_put(struct t4_writer *w, u64 value, u32 len)
+static __always_inline void t4_put(struct t4_writer *w, u64 value, u32 len)
 {
 	u32 n = w->n + len;
 	u64 acc = w->acc | value << (64 - n);
@@ -102,7 +102,7 @@ struct t4_reader {
 };
 
 /* Where 8 bytes of input or more are left. */
-static inline void t4_refill_quick(struct t4_reader *r)
+static __always_inline void t4_refill_quick(struct t4_reader *r)
 {
 	u64 next = t4_load(r->p);
 	u32 bytes = (63 - r->n) >> 3;
@@ -136,7 +136,7 @@ static inline void t4_refill(struct t4_reader *r)
 }
 
 /* @len up to 63 and up to r->n */
-static inline void t4_skip(struct t4_reader *r, u32 len)
+static __always_inline void t4_skip(struct t4_reader *r, u32 len)
 {
 	r->acc <<= len;
 	r->n -= len;
