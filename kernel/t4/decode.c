@@ -223,7 +223,8 @@ struct quick {
 /*
  * Vertical modes, several at once: a1 = b1 + delta in each lane, right as long
  * as the next change of the reference line is the next b1. That is, a1 lies
- * left of it, not left of the one before, and right of a0.
+ * left of it, not left of the one before, and right of a0. A lane that is wrong
+ * may spoil those behind it, never those before it.
  */
 static __always_inline bool quick_vertical(struct quick *q)
 {
@@ -471,7 +472,7 @@ static inline u32 zeros_ahead(struct t4_reader *r)
 	return z < r->n ? z : r->n;
 }
 
-static enum step start_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+static enum step start_line(struct t4_decoder *d, struct t4_reader *r)
 {
 	u32 z = zeros_ahead(r);
 
@@ -496,8 +497,6 @@ static enum step start_line(struct t4_decoder *d, struct t4_reader *r, struct ro
 	d->ref = 0;
 	d->horiz = 0;
 	d->state = DEC_LINE;
-	if (d->p.coding == T4_MR && d->line_2d && d->ref_bad)
-		deliver_bad(d, r, out);
 	return STEP_ON;
 }
 
@@ -592,8 +591,14 @@ static bool enters_uncompressed(const struct t4_decoder *d, const struct t4_read
 
 static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
 {
-	enum step step = d->line_2d ? decode_2d(d, r) : decode_1d(d, r);
+	enum step step;
 
+	if (d->line_2d && d->ref_bad) {
+		deliver_bad(d, r, out);
+		return STEP_ON;
+	}
+
+	step = d->line_2d ? decode_2d(d, r) : decode_1d(d, r);
 	if (step == STEP_BAD && enters_uncompressed(d, r))
 		d->damage.flags |= T4_D_UNCOMPRESSED;
 	if (step == STEP_BAD && (d->eols || (d->p.flags & T4_F_EOL))) {
@@ -627,7 +632,7 @@ static enum step decode_step(struct t4_decoder *d, struct t4_reader *r, struct r
 {
 	switch (d->state) {
 	case DEC_START:
-		return start_line(d, r, out);
+		return start_line(d, r);
 	case DEC_EOL:
 		return take_eol(d, r);
 	case DEC_TAG:
@@ -650,7 +655,7 @@ static int decode_rows(struct t4_decoder *d, struct t4_reader *r, struct rows *o
 			return T4_DONE;
 		if (d->state == DEC_STUCK)
 			return T4_STUCK;
-		if (!out->left)
+		if (!out->left && (d->state == DEC_LINE || d->state == DEC_CHECK))
 			return T4_OUT_FULL;
 		step = decode_step(d, r, out);
 		if (step == STEP_MORE) {

@@ -62,15 +62,17 @@ static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *lis
 	u32 words = t4_changing_words(row, width, invert, w), i;
 	u16 *out = list;
 	u64 changes;
+	u32 x;
 
 	for (i = 0; i < words; i++) {
 		changes = w->changes[i];
+		x = w->x[i];
 		/* four at a time, whether or not there are as many: few branches to guess */
 		do {
-			out = t4_emit_change(&changes, w->x[i], out);
-			out = t4_emit_change(&changes, w->x[i], out);
-			out = t4_emit_change(&changes, w->x[i], out);
-			out = t4_emit_change(&changes, w->x[i], out);
+			out = t4_emit_change(&changes, x, out);
+			out = t4_emit_change(&changes, x, out);
+			out = t4_emit_change(&changes, x, out);
+			out = t4_emit_change(&changes, x, out);
 		} while (changes);
 	}
 	t4_end_list(list, (u32)(out - list), width);

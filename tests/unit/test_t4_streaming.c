@@ -130,7 +130,7 @@ static void cuts_do_not_show(void **state)
 	t4_image_free(&image);
 }
 
-/* Two pages in one stream: the first decoder leaves the second page's bytes alone. */
+/* The end is seen without room for one more row, and what lies beyond it is left alone. */
 static void bytes_beyond_the_end_stay(void **state)
 {
 	struct t4_params p = { .width = 80, .coding = T4_MMR, .flags = T4_F_END };
@@ -138,17 +138,23 @@ static void bytes_beyond_the_end_stay(void **state)
 	struct t4_decoder *d = malloc(sizeof(*d));
 	struct t4_bytes coded;
 	size_t consumed;
-	u32 seed = 7, produced;
+	u32 seed = 7, produced, room;
 
 	t4_image_scribble(&image, 5, &seed);
 	coded = t4_our_encode(&image, &p, 0);
 	coded.data = realloc(coded.data, coded.len + 100);
 	memset(coded.data + coded.len, 0x5a, 100);
-	assert_int_equal(t4_decoder_init(d, &p), 0);
-	assert_int_equal(t4_decode(d, coded.data, coded.len + 100, false, &consumed, back.bits,
-				   back.stride, 11, &produced), T4_DONE);
-	assert_int_equal(produced, 10);
-	assert_int_equal(consumed, coded.len);
+	for (room = 9; room <= 11; room++) {
+		assert_int_equal(t4_decoder_init(d, &p), 0);
+		assert_int_equal(t4_decode(d, coded.data, coded.len + 100, false, &consumed,
+					   back.bits, back.stride, room, &produced),
+				 room < 10 ? T4_OUT_FULL : T4_DONE);
+		assert_int_equal(produced, room < 10 ? room : 10);
+		if (room < 10)
+			assert_in_range(consumed, 1, coded.len - 1);
+		else
+			assert_int_equal(consumed, coded.len);
+	}
 	free(d);
 	free(coded.data);
 	t4_image_free(&image);
