@@ -62,7 +62,7 @@ static void put_run(struct t4_writer *w, u32 black, u32 run)
 
 /* Two runs, the first of them of colour @black, behind @mode of @len bits. */
 static __always_inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black,
-				u32 run1, u32 run2)
+					 u32 run1, u32 run2)
 {
 	u32 code1, code2, len1, len2;
 
@@ -258,7 +258,7 @@ static bool drain(struct t4_encoder *e, u8 *out, size_t out_len, size_t *produce
 	if (len)
 		memcpy(out + *produced, e->pend + e->pend_pos, len);
 	*produced += len;
-	e->pend_pos += len;
+	e->pend_pos += (u32)len;
 	return e->pend_pos == e->pend_len;
 }
 

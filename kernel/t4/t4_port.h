@@ -27,7 +27,7 @@ typedef __INT64_TYPE__ s64;
 #endif
 
 #ifndef __always_inline
-#define __always_inline	inline __attribute__((__always_inline__))
+#define __always_inline	inline
 #endif
 
 #ifndef likely

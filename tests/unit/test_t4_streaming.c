@@ -101,6 +101,7 @@ static void cuts_do_not_show(void **state)
 	struct t4_image image = t4_image_new(600, 30), whole, cut;
 	struct t4_damage damage1, damage2;
 	struct t4_bytes coded;
+	u8 *byte;
 
 	t4_image_scribble(&image, 30, &seed);
 	for (coding = T4_MH; coding <= T4_MMR; coding++) {
@@ -112,8 +113,10 @@ static void cuts_do_not_show(void **state)
 
 			coded = t4_our_encode(&image, &p, 0);
 			/* the later rounds with flipped bits */
-			for (i = 0; i < f / FLAG_SETS; i++)
-				coded.data[t4_random(&seed) % coded.len] ^= 1 << t4_random(&seed) % 8;
+			for (i = 0; i < f / FLAG_SETS; i++) {
+				byte = &coded.data[t4_random(&seed) % coded.len];
+				*byte ^= 1 << t4_random(&seed) % 8;
+			}
 			whole = t4_image_new(image.width, image.height + 10);
 			t4_our_decode(coded, &p, 0, &whole, &damage1);
 			for (round = 0; round < 5; round++) {
