@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "device/board.h"
+#include "device/func.h"
 #include "device/monitor.h"
 #include "page/banner.h"
 #include "service/box.h"
@@ -106,7 +107,7 @@ int box_open_devices(struct box *box, struct error *e)
 	};
 	int r;
 
-	r = boards_new(&box->boards, box->event, NULL, &handlers, box);
+	r = boards_new(&box->boards, box->event, &func_sys_linux, &handlers, box);
 	if (r < 0)
 		return error_set(e, r, "cannot start: %s", strerror(-r));
 	return monitor_new(&box->monitor, box->event, box->boards, on_trouble, box, e);
