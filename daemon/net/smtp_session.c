@@ -243,8 +243,7 @@ static void on_recipient(struct smtp_session *s, const struct smtp_event *ev)
 	if (ev->verdict == SMTP_ACCEPTED || ev->verdict == SMTP_DEFERRED)
 		return;
 	sentence(s, ev->text, &e);
-	decide(s, s->places[ev->rcpt], result_of(ev->verdict),
-	       ev->reply ? ev->reply->enhanced : "", e.text);
+	decide(s, s->places[ev->rcpt], result_of(ev->verdict), ev->enhanced, e.text);
 }
 
 /*
@@ -265,7 +264,7 @@ static void on_result(struct smtp_session *s, const struct smtp_event *ev)
 			continue;
 		decide(s, s->places[i],
 		       s->taken[i] == SMTP_DEFERRED ? SMTP_RESULT_TRANSIENT : result_of(ev->verdict),
-		       ev->reply ? ev->reply->enhanced : "", e.text);
+		       ev->enhanced, e.text);
 	}
 }
 
@@ -340,7 +339,6 @@ static void next_host_or_end(struct smtp_session *s, enum smtp_result r, const c
 
 static void on_failed(struct smtp_session *s, const struct smtp_event *ev)
 {
-	const char *enhanced = ev->reply ? ev->reply->enhanced : "";
 	struct error e = { 0 };
 
 	if (s->over) {
@@ -352,7 +350,7 @@ static void on_failed(struct smtp_session *s, const struct smtp_event *ev)
 		on_result(s, ev);
 		end(s, SMTP_RESULT_TRANSIENT, "", e.text);
 	} else {
-		next_host_or_end(s, result_of(ev->verdict), enhanced, e.text);
+		next_host_or_end(s, result_of(ev->verdict), ev->enhanced, e.text);
 	}
 }
 

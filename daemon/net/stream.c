@@ -365,7 +365,7 @@ static void do_write(struct net_stream *s)
 		return;
 	if (s->start_tls)
 		handshake_or_end(s);
-	else if (done)
+	else if (done && s->handler.drained)
 		s->handler.drained(s->userdata);
 }
 

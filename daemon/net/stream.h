@@ -28,7 +28,7 @@ struct net_stream_handler {
 	/* The handshake that net_stream_start_tls() began is done. */
 	void (*secured)(void *userdata);
 	void (*input)(void *userdata, const char *data, size_t len);
-	/* All that was written is with the kernel. */
+	/* All that was written is with the kernel. May be NULL. */
 	void (*drained)(void *userdata);
 	/*
 	 * The stream is over: -ECONNRESET (also the server's orderly end), -ETIMEDOUT,

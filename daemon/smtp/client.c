@@ -70,6 +70,7 @@ struct smtp_client {
 	bool mail_pending;		/* MAIL is not answered */
 	bool mail_failed;
 	enum smtp_verdict mail_verdict;
+	char mail_enhanced[12];
 	bool split;			/* the server has enough recipients for one transaction */
 	size_t sent, answered;		/* recipients; sent >= answered */
 	size_t in_flight;		/* RCPTs on the wire without an answer */
@@ -240,7 +241,7 @@ static enum smtp_verdict verdict_of(const struct smtp_reply *r)
 
 static bool tell(struct smtp_event *ev, enum smtp_event_type type)
 {
-	*ev = (struct smtp_event){ .type = type };
+	*ev = (struct smtp_event){ .type = type, .enhanced = "" };
 	return true;
 }
 
@@ -255,7 +256,8 @@ static bool tell_reply(struct smtp_client *c, struct smtp_event *ev, enum smtp_e
 	for (char *p = c->text; *p; p++)
 		if (*p == '\n')
 			*p = ' ';
-	*ev = (struct smtp_event){ .type = type, .verdict = v, .reply = r, .text = c->text };
+	*ev = (struct smtp_event){ .type = type, .verdict = v, .reply = r, .enhanced = r->enhanced,
+				   .text = c->text };
 	return true;
 }
 
@@ -263,7 +265,7 @@ static bool tell_local(struct smtp_client *c, struct smtp_event *ev, enum smtp_e
 		       enum smtp_verdict v, const char *text)
 {
 	snprintf(c->text, sizeof(c->text), "%s", text);
-	*ev = (struct smtp_event){ .type = type, .verdict = v, .text = c->text };
+	*ev = (struct smtp_event){ .type = type, .verdict = v, .enhanced = "", .text = c->text };
 	return true;
 }
 
@@ -320,7 +322,7 @@ static bool fail_lost(struct smtp_client *c, struct smtp_event *ev)
 		return tell(ev, SMTP_CLOSED);
 	snprintf(c->text, sizeof(c->text), "%s, %s", c->lost_text, awaited(was));
 	*ev = (struct smtp_event){ .type = SMTP_FAILED, .verdict = c->lost_verdict,
-				   .text = c->text };
+				   .enhanced = "", .text = c->text };
 	return true;
 }
 
@@ -582,7 +584,8 @@ static bool envelope_done(struct smtp_client *c, struct smtp_event *ev)
 		command(c, RESET, "RSET");
 		if (!c->mail_failed)
 			snprintf(c->text, sizeof(c->text), "the server took no recipient");
-		*ev = (struct smtp_event){ .type = SMTP_RESULT, .verdict = v, .text = c->text };
+		*ev = (struct smtp_event){ .type = SMTP_RESULT, .verdict = v, .text = c->text,
+					   .enhanced = c->mail_failed ? c->mail_enhanced : "" };
 		return true;
 	}
 	command(c, DATA, "DATA");
@@ -631,6 +634,7 @@ static bool answer_mail(struct smtp_client *c, struct smtp_event *ev, int class)
 		return false;
 	c->mail_failed = true;
 	c->mail_verdict = verdict_of(&c->parser.reply);
+	memcpy(c->mail_enhanced, c->parser.reply.enhanced, sizeof(c->mail_enhanced));
 	/* Kept for SMTP_RESULT, which comes when the RCPTs under way are answered too. */
 	tell_reply(c, ev, SMTP_RESULT, c->mail_verdict, "the server refused the sender");
 	return false;

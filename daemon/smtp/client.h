@@ -76,7 +76,8 @@ struct smtp_event {
 	enum smtp_event_type type;
 	enum smtp_verdict verdict;		/* of RECIPIENT, RESULT, FAILED */
 	size_t rcpt;				/* of RECIPIENT */
-	const struct smtp_reply *reply;		/* what the server said; NULL: it said nothing */
+	const struct smtp_reply *reply;		/* what the server said last; NULL: nothing */
+	const char *enhanced;			/* status code of the verdict (RFC 3463), or "" */
 	const char *text;			/* a sentence for people, of those with a verdict */
 };
 
