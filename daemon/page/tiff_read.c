@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "page/bitmap.h"
+#include "page/tiff_ifd.h"
 #include "page/tiff_read.h"
 #include "page/tiff_write.h"
 
@@ -19,6 +20,7 @@
 #define DEFAULT_PIXELS (256ull << 20)
 #define MAX_STRIPS     65536
 #define RGBA_PIXELS    (32u << 20)	/* of one strip of a grey or colour image */
+#define MAX_ALLOC      (256 << 20)	/* of libtiff at a time */
 #define DEFAULT_XRES   FAX_RES_8_MM
 #define DEFAULT_YRES   FAX_RES_7_7_MM
 
@@ -134,6 +136,16 @@ static int bad_page(struct reader *rd, struct error *e, int code, const char *wh
 	return error_set(e, code, "Page %u of the TIFF file: %s", rd->number, what);
 }
 
+/* libtiff does not take the directory of the page at hand: says which tag is why. */
+static int bad_directory(struct reader *rd, struct error *e)
+{
+	char why[120];
+
+	if (tiff_ifd_fault(rd->data, rd->len, rd->order[0] == 'I', rd->number, why, sizeof(why)))
+		return bad_page(rd, e, -EBADMSG, why);
+	return bad_page(rd, e, -EBADMSG, "its directory (IFD) is broken");
+}
+
 static int check_time(struct reader *rd, struct error *e)
 {
 	if (!rd->limits.deadline || now_usec() < rd->limits.deadline)
@@ -191,13 +203,14 @@ static int reader_open(struct reader *rd, struct error *e)
 	o = TIFFOpenOptionsAlloc();
 	if (!o)
 		return error_set(e, -ENOMEM, "Out of memory");
+	TIFFOpenOptionsSetMaxSingleMemAlloc(o, MAX_ALLOC);
 	TIFFOpenOptionsSetErrorHandlerExtR(o, reader_complain, rd);
 	TIFFOpenOptionsSetWarningHandlerExtR(o, reader_ignore, rd);
 	rd->number = 1;
 	rd->tiff = TIFFClientOpenExt("document", "rm", rd, reader_read, reader_write, reader_seek,
 				     reader_close, reader_size, NULL, NULL, o);
 	TIFFOpenOptionsFree(o);
-	return rd->tiff ? 0 : bad_page(rd, e, -EBADMSG, "its directory (IFD) is broken");
+	return rd->tiff ? 0 : bad_directory(rd, e);
 }
 
 /* --- the tags of a page --- */
@@ -517,7 +530,7 @@ static int read_pages(struct reader *rd, struct page_list *l, struct error *e)
 	} while (TIFFReadDirectory(rd->tiff) == 1);
 	/* libtiff says nothing at the end of the chain, and something where it is broken. */
 	if (rd->complaint[0])
-		return bad_page(rd, e, -EBADMSG, "its directory (IFD) is broken");
+		return bad_directory(rd, e);
 	return 0;
 }
 
