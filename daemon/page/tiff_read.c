@@ -238,6 +238,10 @@ static int read_samples(struct reader *rd, struct layout *y, struct error *e)
 	TIFFGetFieldDefaulted(rd->tiff, TIFFTAG_FILLORDER, &y->fill_order);
 	if (!TIFFGetField(rd->tiff, TIFFTAG_PHOTOMETRIC, &y->photometric))
 		y->photometric = PHOTOMETRIC_MINISWHITE;
+	if (!y->bits || y->bits > 16)
+		return bad_page(rd, e, -ENOTSUP, "BitsPerSample is not one for fax");
+	if (!y->samples || y->samples > 4)
+		return bad_page(rd, e, -ENOTSUP, "SamplesPerPixel is not one for fax");
 	if (!TIFFIsCODECConfigured(y->compression))
 		return bad_page(rd, e, -ENOTSUP, "its Compression is not one for fax");
 	if (y->compression == COMPRESSION_CCITTFAX3 &&
