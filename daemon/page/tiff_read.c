@@ -565,7 +565,7 @@ int tiff_read(const void *data, size_t len, const struct tiff_limits *limits, st
 		TIFFClose(rd.tiff);
 	if (r >= 0 && l->n == before)
 		r = error_set(e, -EBADMSG, "The TIFF file has no pages");
-	while (r < 0 && l->n > before)
-		page_clear(&l->pages[--l->n]);
+	if (r < 0)
+		page_list_truncate(l, before);
 	return r;
 }
