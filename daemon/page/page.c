@@ -12,13 +12,19 @@ void page_clear(struct page *p)
 	memset(p, 0, sizeof(*p));
 }
 
-void page_list_clear(struct page_list *l)
+void page_list_truncate(struct page_list *l, size_t n)
 {
-	for (size_t i = 0; i < l->n; i++)
-		page_clear(&l->pages[i]);
+	while (l->n > n)
+		page_clear(&l->pages[--l->n]);
+	if (l->n)
+		return;
 	free(l->pages);
 	l->pages = NULL;
-	l->n = 0;
+}
+
+void page_list_clear(struct page_list *l)
+{
+	page_list_truncate(l, 0);
 }
 
 struct page *page_list_add(struct page_list *l)

@@ -41,6 +41,8 @@ struct page_list {
 
 void page_clear(struct page *p);
 void page_list_clear(struct page_list *l);
+/* Drops the pages behind the first @n. */
+void page_list_truncate(struct page_list *l, size_t n);
 /* Appends an empty page; NULL: out of memory. Valid until the next append. */
 struct page *page_list_add(struct page_list *l);
 

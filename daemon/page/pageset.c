@@ -255,8 +255,8 @@ int pageset_parse(const void *data, size_t len, struct page_list *l, struct erro
 	if (!header_ok(&h, len))
 		return refuse(e);
 	r = take_pages(data, &h, l);
-	while (r < 0 && l->n > before)
-		page_clear(&l->pages[--l->n]);
+	if (r < 0)
+		page_list_truncate(l, before);
 	if (r == -EBADMSG)
 		return refuse(e);
 	return r < 0 ? error_set(e, r, "Out of memory") : 0;

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "page/bitmap.h"
+#include "page/tiff_ifd.h"
 #include "page/tiff_read.h"
 #include "page/tiff_write.h"
 
@@ -19,6 +20,7 @@
 #define DEFAULT_PIXELS (256ull << 20)
 #define MAX_STRIPS     65536
 #define RGBA_PIXELS    (32u << 20)	/* of one strip of a grey or colour image */
+#define MAX_ALLOC      (256 << 20)	/* of libtiff at a time */
 #define DEFAULT_XRES   FAX_RES_8_MM
 #define DEFAULT_YRES   FAX_RES_7_7_MM
 
@@ -134,6 +136,16 @@ static int bad_page(struct reader *rd, struct error *e, int code, const char *wh
 	return error_set(e, code, "Page %u of the TIFF file: %s", rd->number, what);
 }
 
+/* libtiff does not take the directory of the page at hand: says which tag is why. */
+static int bad_directory(struct reader *rd, struct error *e)
+{
+	char why[120];
+
+	if (tiff_ifd_fault(rd->data, rd->len, rd->order[0] == 'I', rd->number, why, sizeof(why)))
+		return bad_page(rd, e, -EBADMSG, why);
+	return bad_page(rd, e, -EBADMSG, "its directory (IFD) is broken");
+}
+
 static int check_time(struct reader *rd, struct error *e)
 {
 	if (!rd->limits.deadline || now_usec() < rd->limits.deadline)
@@ -191,13 +203,14 @@ static int reader_open(struct reader *rd, struct error *e)
 	o = TIFFOpenOptionsAlloc();
 	if (!o)
 		return error_set(e, -ENOMEM, "Out of memory");
+	TIFFOpenOptionsSetMaxSingleMemAlloc(o, MAX_ALLOC);
 	TIFFOpenOptionsSetErrorHandlerExtR(o, reader_complain, rd);
 	TIFFOpenOptionsSetWarningHandlerExtR(o, reader_ignore, rd);
 	rd->number = 1;
 	rd->tiff = TIFFClientOpenExt("document", "rm", rd, reader_read, reader_write, reader_seek,
 				     reader_close, reader_size, NULL, NULL, o);
 	TIFFOpenOptionsFree(o);
-	return rd->tiff ? 0 : bad_page(rd, e, -EBADMSG, "its directory (IFD) is broken");
+	return rd->tiff ? 0 : bad_directory(rd, e);
 }
 
 /* --- the tags of a page --- */
@@ -225,6 +238,10 @@ static int read_samples(struct reader *rd, struct layout *y, struct error *e)
 	TIFFGetFieldDefaulted(rd->tiff, TIFFTAG_FILLORDER, &y->fill_order);
 	if (!TIFFGetField(rd->tiff, TIFFTAG_PHOTOMETRIC, &y->photometric))
 		y->photometric = PHOTOMETRIC_MINISWHITE;
+	if (!y->bits || y->bits > 16)
+		return bad_page(rd, e, -ENOTSUP, "BitsPerSample is not one for fax");
+	if (!y->samples || y->samples > 4)
+		return bad_page(rd, e, -ENOTSUP, "SamplesPerPixel is not one for fax");
 	if (!TIFFIsCODECConfigured(y->compression))
 		return bad_page(rd, e, -ENOTSUP, "its Compression is not one for fax");
 	if (y->compression == COMPRESSION_CCITTFAX3 &&
@@ -517,7 +534,7 @@ static int read_pages(struct reader *rd, struct page_list *l, struct error *e)
 	} while (TIFFReadDirectory(rd->tiff) == 1);
 	/* libtiff says nothing at the end of the chain, and something where it is broken. */
 	if (rd->complaint[0])
-		return bad_page(rd, e, -EBADMSG, "its directory (IFD) is broken");
+		return bad_directory(rd, e);
 	return 0;
 }
 
@@ -548,7 +565,7 @@ int tiff_read(const void *data, size_t len, const struct tiff_limits *limits, st
 		TIFFClose(rd.tiff);
 	if (r >= 0 && l->n == before)
 		r = error_set(e, -EBADMSG, "The TIFF file has no pages");
-	while (r < 0 && l->n > before)
-		page_clear(&l->pages[--l->n]);
+	if (r < 0)
+		page_list_truncate(l, before);
 	return r;
 }

@@ -12,6 +12,13 @@
 #include "page/banner.h"
 #include "page_aux.h"
 
+/* fontconfig keeps what it has read until the program ends. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libfontconfig";
+}
+
 /* First and last column with black in them. */
 static void extent(const struct t4_image *i, uint32_t *left, uint32_t *right)
 {
