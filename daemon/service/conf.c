@@ -20,6 +20,7 @@
 enum value_type {
 	VALUE_TEXT,		/* min, max: length */
 	VALUE_PATH,		/* absolute */
+	VALUE_NAME,		/* host */
 	VALUE_HOST,		/* host or host:port */
 	VALUE_CHOICE,		/* one of choices */
 	VALUE_SPAN,		/* microseconds */
@@ -41,7 +42,7 @@ struct setting {
 #define AT(field) offsetof(struct conf, field)
 
 static const struct setting settings[] = {
-	{ "Box", "Hostname", VALUE_HOST, AT(hostname), NULL, 1, 253, NULL },
+	{ "Box", "Hostname", VALUE_NAME, AT(hostname), NULL, 1, 253, NULL },
 	{ "Box", "Company", VALUE_TEXT, AT(company), NULL, 0, 200, NULL },
 	{ "Box", "Spool", VALUE_PATH, AT(spool), "/var/spool/ifax", 1, 200, NULL },
 	{ "Box", "State", VALUE_PATH, AT(state), "/var/lib/ifax", 1, 200, NULL },
@@ -236,7 +237,8 @@ static int set_text(struct conf *c, const struct setting *s, const char *v, cons
 		return bad(pl, "%s= is one of: %s; not \"%s\".", s->key, s->choices, v);
 	if (s->type == VALUE_PATH && *v != '/')
 		return bad(pl, "%s= wants a path from the root on, not \"%s\".", s->key, v);
-	if (s->type == VALUE_HOST && !is_host(v))
+	if ((s->type == VALUE_HOST && !is_host(v)) ||
+	    (s->type == VALUE_NAME && (!is_host(v) || strpbrk(v, "[:"))))
 		return bad(pl, "%s= wants a host name, not \"%s\".", s->key, v);
 	if (s->max && (len < s->min || len > s->max))
 		return bad(pl, "%s= must be %llu to %llu characters long.", s->key,
@@ -519,7 +521,7 @@ static int set_hostname(struct conf *c, struct error *e)
 
 	if (c->hostname)
 		return 0;
-	if (gethostname(name, sizeof(name) - 1) < 0 || !is_host(name))
+	if (gethostname(name, sizeof(name) - 1) < 0 || !is_host(name) || strpbrk(name, "[:"))
 		snprintf(name, sizeof(name), "localhost");
 	c->hostname = strdup(name);
 	return c->hostname ? 0 : error_set(e, -ENOMEM, "Out of memory.");

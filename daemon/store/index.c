@@ -5,6 +5,7 @@
  */
 #include "store/store_internal.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #define VERSION	   1
@@ -166,9 +167,23 @@ static bool sound(sqlite3 *db)
 	return ok;
 }
 
+int private_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 static int open_db(struct index *x, bool fresh)
 {
-	int rc = sqlite3_open_v2(x->path, &x->db,
+	int rc, r = private_file(x->path);
+
+	if (r < 0)
+		return r;
+	rc = sqlite3_open_v2(x->path, &x->db,
 				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 				 NULL);
 

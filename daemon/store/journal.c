@@ -366,6 +366,8 @@ static int append_locked(struct journal *j, struct record_head *h, struct iovec 
 	s->dirty = true;
 	r = writev_all(s->fd, v, n, at);
 	if (r < 0) {
+		/* The caller hears that it failed: it should not turn up at the next start. */
+		zero_range(s->fd, at, sizeof(*h));
 		j->failed = r;
 		return r;
 	}

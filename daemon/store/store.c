@@ -39,16 +39,17 @@ static void index_broke(struct store *s, int r)
 
 static int usable(struct store *s, struct error *e)
 {
+	if (s->closing)
+		return error_set(e, -ESHUTDOWN, "The spool is being closed.");
 	return s->broken ? error_set(e, s->broken, "%s", s->notice) : journal_failed(s->journal, e);
 }
 
-static int queue_pending(struct store *s, uint64_t seq, uint64_t id, store_done_fn done,
-			 void *userdata, struct pending *p)
+static void queue_pending(struct store *s, uint64_t seq, uint64_t id, store_done_fn done,
+			  void *userdata, struct pending *p)
 {
 	*p = (struct pending){ .seq = seq, .id = id, .done = done, .userdata = userdata };
 	*s->pending_end = p;
 	s->pending_end = &p->next;
-	return 0;
 }
 
 int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n, bool bulk,
@@ -191,7 +192,8 @@ static int put_new(struct store *s, struct job *j, const void *body, size_t len,
 		free(p);
 		return r;
 	}
-	return queue_pending(s, pos.seq, j->id, done, userdata, p);
+	queue_pending(s, pos.seq, j->id, done, userdata, p);
+	return 0;
 }
 
 int store_job_create(struct store *s, struct job *j, const void *body, size_t len,
@@ -295,7 +297,8 @@ int store_job_update(struct store *s, struct job *j, store_done_fn done, void *u
 	r = job_state_put(s, j, &state, &pos, NULL);
 	if (r < 0)
 		index_broke(s, r);
-	return queue_pending(s, pos.seq, j->id, done, userdata, take_ptr(p));
+	queue_pending(s, pos.seq, j->id, done, userdata, take_ptr(p));
+	return 0;
 }
 
 int store_job_remove(struct store *s, uint64_t id, struct error *e)
@@ -582,6 +585,7 @@ static int recover(struct store *s, struct error *e)
 	if (r < 0)
 		return r;
 	note_report(s, &report);
+	/* Ids of a replayed tail stand in no segment's head yet. */
 	journal_set_mark(s->journal, s->last_id);
 	r = journal_start(s->journal, e);
 	if (!r && report.records)
@@ -660,6 +664,8 @@ void store_close(struct store *s)
 		int r = journal_sync(s->journal, NULL);
 		uint64_t durable = journal_durable(s->journal);
 
+		/* What is called now can add nothing more, so that this ends. */
+		s->closing = true;
 		s->watch = NULL;
 		while (s->pending)
 			finish_one(s, s->pending->seq <= durable ? 0 : r);

@@ -47,6 +47,7 @@ struct store {
 	struct pending **pending_end;
 	store_watch_fn watch;
 	void *watch_data;
+	bool closing;
 	int broken;			/* the index does not follow any more */
 	char notice[400];
 
@@ -60,6 +61,9 @@ int store_append(struct store *s, enum record_type type, const struct iovec *iov
 		 struct journal_pos *pos, struct error *e);
 int store_put_job(struct store *s, const struct job *j, const void *body, size_t len,
 		  struct journal_pos *pos, struct error *e);
+
+/* Makes sure that @path, a database, is there and its owner's alone. */
+int private_file(const char *path);
 
 /* reclaim.c: called after each commit */
 void reclaim_step(struct store *s);

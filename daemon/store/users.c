@@ -73,10 +73,13 @@ static int db_error(struct store *s, int rc, struct error *e)
 int users_open(struct store *s, const char *state, struct error *e)
 {
 	_buffer_ struct buffer path = { 0 };
-	int rc;
+	int rc, r;
 
 	if (buffer_printf(&path, "%s/users.db", state) < 0)
 		return error_set(e, -ENOMEM, "Out of memory.");
+	r = private_file(path.data);
+	if (r < 0)
+		return error_set(e, r, "%s cannot be opened: %s.", path.data, strerror(-r));
 	rc = sqlite3_open_v2(path.data, &s->users,
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc == SQLITE_OK)
@@ -354,20 +357,6 @@ int store_user_get(struct store *s, const char *code, bool secrets, struct user 
 	return r;
 }
 
-/* One more place in an array of pointers. */
-static void **grow(void ***list, size_t n)
-{
-	void **p;
-
-	if (n & (n - 1))
-		return *list + n;
-	p = reallocarray(*list, n ? 2 * n : 1, sizeof(**list));
-	if (!p)
-		return NULL;
-	*list = p;
-	return p + n;
-}
-
 int store_user_list(struct store *s, struct user ***ret, size_t *n)
 {
 	struct user **list = NULL;
@@ -378,9 +367,14 @@ int store_user_list(struct store *s, struct user ***ret, size_t *n)
 	if (sqlite3_prepare_v2(s->users, "SELECT * FROM users ORDER BY code", -1, &st, NULL))
 		return -EIO;
 	while (!r && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		struct user **place = (struct user **)grow((void ***)&list, count);
+		if (!(count & (count - 1))) {
+			void *p = reallocarray(list, count ? 2 * count : 1, sizeof(*list));
 
-		r = place ? row_user(s, st, false, place) : -ENOMEM;
+			r = p ? 0 : -ENOMEM;
+			list = p ? p : list;
+		}
+		if (!r)
+			r = row_user(s, st, false, &list[count]);
 		count += !r;
 	}
 	sqlite3_finalize(st);
@@ -491,9 +485,14 @@ int store_recipient_list(struct store *s, struct recipient ***ret, size_t *n)
 			       NULL))
 		return -EIO;
 	while (!r && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		struct recipient **place = (struct recipient **)grow((void ***)&list, count);
+		if (!(count & (count - 1))) {
+			void *p = reallocarray(list, count ? 2 * count : 1, sizeof(*list));
 
-		r = place ? row_recipient(st, place) : -ENOMEM;
+			r = p ? 0 : -ENOMEM;
+			list = p ? p : list;
+		}
+		if (!r)
+			r = row_recipient(st, &list[count]);
 		count += !r;
 	}
 	sqlite3_finalize(st);

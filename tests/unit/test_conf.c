@@ -81,6 +81,7 @@ static void errors_name_file_and_line(void **state)
 		{ "[Box]\nZzzzzzz=x\n", "f:2: There is no setting Zzzzzzz= in [Box]." },
 		{ "[Box]\nSpool=spool\n", "f:2: Spool= wants a path" },
 		{ "[Box]\nHostname=a b\n", "f:2: Hostname= wants a host name" },
+		{ "[Box]\nHostname=a:25\n", "f:2: Hostname= wants a host name" },
 		{ "[Send]\nSmarthost=a:0\n", "f:2: Smarthost= wants a host name" },
 		{ "[Send]\nSmarthost=a:65536\n", "f:2: Smarthost= wants a host name" },
 		{ "[Send]\nSmarthostTLS=maybe\n", "f:2: SmarthostTLS= is one of: none" },

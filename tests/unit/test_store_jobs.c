@@ -308,6 +308,38 @@ static void watch_hears_of_each_change(void **state)
 	job_free(j);
 }
 
+struct again {
+	struct box *box;
+	struct job *job;
+	int called;
+	int r;
+};
+
+static void update_again(void *userdata, int r)
+{
+	struct again *a = userdata;
+
+	assert_int_equal(r, 0);
+	a->called++;
+	a->r = store_job_update(a->box->store, a->job, update_again, a, NULL);
+}
+
+/* Closing makes durable what waits and tells, and takes nothing from those it tells. */
+static void close_tells_and_ends(void **state)
+{
+	struct box *b = *state;
+	struct job *j = new_job(JOB_SEND, "x");
+	struct again a = { .box = b, .job = j };
+
+	assert_int_equal(store_job_create(b->store, j, "m", 1, update_again, &a, NULL), 0);
+	box_close(b);
+	assert_int_equal(a.called, 1);
+	assert_int_equal(a.r, -ESHUTDOWN);
+	box_open(b);
+	assert_int_equal(compare_body(b, j->id, "m", 1), 0);
+	job_free(j);
+}
+
 static void second_process_is_refused(void **state)
 {
 	struct box *b = *state;
@@ -432,7 +464,8 @@ int main(void)
 		t(attach_gives_a_document_once), t(ids_are_never_given_twice),
 		t(source_is_known_until_forgotten), t(twin_is_an_earlier_print),
 		t(list_filters),		t(watch_hears_of_each_change),
-		t(second_process_is_refused),	t(documents_larger_than_a_segment),
+		t(close_tells_and_ends),	t(second_process_is_refused),
+		t(documents_larger_than_a_segment),
 		t(segments_are_reclaimed),	t(twenty_thousand_cost_the_same),
 	};
 
