@@ -189,6 +189,7 @@ static int store_update(struct store *store, struct job *j, store_done_fn done, 
 	if (s->fail)
 		return error_set(e, s->fail, "The disk is full.");
 	s->updates++;
+	s->id = j->id;
 	s->state = j->state;
 	s->page_in_hand = j->page_in_hand;
 	s->pages_done = j->pages_done;

@@ -45,7 +45,7 @@ struct fake_printer {
 void fake_printer_init(struct fake_printer *p, const char *serial);
 void fake_printer_end(struct fake_printer *p, uint32_t code, bool untouched);
 
-/* Keeps one note at a time; what is durable is a copy of the fields that count. */
+/* Keeps what the last update said. */
 struct fake_store {
 	struct job_keeper keeper;
 	int fail;		/* update() refuses with this */
@@ -56,6 +56,7 @@ struct fake_store {
 	} pending[8];
 	unsigned int n_pending;
 	unsigned int updates;
+	uint64_t id;		/* of the last update, with what follows */
 	enum job_state state;
 	uint32_t page_in_hand;
 	uint32_t pages_done;
