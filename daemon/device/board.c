@@ -42,7 +42,7 @@ int boards_new(struct boards **ret, sd_event *event, const struct func_sys *sys,
 	if (!bs)
 		return -ENOMEM;
 	bs->event = sd_event_ref(event);
-	bs->sys = sys;
+	bs->sys = sys ?: &func_sys_linux;
 	bs->handlers = handlers;
 	bs->userdata = userdata;
 	*ret = bs;

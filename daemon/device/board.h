@@ -44,6 +44,7 @@ struct board_handlers {
 
 struct boards;
 
+/* @sys: NULL is the system itself. */
 int boards_new(struct boards **ret, sd_event *event, const struct func_sys *sys,
 	       const struct board_handlers *handlers, void *userdata);
 void boards_free(struct boards *bs); /* tells of each board that it is removed */

@@ -208,11 +208,6 @@ int func_release(struct func *f)
 	return func_ioctl(f, FAX_IOC_RELEASE, NULL);
 }
 
-int func_reset(struct func *f)
-{
-	return func_ioctl(f, FAX_IOC_RESET, NULL);
-}
-
 int func_cancel(struct func *f, uint32_t job)
 {
 	struct fax_cancel cancel = { .job = job };
@@ -220,9 +215,19 @@ int func_cancel(struct func *f, uint32_t job)
 	return func_ioctl(f, FAX_IOC_CANCEL, &cancel);
 }
 
+static int func_reset(struct func *f)
+{
+	return func_ioctl(f, FAX_IOC_RESET, NULL);
+}
+
+/* EIO is a function that has stopped for good: who holds its claim may start it anew. */
 int func_submit(struct func *f, struct fax_submit *s)
 {
-	return func_ioctl(f, FAX_IOC_SUBMIT, s);
+	int r = func_ioctl(f, FAX_IOC_SUBMIT, s);
+
+	if (r == -EIO && func_reset(f) >= 0)
+		r = func_ioctl(f, FAX_IOC_SUBMIT, s);
+	return r;
 }
 
 int func_pipe_alloc(struct func *f, uint32_t width, uint32_t rows, uint32_t bands, int *ret_fd)

@@ -61,7 +61,6 @@ void func_dispatch(struct func *f, uint32_t revents);
 int func_status(struct func *f, struct fax_status *ret);
 int func_claim(struct func *f);		/* -EBUSY: another open has it */
 int func_release(struct func *f);
-int func_reset(struct func *f);
 int func_cancel(struct func *f, uint32_t job);
 int func_submit(struct func *f, struct fax_submit *s);
 int func_pipe_alloc(struct func *f, uint32_t width, uint32_t rows, uint32_t bands, int *ret_fd);

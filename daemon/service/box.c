@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Boards that come and go, handed to the duties that use them. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "device/board.h"
 #include "device/func.h"
@@ -36,9 +36,9 @@ static void on_board_removed(void *userdata, struct board *b)
 	struct box *box = userdata;
 
 	log_notice("board %s, serial %s has gone", b->model, b->serial);
-	if (b->scanner)
+	if (b->scanner && box->scanning)
 		scanning_remove_scanner(box->scanning, b->scanner);
-	if (b->printer)
+	if (b->printer && box->printing)
 		printing_remove_printer(box->printing, b->printer);
 }
 
@@ -55,25 +55,6 @@ static void on_trouble(void *userdata, const struct error *e)
 	log_warning("%s", error_text(e));
 }
 
-static int make_banner(void *userdata, const char *text, const struct page *form,
-		       struct page_strip *ret, struct error *e)
-{
-	struct page banner = { 0 };
-	void *data;
-	int r;
-
-	r = banner_make(text, form->width, form->xres, form->yres, &banner, e);
-	if (r < 0)
-		return r;
-	*ret = banner.strips[0];
-	data = malloc(ret->len);
-	if (data)
-		memcpy(data, ret->data, ret->len);
-	ret->data = data;
-	page_clear(&banner);
-	return data ? 0 : error_set(e, -ENOMEM, "out of memory");
-}
-
 static void on_printed(void *userdata, const struct job *job)
 {
 	struct box *box = userdata;
@@ -85,7 +66,7 @@ int box_open_duties(struct box *box, struct error *e)
 {
 	const struct printing_options printing = {
 		.keeper = &box->keeper,
-		.banner = make_banner,
+		.banner = banner_make,
 		.done = on_printed,
 		.userdata = box,
 	};
@@ -115,8 +96,9 @@ int box_open_devices(struct box *box, struct error *e)
 
 void box_close_devices(struct box *box)
 {
+	/* The duties first: that the box stops is not that a board went. */
 	monitor_free(box->monitor);
+	scanning_free(take_ptr(box->scanning));
+	printing_free(take_ptr(box->printing));
 	boards_free(box->boards);
-	scanning_free(box->scanning);
-	printing_free(box->printing);
 }

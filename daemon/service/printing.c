@@ -12,7 +12,7 @@
 #include "device/words.h"
 #include "service/printing.h"
 
-#define RETRY_USEC	5000000u /* after a failure that left no condition to wait for */
+#define RETRY_USEC	5000000u
 #define FAILURES_MAX	5	 /* of one page, then a person must look */
 
 #define SECOND_COPY                                                              \
@@ -164,8 +164,8 @@ static void end_task(struct task *t, int priority, enum job_state state, const c
 	t->not_before = 0;
 	if (say(t, priority, state, true, "%s", sentence) >= 0)
 		return;
-	t->not_before = now_usec(t->printing) + RETRY_USEC;
-	look_for_work(t->printing, RETRY_USEC);
+	t->not_before = now_usec(t->printing) + t->printing->o.retry_usec;
+	look_for_work(t->printing, t->printing->o.retry_usec);
 }
 
 static void end_canceled(struct task *t)
@@ -233,7 +233,7 @@ static void begin_page(struct task *t)
 		return;
 	if (!t->second_copy)
 		t->job->page_in_hand = 0;
-	pause_task(t, RETRY_USEC);
+	pause_task(t, t->printing->o.retry_usec);
 }
 
 static void on_waiting(void *userdata, uint32_t conditions)
@@ -273,7 +273,7 @@ static void page_failed(struct task *t, const struct print_result *result)
 			     "possible second copy, when the printer is ready." :
 			     "Page %u of %zu waits. %s It is printed when the printer is ready.",
 	    page_number(t), t->pages.n, error_text(&result->error));
-	pause_task(t, RETRY_USEC);
+	pause_task(t, t->printing->o.retry_usec);
 }
 
 static void on_page_done(void *userdata, const struct print_result *result)
@@ -307,18 +307,18 @@ static void print_page(struct task *t)
 {
 	struct printer *printer = t->slot->printer;
 	const struct page *page = &t->pages.pages[page_number(t) - 1];
-	struct page_strip banner = {};
+	struct page banner = {};
 	struct error e = {};
 	int r = 0;
 
 	if (t->second_copy)
-		r = t->printing->o.banner(t->printing->o.userdata, SECOND_COPY, page, &banner, &e);
+		r = t->printing->o.banner(SECOND_COPY, page->width, page->xres, page->yres, &banner,
+					  &e);
 	if (r >= 0) {
 		t->state = TASK_MOVING;
-		r = printer->ops->page(printer, page, t->second_copy ? &banner : NULL,
-				       &page_handlers, t, &e);
+		r = printer->ops->page(printer, page, banner.strips, &page_handlers, t, &e);
 	}
-	free((void *)banner.data);
+	page_clear(&banner);
 	if (r >= 0)
 		return;
 	e.code = r;
@@ -330,7 +330,7 @@ static void print_page(struct task *t)
 	}
 	say(t, LOG_WARNING, JOB_WAITING, false, "Page %u of %zu waits. %s", page_number(t),
 	    t->pages.n, error_text(&e));
-	pause_task(t, RETRY_USEC);
+	pause_task(t, t->printing->o.retry_usec);
 }
 
 static void unbind(struct task *t)
@@ -352,7 +352,7 @@ static void noted_page(struct task *t, int r)
 		else if (!t->slot)
 			unbind(t);
 		else
-			pause_task(t, RETRY_USEC);
+			pause_task(t, t->printing->o.retry_usec);
 		return;
 	}
 	print_page(t);
@@ -361,8 +361,8 @@ static void noted_page(struct task *t, int r)
 static void noted_end(struct task *t, int r)
 {
 	if (r < 0) {
-		t->not_before = now_usec(t->printing) + RETRY_USEC;
-		look_for_work(t->printing, RETRY_USEC);
+		t->not_before = now_usec(t->printing) + t->printing->o.retry_usec;
+		look_for_work(t->printing, t->printing->o.retry_usec);
 		return;
 	}
 	t->printing->o.done(t->printing->o.userdata, t->job);
@@ -419,7 +419,7 @@ static void start_queued(struct task *t)
 	}
 	if (slot->printer->ops->claim(slot->printer, &e) < 0) {
 		say(t, LOG_WARNING, JOB_WAITING, false, "%s It is tried again.", error_text(&e));
-		look_for_work(p, RETRY_USEC);
+		look_for_work(p, p->o.retry_usec);
 		return;
 	}
 	t->slot = slot;
@@ -470,6 +470,8 @@ int printing_new(struct printing **ret, sd_event *event, const struct printing_o
 	if (!p)
 		return -ENOMEM;
 	p->o = *o;
+	if (!p->o.retry_usec)
+		p->o.retry_usec = RETRY_USEC;
 	p->due = UINT64_MAX;
 	r = sd_event_add_time(event, &p->timer, CLOCK_MONOTONIC, UINT64_MAX, 1, on_timer, p);
 	if (r < 0) {
@@ -535,10 +537,14 @@ void printing_remove_printer(struct printing *p, struct printer *printer)
 
 void printing_printer_changed(struct printing *p, struct printer *printer)
 {
-	for (struct slot *slot = p->slots; slot; slot = slot->next)
-		if (slot->printer == printer && slot->task &&
-		    slot->task->state == TASK_PAUSED)
-			look_for_work(p, 0);
+	if (conditions_that_stop(printer->ops->conditions(printer)))
+		return;
+	for (struct slot *slot = p->slots; slot; slot = slot->next) {
+		if (slot->printer != printer || !slot->task || slot->task->state != TASK_PAUSED)
+			continue;
+		slot->task->not_before = 0;
+		look_for_work(p, 0);
+	}
 }
 
 int printing_add(struct printing *p, struct job *job, struct page_list *pages, struct error *e)

@@ -25,12 +25,9 @@
 
 struct printing;
 
-/*
- * Codes @text as a strip of @form's width and resolution; ret->data is malloc()ed
- * and the caller's.
- */
-typedef int (*printing_banner_fn)(void *userdata, const char *text, const struct page *form,
-				  struct page_strip *ret, struct error *e);
+/* Makes a page of one strip that says @text: banner_make(), or a test's own. */
+typedef int (*printing_banner_fn)(const char *text, uint32_t width, uint32_t xres, uint32_t yres,
+				  struct page *ret, struct error *e);
 /*
  * The job has left: JOB_PRINTED, JOB_CANCELED or JOB_HELD, durable. It is the
  * callee's to read until it returns.
@@ -41,7 +38,8 @@ struct printing_options {
 	const struct job_keeper *keeper;
 	printing_banner_fn banner;
 	printing_done_fn done;
-	void *userdata;		/* of both */
+	void *userdata;
+	uint64_t retry_usec;	/* after a failure without a condition to wait for, 0 = 5 s */
 };
 
 int printing_new(struct printing **ret, sd_event *event, const struct printing_options *o);
