@@ -8,8 +8,8 @@
 #include <fax/driver.h>
 #include "board.h"
 
-#define FAXB_RING_LOG2		4	/* bands under way in a queue: 16 */
-#define FAXB_RING_ENTRIES	(1u << FAXB_RING_LOG2)
+#define FAXB_RING_LOG2		4	/* bands under way in a queue */
+#define FAXB_RING_ENTRIES	16u
 #define FAXB_SG_MAX		128u	/* what we keep lists for */
 #define FAXB_RESET_MS		100	/* the board promises this */
 
@@ -37,7 +37,7 @@ struct faxb_queue {
 	struct faxb *b;
 	struct faxb_func *func;
 	u32 nr;
-	spinlock_t lock;
+	spinlock_t lock;	/* see above */
 	__le32 *rings;
 	dma_addr_t rings_dma;
 	__le32 *lists;

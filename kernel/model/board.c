@@ -13,7 +13,7 @@ void fm_unlock(struct fm_board *b, unsigned long flags)
 		b->ops->unlock(b->owner, flags);
 }
 
-/* Note @bits in INT_STATUS; the interrupt is an edge, so raise it even where a bit stood already. */
+/* Note @bits in INT_STATUS; the interrupt is an edge, raised even where a bit stood already. */
 void fm_raise(struct fm_board *b, u32 bits)
 {
 	unsigned long flags = fm_lock(b);
@@ -79,16 +79,16 @@ static void set_paper_caps(struct fm_board *b, u32 caps)
 	};
 	u32 i;
 
-	b->reg[(caps + FAXB_CAPS_ENCODINGS) / 4] = 1u << FAXB_ENC_RAW;
+	b->reg[(caps + FAXB_CAPS_ENCODINGS) / 4] = FAXB_BIT(FAXB_ENC_RAW);
 	b->reg[(caps + FAXB_CAPS_WIDTH_MIN) / 4] = widths[0];
 	b->reg[(caps + FAXB_CAPS_WIDTH_MAX) / 4] = FAXB_WIDTH_MAX;
 	b->reg[(caps + FAXB_CAPS_ROWS_MAX) / 4] = FAXB_ROWS_MAX;
 	b->reg[(caps + FAXB_CAPS_FMT_FLAGS) / 4] = FAXB_FMT_BLACK_IS_0;
-	b->reg[(caps + FAXB_CAPS_NWIDTHS) / 4] = sizeof(widths) / sizeof(widths[0]);
-	for (i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
+	b->reg[(caps + FAXB_CAPS_NWIDTHS) / 4] = ARRAY_SIZE(widths);
+	for (i = 0; i < ARRAY_SIZE(widths); i++)
 		b->reg[(caps + FAXB_CAPS_WIDTHS) / 4 + i] = widths[i];
-	b->reg[(caps + FAXB_CAPS_NRES) / 4] = sizeof(res) / sizeof(res[0]);
-	for (i = 0; i < sizeof(res) / sizeof(res[0]); i++) {
+	b->reg[(caps + FAXB_CAPS_NRES) / 4] = ARRAY_SIZE(res);
+	for (i = 0; i < ARRAY_SIZE(res); i++) {
 		b->reg[(caps + FAXB_CAPS_RES) / 4 + 2 * i] = res[i][0];
 		b->reg[(caps + FAXB_CAPS_RES) / 4 + 2 * i + 1] = res[i][1];
 	}
@@ -96,7 +96,7 @@ static void set_paper_caps(struct fm_board *b, u32 caps)
 
 static void set_coder_caps(struct fm_board *b, u32 caps)
 {
-	u32 codings = 1u << FAXB_ENC_MH | 1u << FAXB_ENC_MR | 1u << FAXB_ENC_MMR;
+	u32 codings = FAXB_BIT(FAXB_ENC_MH) | FAXB_BIT(FAXB_ENC_MR) | FAXB_BIT(FAXB_ENC_MMR);
 
 	b->reg[(caps + FAXB_CAPS_ENCODINGS) / 4] = codings;
 	b->reg[(caps + FAXB_CAPS_DECODINGS) / 4] = codings;
@@ -116,7 +116,7 @@ int fm_init(struct fm_board *b, const struct fm_identity *id, const struct fm_ow
 	b->owner = owner;
 	b->reg[FAXB_ID / 4] = FAXB_ID_VALUE;
 	b->reg[FAXB_VERSION / 4] = FAXB_VERSION_MAJOR << 16;
-	b->reg[FAXB_FEATURES / 4] = (1u << FAXB_QUEUES) - 1;
+	b->reg[FAXB_FEATURES / 4] = FAXB_BIT(FAXB_QUEUES) - 1;
 	b->reg[FAXB_MAX_SG / 4] = FM_MAX_SG;
 	b->reg[FAXB_CONTEXTS / 4] = FM_CONTEXTS;
 	b->reg[FAXB_RING_LOG2_MAX / 4] = FM_RING_LOG2_MAX;

@@ -23,7 +23,7 @@ static u16 t4_flags(u32 fmt_flags)
 	u16 flags = 0;
 	u32 i;
 
-	for (i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(map); i++)
 		if (fmt_flags & map[i].fmt)
 			flags |= map[i].t4;
 	return flags;
@@ -44,7 +44,7 @@ static void params_of(const struct fm_work *w, struct t4_params *p)
 	p->flags = t4_flags(FAXB_FORMAT_FLAGS(format));
 }
 
-/* The form of a segment does not change under way: a row of the state must fit a row of the stage. */
+/* The form of a segment does not change under way: rows of the state must fit those of the stage. */
 static bool same_params(const struct t4_params *a, const struct t4_params *b)
 {
 	return a->width == b->width && a->rows == b->rows && a->coding == b->coding &&

@@ -5,6 +5,12 @@
 
 #include "model.h"
 
+#ifdef __KERNEL__
+#include <linux/kernel.h>
+#else
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
+
 /* Besides FAXB_CODE_* and FM_WAIT, what a step of an engine says: not done yet. */
 #define FM_STEP_MORE	(-2)
 

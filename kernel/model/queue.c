@@ -41,19 +41,25 @@ static void ring_error(struct fm_board *b, struct fm_queue *queue)
 	fm_raise(b, FAXB_INT_FAULT);
 }
 
+/* Ownership is the parity of the lap: a ring of zeros holds nothing in lap 0. */
+static bool even_lap(const struct fm_queue *queue, u32 count)
+{
+	return !(count >> queue->log2 & 1);
+}
+
 /* OWN is read before the rest, which the driver wrote before it. */
 static bool fetch(struct fm_board *b, struct fm_queue *queue)
 {
-	u32 slot = queue->head & ((1u << queue->log2) - 1);
+	u32 slot = queue->head & (FAXB_BIT(queue->log2) - 1);
 	u64 addr = queue->sq + (u64)slot * FAXB_SQE_SIZE;
-	bool odd_lap = queue->head >> queue->log2 & 1;
+	u32 own = even_lap(queue, queue->head) ? FAXB_CTRL_OWN : 0;
 	u8 raw[FAXB_SQE_SIZE];
 	unsigned long flags;
 	u32 i;
 
 	if (b->ops->read(b->owner, addr, raw, 4))
 		goto fail;
-	if (!(fm_get_le32(raw) & FAXB_CTRL_OWN) != odd_lap)
+	if ((fm_get_le32(raw) & FAXB_CTRL_OWN) != own)
 		return false;
 	if (b->ops->read(b->owner, addr, raw, sizeof(raw)))
 		goto fail;
@@ -81,9 +87,9 @@ static void complete(struct fm_board *b, u32 q, int code)
 {
 	struct fm_queue *queue = &b->queue[q];
 	const struct fm_work *w = &queue->work;
-	u32 slot = queue->done & ((1u << queue->log2) - 1);
+	u32 slot = queue->done & (FAXB_BIT(queue->log2) - 1);
 	u64 addr = queue->cq + (u64)slot * FAXB_CQE_SIZE;
-	bool odd_lap = queue->done >> queue->log2 & 1;
+	u32 phase = even_lap(queue, queue->done) ? FAXB_SEQ_PHASE : 0;
 	u8 raw[FAXB_CQE_SIZE];
 	unsigned long flags;
 	bool drop = fm_take_fault(b, q, FM_FAULT_DROP);
@@ -96,7 +102,7 @@ static void complete(struct fm_board *b, u32 q, int code)
 	fm_put_le32(raw + 4 * FAXB_CQE_FIRST_BAD, w->first_bad);
 	fm_put_le32(raw + 4 * FAXB_CQE_BAD_RUN, w->bad_run);
 	fm_put_le32(raw + 4 * FAXB_CQE_SEQ,
-		    (queue->done & FAXB_SEQ_COUNT) | (odd_lap ? 0 : FAXB_SEQ_PHASE));
+		    (queue->done & FAXB_SEQ_COUNT) | phase);
 
 	/* SEQ last: by it the driver knows that the rest is there */
 	if (!drop && (b->ops->write(b->owner, addr, raw, 4 * FAXB_CQE_SEQ) ||
@@ -110,7 +116,7 @@ static void complete(struct fm_board *b, u32 q, int code)
 	queue->rung = true;	/* look at the next slot without being told */
 	fm_unlock(b, flags);
 	if (!drop)
-		fm_raise(b, 1u << q);
+		fm_raise(b, FAXB_BIT(q));
 }
 
 /* Which fields an operation knows; the others must be zero. */

@@ -82,6 +82,7 @@ static void hw_doorbell(void *owner)
 }
 
 static unsigned long hw_lock(void *owner)
+	__acquires(&((struct sim_hw *)owner)->lock)
 {
 	struct sim_hw *hw = owner;
 	unsigned long flags;
@@ -91,6 +92,7 @@ static unsigned long hw_lock(void *owner)
 }
 
 static void hw_unlock(void *owner, unsigned long flags)
+	__releases(&((struct sim_hw *)owner)->lock)
 {
 	struct sim_hw *hw = owner;
 
@@ -117,6 +119,7 @@ static const struct fm_owner_ops hw_ops = {
 static void hw_irq(struct irq_work *work)
 {
 	struct sim_hw *hw = container_of(work, struct sim_hw, irq);
+	/* pairs with sim_probe(): the board is there whole */
 	struct faxb *driver = smp_load_acquire(&hw->driver);
 
 	if (driver)

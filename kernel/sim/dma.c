@@ -10,7 +10,7 @@
 #include <linux/slab.h>
 #include "sim.h"
 
-#define FIRST_ADDR	(1ull << 32)
+#define FIRST_ADDR	BIT_ULL(32)
 
 struct sim_window {
 	struct rb_node node;

@@ -36,6 +36,7 @@ static int sim_probe(struct platform_device *pdev)
 	if (IS_ERR(b))
 		return PTR_ERR(b);
 	platform_set_drvdata(pdev, b);
+	/* pairs with hw_irq() */
 	smp_store_release(&hw->driver, b);
 	ret = faxb_register(b);
 	if (ret) {

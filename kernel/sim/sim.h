@@ -59,7 +59,7 @@ struct sim_hw;
  * @hw: told of conditions, NULL while the board is not live
  */
 struct sim_paper {
-	struct mutex lock;
+	struct mutex lock;	/* see above */
 	struct sim_hw *hw;
 	struct list_head feeder;
 	u32 feeder_count;
@@ -81,7 +81,7 @@ struct sim_paper {
 
 struct sim_board {
 	struct config_group group;
-	struct mutex live_lock;
+	struct mutex live_lock;	/* of hw and serial */
 	struct sim_hw *hw;
 	char serial[FAXB_SERIAL_LEN];
 	struct sim_paper paper;
@@ -90,7 +90,7 @@ struct sim_board {
 
 /* Bus addresses that mean something, each for one direction or both. */
 struct sim_dma {
-	spinlock_t lock;
+	spinlock_t lock;	/* of all below, and held while bytes are copied */
 	struct rb_root windows;
 	u64 next;		/* addresses are never used twice */
 	u32 count;

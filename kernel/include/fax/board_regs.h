@@ -7,6 +7,8 @@
 #ifndef FAX_BOARD_REGS_H
 #define FAX_BOARD_REGS_H
 
+#define FAXB_BIT(n)		(1u << (n))
+
 /* PCI identity, from the range that QEMU leaves to experiments (vendor 0x1234) */
 #define FAXB_PCI_VENDOR		0x1234
 #define FAXB_PCI_DEVICE		0xfa01
@@ -29,14 +31,14 @@
 #define FAXB_VERSION_MAJOR	1u
 #define FAXB_FEATURES		0x008u	/* RO: bit q = queue q is there */
 #define FAXB_CTRL		0x00cu	/* RW */
-#define FAXB_CTRL_RESET		(1u << 0)	/* write 1: reset all queues */
+#define FAXB_CTRL_RESET		FAXB_BIT(0)	/* write 1: reset all queues */
 #define FAXB_STATUS		0x010u	/* RO */
-#define FAXB_STATUS_RESET	(1u << 0)	/* a board reset is going on */
-#define FAXB_STATUS_FAULT	(1u << 1)	/* the board needs a reset */
+#define FAXB_STATUS_RESET	FAXB_BIT(0)	/* a board reset is going on */
+#define FAXB_STATUS_FAULT	FAXB_BIT(1)	/* the board needs a reset */
 #define FAXB_INT_STATUS		0x014u	/* RW1C: bit q = queue q completed something */
-#define FAXB_INT_COND_SCAN	(1u << 8)	/* COND of the scanner changed */
-#define FAXB_INT_COND_PRINT	(1u << 9)
-#define FAXB_INT_FAULT		(1u << 31)
+#define FAXB_INT_COND_SCAN	FAXB_BIT(8)	/* COND of the scanner changed */
+#define FAXB_INT_COND_PRINT	FAXB_BIT(9)
+#define FAXB_INT_FAULT		FAXB_BIT(31)
 #define FAXB_INT_ENABLE		0x018u	/* RW: bits as in INT_STATUS */
 #define FAXB_INT_ALL		(0xfu | FAXB_INT_COND_SCAN | FAXB_INT_COND_PRINT | FAXB_INT_FAULT)
 #define FAXB_MAX_SG		0x01cu	/* RO: entries of a scatter list */
@@ -53,14 +55,14 @@
 #define FAXB_PAPER_WIDTH	0x4u	/* RO: micrometres, 0 = unknown */
 #define FAXB_PAPER_HEIGHT	0x8u	/* RO: micrometres, 0 = unknown */
 
-#define FAXB_COND_PAPER_OUT	(1u << 0)
-#define FAXB_COND_JAM		(1u << 1)
-#define FAXB_COND_COVER		(1u << 2)
-#define FAXB_COND_PAPER_LOW	(1u << 3)
-#define FAXB_COND_TONER_LOW	(1u << 4)
-#define FAXB_COND_TONER_OUT	(1u << 5)
-#define FAXB_COND_OUTPUT_FULL	(1u << 6)
-#define FAXB_COND_HOT		(1u << 7)
+#define FAXB_COND_PAPER_OUT	FAXB_BIT(0)
+#define FAXB_COND_JAM		FAXB_BIT(1)
+#define FAXB_COND_COVER		FAXB_BIT(2)
+#define FAXB_COND_PAPER_LOW	FAXB_BIT(3)
+#define FAXB_COND_TONER_LOW	FAXB_BIT(4)
+#define FAXB_COND_TONER_OUT	FAXB_BIT(5)
+#define FAXB_COND_OUTPUT_FULL	FAXB_BIT(6)
+#define FAXB_COND_HOT		FAXB_BIT(7)
 
 /* capabilities, function f: 0 scanner, 1 printer, 2 coder */
 #define FAXB_CAPS(f)		(0x100u + (f) * 0x100u)
@@ -85,14 +87,14 @@
 #define FAXB_Q_CQ_HI		0x0cu
 #define FAXB_Q_LOG2		0x10u	/* RW while disabled: log2 of the entries of both */
 #define FAXB_Q_CTRL		0x14u
-#define FAXB_Q_CTRL_ENABLE	(1u << 0)	/* write 1: start with slot 0, lap 0 */
-#define FAXB_Q_CTRL_RESET	(1u << 1)	/* write 1: halt, disable, forget */
+#define FAXB_Q_CTRL_ENABLE	FAXB_BIT(0)	/* write 1: start with slot 0, lap 0 */
+#define FAXB_Q_CTRL_RESET	FAXB_BIT(1)	/* write 1: halt, disable, forget */
 #define FAXB_Q_STATUS		0x18u	/* RO */
-#define FAXB_Q_STATUS_ENABLED	(1u << 0)
-#define FAXB_Q_STATUS_RESET	(1u << 1)	/* a reset is going on: DMA may still happen */
-#define FAXB_Q_STATUS_BUSY	(1u << 2)	/* a descriptor is being worked on */
-#define FAXB_Q_STATUS_WAITING	(1u << 3)	/* it waits for paper */
-#define FAXB_Q_STATUS_ERROR	(1u << 4)	/* a ring could not be accessed; reset the queue */
+#define FAXB_Q_STATUS_ENABLED	FAXB_BIT(0)
+#define FAXB_Q_STATUS_RESET	FAXB_BIT(1)	/* a reset is going on: DMA may still happen */
+#define FAXB_Q_STATUS_BUSY	FAXB_BIT(2)	/* a descriptor is being worked on */
+#define FAXB_Q_STATUS_WAITING	FAXB_BIT(3)	/* it waits for paper */
+#define FAXB_Q_STATUS_ERROR	FAXB_BIT(4)	/* a ring could not be accessed; reset the queue */
 #define FAXB_Q_HEAD		0x1cu	/* RO: descriptors taken since ENABLE */
 #define FAXB_Q_DONE		0x20u	/* RO: completions written since ENABLE */
 #define FAXB_Q_ABORT		0x24u	/* RW: tag of a descriptor to give up, 0 = none */
@@ -132,14 +134,14 @@
 #define FAXB_OP_PRINT		2u
 #define FAXB_OP_ENCODE		3u
 #define FAXB_OP_DECODE		4u
-#define FAXB_CTRL_FIRST		(1u << 8)
-#define FAXB_CTRL_LAST		(1u << 9)
-#define FAXB_CTRL_NOWAIT	(1u << 10)
-#define FAXB_CTRL_NEW_PAGE	(1u << 11)
+#define FAXB_CTRL_FIRST		FAXB_BIT(8)
+#define FAXB_CTRL_LAST		FAXB_BIT(9)
+#define FAXB_CTRL_NOWAIT	FAXB_BIT(10)
+#define FAXB_CTRL_NEW_PAGE	FAXB_BIT(11)
 #define FAXB_CTRL_CONTEXT_SHIFT	16u	/* 8 bits */
 #define FAXB_CTRL_CONTEXT(c)	(((c) >> FAXB_CTRL_CONTEXT_SHIFT) & 0xffu)
 #define FAXB_CTRL_RESERVED	0x7f00f000u
-#define FAXB_CTRL_OWN		(1u << 31)	/* differs from lap to lap: 1 in lap 0 */
+#define FAXB_CTRL_OWN		FAXB_BIT(31)	/* differs from lap to lap: 1 in lap 0 */
 
 #define FAXB_FORMAT_ENC(f)	((f) & 0xffu)
 #define FAXB_FORMAT_K_SHIFT	8u	/* 8 bits */
@@ -153,12 +155,12 @@
 #define FAXB_ENC_MR		2u
 #define FAXB_ENC_MMR		3u
 
-#define FAXB_FMT_LSB_FIRST	(1u << 0)
-#define FAXB_FMT_BLACK_IS_0	(1u << 1)
-#define FAXB_FMT_EOL		(1u << 2)
-#define FAXB_FMT_EOL_ALIGN	(1u << 3)
-#define FAXB_FMT_END		(1u << 4)
-#define FAXB_FMT_WHITEN		(1u << 5)
+#define FAXB_FMT_LSB_FIRST	FAXB_BIT(0)
+#define FAXB_FMT_BLACK_IS_0	FAXB_BIT(1)
+#define FAXB_FMT_EOL		FAXB_BIT(2)
+#define FAXB_FMT_EOL_ALIGN	FAXB_BIT(3)
+#define FAXB_FMT_END		FAXB_BIT(4)
+#define FAXB_FMT_WHITEN		FAXB_BIT(5)
 
 #define FAXB_WIDTH_MAX		16384u
 #define FAXB_ROWS_MAX		65535u	/* of a page and of a descriptor */
@@ -194,11 +196,11 @@
 #define FAXB_CODE_CANCELED	11
 #define FAXB_CODE_TOO_LONG	13
 #define FAXB_CODE_TOO_WIDE	14
-#define FAXB_DONE_PAGE_END	(1u << 8)
-#define FAXB_DONE_MORE_PAPER	(1u << 9)
-#define FAXB_DONE_SHORT		(1u << 10)
+#define FAXB_DONE_PAGE_END	FAXB_BIT(8)
+#define FAXB_DONE_MORE_PAPER	FAXB_BIT(9)
+#define FAXB_DONE_SHORT		FAXB_BIT(10)
 
-#define FAXB_SEQ_PHASE		(1u << 31)	/* differs from lap to lap: 1 in lap 0 */
+#define FAXB_SEQ_PHASE		FAXB_BIT(31)	/* differs from lap to lap: 1 in lap 0 */
 #define FAXB_SEQ_COUNT		0x7fffffffu	/* completions since ENABLE, this one not counted */
 
 #endif
