@@ -47,6 +47,7 @@ int fm_inject(struct fm_board *b, u32 q, enum fm_fault fault, u32 count)
 	flags = fm_lock(b);
 	b->queue[q].fault[fault] = count;
 	fm_unlock(b, flags);
+	b->ops->doorbell(b->owner);
 	return 0;
 }
 
@@ -322,7 +323,6 @@ int fm_run(struct fm_board *b)
 	for (q = 0; q < FAXB_QUEUES; q++)
 		pending |= b->queue[q].reset;
 	b->reset &= pending;
-	more |= pending;
 	fm_unlock(b, flags);
 	return more ? FM_MORE : waiting ? FM_WAITING : FM_IDLE;
 }

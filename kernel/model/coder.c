@@ -68,22 +68,38 @@ static int enter(struct fm_board *b, struct fm_work *w, u32 state)
 	int ret;
 
 	params_of(w, &p);
-	if (!(w->ctrl & FAXB_CTRL_FIRST))
+	if (!(w->ctrl & FAXB_CTRL_FIRST)) {
+		if (ctx->state == FM_CTX_OVER)
+			return ctx->code;
 		return ctx->state == state && same_params(&ctx->params, &p) && goes_on(ctx, w) ?
 			       FAXB_CODE_OK : FAXB_CODE_BAD_DESC;
+	}
 	w->ctrl &= ~FAXB_CTRL_FIRST;
 	ret = state == FM_CTX_ENCODER ? t4_encoder_init(&ctx->u.enc, &p) :
 					t4_decoder_init(&ctx->u.dec, &p);
-	ctx->state = ret < 0 ? FM_CTX_OVER : state;
+	ctx->state = ret < 0 ? FM_CTX_EMPTY : state;
 	ctx->params = p;
 	ctx->ending = false;
 	return ret < 0 ? FAXB_CODE_BAD_DESC : FAXB_CODE_OK;
 }
 
+/* The segment is over; if it failed, what goes on with it fails in the same way. */
 static int leave(struct fm_board *b, const struct fm_work *w, int code)
 {
-	context(b, w)->state = FM_CTX_OVER;
+	struct fm_context *ctx = context(b, w);
+
+	ctx->state = FM_CTX_OVER;
+	ctx->code = code ? code : FAXB_CODE_BAD_DESC;
 	return code;
+}
+
+/* Nothing of the descriptor is known to be valid. */
+void fm_coder_cancel(struct fm_board *b, u32 q)
+{
+	const struct fm_work *w = &b->queue[q].work;
+
+	if (FAXB_CTRL_CONTEXT(w->ctrl) < FM_CONTEXTS)
+		leave(b, w, FAXB_CODE_CANCELED);
 }
 
 void fm_coder_reset(struct fm_board *b, u32 q)

@@ -60,5 +60,8 @@ int fm_decode_step(struct fm_board *b);
 void fm_scan_reset(struct fm_board *b);
 void fm_print_reset(struct fm_board *b);
 void fm_coder_reset(struct fm_board *b, u32 q);
+void fm_scan_cancel(struct fm_board *b);
+void fm_print_cancel(struct fm_board *b);
+void fm_coder_cancel(struct fm_board *b, u32 q);
 
 #endif

@@ -85,6 +85,7 @@ enum fm_fault {
 	FM_FAULT_DMA,		/* the next access to page memory fails */
 	FM_FAULT_DROP,		/* the next completion is not written */
 	FM_FAULT_STUCK,		/* the next descriptor never completes, until a reset */
+	FM_FAULT_DEAF,		/* resets are not done; stays until set to 0 */
 	FM_FAULTS
 };
 
@@ -93,11 +94,12 @@ enum fm_context_state {
 	FM_CTX_EMPTY,
 	FM_CTX_ENCODER,
 	FM_CTX_DECODER,
-	FM_CTX_OVER,		/* ended or failed: only FIRST brings it back */
+	FM_CTX_OVER,		/* ended or failed (code): only FIRST brings it back */
 };
 
 struct fm_context {
 	u32 state;		/* enum fm_context_state */
+	int code;		/* OVER: what a descriptor gets that goes on nevertheless */
 	bool ending;		/* encoder: the end code is begun, no row may follow */
 	struct t4_params params;
 	union {
@@ -166,11 +168,12 @@ enum fm_page_state {
 	FM_PAGE_NONE,
 	FM_PAGE_MOVING,
 	FM_PAGE_ENDED,		/* scan: the original has passed */
-	FM_PAGE_LOST,		/* jam or cover; page_code */
+	FM_PAGE_LOST,		/* page_code says why; only NEW_PAGE helps */
 };
 
 struct fm_engine {
 	u32 page;		/* enum fm_page_state */
+	bool loaded;		/* a sheet is in the engine */
 	int page_code;		/* FAXB_CODE_* */
 	u32 rows;		/* scan: of the page as asked for; print: so far */
 	u32 row;		/* scan: next */

@@ -24,16 +24,16 @@ static int lost(struct fm_engine *e, int code)
 	return code;
 }
 
-/* What a descriptor is told that comes to an engine without NEW_PAGE and without a page. */
+/* A descriptor without NEW_PAGE and without a page: what became of the page, if there was one. */
 static int no_page(const struct fm_engine *e)
 {
 	return e->page == FM_PAGE_LOST ? e->page_code : FAXB_CODE_BAD_DESC;
 }
 
 /* Without paper the descriptor waits, unless it was told not to. */
-static int hold(const struct fm_work *w, int code)
+static int hold(struct fm_engine *e, const struct fm_work *w, int code)
 {
-	return w->ctrl & FAXB_CTRL_NOWAIT ? code : FM_WAIT;
+	return w->ctrl & FAXB_CTRL_NOWAIT ? lost(e, code) : FM_WAIT;
 }
 
 static bool black_is_0(const struct fm_work *w)
@@ -58,9 +58,16 @@ static void clear_pad(u8 *row, u32 width)
 
 void fm_scan_reset(struct fm_board *b)
 {
-	if (b->scan.page != FM_PAGE_NONE)
+	if (b->scan.loaded)
 		b->ops->release(b->owner);
+	b->scan.loaded = false;
 	b->scan.page = FM_PAGE_NONE;
+}
+
+void fm_scan_cancel(struct fm_board *b)
+{
+	fm_scan_reset(b);
+	lost(&b->scan, FAXB_CODE_CANCELED);
 }
 
 /* An original that does not fit stays in the feeder: another format may be tried. */
@@ -74,17 +81,18 @@ static int scan_feed(struct fm_board *b, const struct fm_work *w)
 	fm_scan_reset(b);
 	code = b->ops->original(b->owner, s);
 	if (code)
-		return hold(w, code);
+		return hold(e, w, code);
 	e->width = scale(s->width, xres, s->xres);
 	e->rows = scale(s->rows, yres, s->yres);
 	if (e->width > w->sqe[FAXB_SQE_WIDTH])
-		return FAXB_CODE_TOO_WIDE;
+		return lost(e, FAXB_CODE_TOO_WIDE);
 	if (e->rows > FAXB_ROWS_MAX)
-		return FAXB_CODE_TOO_LONG;
+		return lost(e, FAXB_CODE_TOO_LONG);
 	code = b->ops->feed(b->owner);
 	if (code)
 		return code == FM_WAIT ? code : lost(e, code);
 	e->page = FM_PAGE_MOVING;
+	e->loaded = true;
 	e->row = 0;
 	return FAXB_CODE_OK;
 }
@@ -163,18 +171,19 @@ int fm_scan_step(struct fm_board *b)
 	return FAXB_CODE_OK;
 }
 
-static void eject(struct fm_board *b)
-{
-	b->ops->eject(b->owner);
-	b->print.page = FM_PAGE_NONE;
-}
-
 /* A sheet that is half printed comes out as it is. */
 void fm_print_reset(struct fm_board *b)
 {
-	if (b->print.page == FM_PAGE_MOVING)
-		eject(b);
+	if (b->print.loaded)
+		b->ops->eject(b->owner);
+	b->print.loaded = false;
 	b->print.page = FM_PAGE_NONE;
+}
+
+void fm_print_cancel(struct fm_board *b)
+{
+	fm_print_reset(b);
+	lost(&b->print, FAXB_CODE_CANCELED);
 }
 
 static int print_load(struct fm_board *b, const struct fm_work *w)
@@ -186,8 +195,9 @@ static int print_load(struct fm_board *b, const struct fm_work *w)
 	code = b->ops->load(b->owner, w->sqe[FAXB_SQE_WIDTH], w->sqe[FAXB_SQE_XRES],
 			    w->sqe[FAXB_SQE_YRES]);
 	if (code)
-		return hold(w, code);
+		return hold(e, w, code);
 	e->page = FM_PAGE_MOVING;
+	e->loaded = true;
 	e->rows = 0;
 	e->width = w->sqe[FAXB_SQE_WIDTH];
 	return FAXB_CODE_OK;
@@ -246,6 +256,6 @@ int fm_print_step(struct fm_board *b)
 	if (w->rows < w->sqe[FAXB_SQE_ROWS])
 		return FM_STEP_MORE;
 	if (w->ctrl & FAXB_CTRL_LAST)
-		eject(b);
+		fm_print_reset(b);
 	return FAXB_CODE_OK;
 }

@@ -233,6 +233,18 @@ static int step(struct fm_board *b, u32 q)
 	}
 }
 
+/* ABORT names the descriptor at work: it ends here, and with it page or segment. */
+static int cancel(struct fm_board *b, u32 q)
+{
+	if (q == FAXB_Q_SCAN)
+		fm_scan_cancel(b);
+	else if (q == FAXB_Q_PRINT)
+		fm_print_cancel(b);
+	else
+		fm_coder_cancel(b, q);
+	return FAXB_CODE_CANCELED;
+}
+
 static void set_waiting(struct fm_board *b, struct fm_queue *queue, bool waiting)
 {
 	unsigned long flags = fm_lock(b);
@@ -245,7 +257,7 @@ int fm_run_queue(struct fm_board *b, u32 q)
 {
 	struct fm_queue *queue = &b->queue[q];
 	unsigned long flags = fm_lock(b);
-	bool reset = queue->reset;
+	bool reset = queue->reset && !queue->fault[FM_FAULT_DEAF];
 	bool runs = queue->enabled && !queue->error;
 	bool look = queue->rung;
 	u32 abort = queue->abort;
@@ -267,7 +279,10 @@ int fm_run_queue(struct fm_board *b, u32 q)
 	if (queue->stuck)
 		return FM_IDLE;
 
-	code = abort && abort == queue->work.sqe[FAXB_SQE_TAG] ? FAXB_CODE_CANCELED : step(b, q);
+	if (abort && abort == queue->work.sqe[FAXB_SQE_TAG])
+		code = cancel(b, q);
+	else
+		code = step(b, q);
 	if (code == FM_STEP_MORE)
 		return FM_MORE;
 	set_waiting(b, queue, code == FM_WAIT);

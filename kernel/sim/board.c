@@ -186,7 +186,7 @@ DEFINE_DEBUGFS_ATTRIBUTE(gone_fops, gone_get, gone_set, "%llu\n");
 static void add_debugfs(struct sim_hw *hw)
 {
 	static const char * const queues[] = { "scan", "print", "encode", "decode" };
-	static const char * const faults[] = { "dma_error", "drop_completion", "stuck" };
+	static const char * const faults[] = { "dma_error", "drop_completion", "stuck", "deaf" };
 	struct dentry *dir;
 	u32 q, f;
 

@@ -33,6 +33,7 @@
 #define SIM_SHEETS		1000u	/* in the feeder */
 #define SIM_PAPER		250u
 #define SIM_BOARDS		16u
+#define SIM_RATE_MIN		200u	/* rows a second */
 
 struct sim_sheet {
 	struct list_head node;

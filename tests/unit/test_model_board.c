@@ -539,7 +539,8 @@ static void decode_damage(void **state)
 	base(sqe, FAXB_OP_DECODE, FAXB_CTRL_LAST, 1728, 9);
 	sqe[FAXB_SQE_SEG_ROWS] = 10;
 	raw_side(sqe, raw->addr, 2160);
-	assert_int_equal(do_it(FAXB_Q_DECODE, sqe, cqe), FAXB_CODE_BAD_DESC);
+	assert_int_equal(do_it(FAXB_Q_DECODE, sqe, cqe), FAXB_CODE_CODING);
+	assert_int_equal(cqe[FAXB_CQE_ROWS], 0);
 
 	/* fewer rows than the segment was to have */
 	coded->mem[0] = 0xc0;
@@ -662,6 +663,8 @@ static void scan_formats(void **state)
 	assert_int_equal(do_it(FAXB_Q_SCAN, sqe, cqe), FAXB_CODE_TOO_WIDE);
 	assert_int_equal(cqe[FAXB_CQE_ROWS], 0);
 	assert_int_equal(rig->sheets, 1);
+	scan_sqe(sqe, raw, 0, 1728, 8);
+	assert_int_equal(do_it(FAXB_Q_SCAN, sqe, cqe), FAXB_CODE_TOO_WIDE);
 	scan_sqe(sqe, raw, FAXB_CTRL_NEW_PAGE, 2048, 8);
 	assert_int_equal(do_it(FAXB_Q_SCAN, sqe, cqe), FAXB_CODE_OK);
 	assert_memory_equal(raw->mem, rig->pixels, 4 * 256);
@@ -1039,6 +1042,41 @@ static void aborts(void **state)
 	assert_int_equal(FAXB_STATUS_CODE(cqe[FAXB_CQE_STATUS]), FAXB_CODE_OK);
 }
 
+/* With the descriptor its page or segment ends: what goes on with it is canceled too. */
+static void abort_ends_the_page(void **state)
+{
+	struct window *raw = map(216 * 200, BOTH), *coded = map(65536, BOTH);
+	u32 sqe[FAXB_SQE_WORDS], cqe[FAXB_CQE_WORDS];
+
+	print_sqe(sqe, raw, FAXB_CTRL_NEW_PAGE, 1728, 10);
+	assert_int_equal(do_it(FAXB_Q_PRINT, sqe, NULL), FAXB_CODE_OK);
+	print_sqe(sqe, raw, 0, 1728, 10);
+	wr(FAXB_QUEUE(FAXB_Q_PRINT) + FAXB_Q_ABORT, sqe[FAXB_SQE_TAG]);
+	assert_int_equal(do_it(FAXB_Q_PRINT, sqe, cqe), FAXB_CODE_CANCELED);
+	assert_int_equal(cqe[FAXB_CQE_ROWS], 0);
+	assert_int_equal(rig->ejected, 1);
+	print_sqe(sqe, raw, FAXB_CTRL_LAST, 1728, 10);
+	assert_int_equal(do_it(FAXB_Q_PRINT, sqe, NULL), FAXB_CODE_CANCELED);
+	assert_int_equal(rig->ejected, 1);
+
+	base(sqe, FAXB_OP_ENCODE, FAXB_CTRL_FIRST, 1728, 200);
+	raw_side(sqe, raw->addr, 216 * 200);
+	coded_side(sqe, coded->addr, 65536);
+	push(FAXB_Q_ENCODE, sqe);
+	wr(FAXB_DOORBELL(FAXB_Q_ENCODE), 1);
+	assert_int_equal(fm_run(rig->board), FM_MORE);
+	wr(FAXB_QUEUE(FAXB_Q_ENCODE) + FAXB_Q_ABORT, sqe[FAXB_SQE_TAG]);
+	run();
+	assert_true(reap(FAXB_Q_ENCODE, cqe));
+	assert_int_equal(FAXB_STATUS_CODE(cqe[FAXB_CQE_STATUS]), FAXB_CODE_CANCELED);
+	assert_in_range(cqe[FAXB_CQE_ROWS], 1, 199);
+	sqe[FAXB_SQE_CTRL] = FAXB_OP_ENCODE;
+	sqe[FAXB_SQE_TAG]++;
+	assert_int_equal(do_it(FAXB_Q_ENCODE, sqe, NULL), FAXB_CODE_CANCELED);
+	sqe[FAXB_SQE_CTRL] = FAXB_OP_ENCODE | FAXB_CTRL_FIRST | FAXB_CTRL_LAST;
+	assert_int_equal(do_it(FAXB_Q_ENCODE, sqe, NULL), FAXB_CODE_OK);
+}
+
 static void interrupts(void **state)
 {
 	struct window *raw = map(64, BOTH), *coded = map(64, BOTH);
@@ -1103,6 +1141,14 @@ static void injected_faults(void **state)
 	run();
 	enable(q);
 	assert_int_equal(do_it(q, sqe, cqe), FAXB_CODE_OK);
+
+	fm_inject(rig->board, q, FM_FAULT_DEAF, 1);
+	wr(FAXB_QUEUE(q) + FAXB_Q_CTRL, FAXB_Q_CTRL_RESET);
+	assert_int_equal(run(), FM_IDLE);
+	assert_int_equal(rd(FAXB_QUEUE(q) + FAXB_Q_STATUS), FAXB_Q_STATUS_RESET);
+	fm_inject(rig->board, q, FM_FAULT_DEAF, 0);
+	run();
+	assert_int_equal(rd(FAXB_QUEUE(q) + FAXB_Q_STATUS), 0);
 }
 
 int main(void)
@@ -1126,6 +1172,7 @@ int main(void)
 		T(reset),
 		T(rings_do_not_move),
 		T(aborts),
+		T(abort_ends_the_page),
 		T(interrupts),
 		T(injected_faults),
 	};
