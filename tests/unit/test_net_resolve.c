@@ -208,7 +208,8 @@ static void on_host(void *userdata, int r, const struct net_address *addrs, cons
 		char text[INET_ADDRSTRLEN];
 
 		if (a->sin_family == AF_INET)
-			buffer_printf(&t->log, "%s:%u ", inet_ntop(AF_INET, &a->sin_addr, text, sizeof(text)),
+			buffer_printf(&t->log, "%s:%u ", inet_ntop(AF_INET, &a->sin_addr, text,
+			sizeof(text)),
 				      ntohs(a->sin_port));
 	}
 	if (r < 0)
@@ -219,7 +220,8 @@ static void on_host(void *userdata, int r, const struct net_address *addrs, cons
 static void mx(struct test *t, const char *domain, int r, const char *log)
 {
 	t->within = true;
-	assert_int_equal(net_resolve_mx(&t->query, t->event, domain, t->servers, on_mx, t, NULL), 0);
+	assert_int_equal(net_resolve_mx(&t->query, t->event, domain, t->servers, on_mx, t, NULL),
+	0);
 	t->within = false;
 	sd_event_loop(t->event);
 	assert_int_equal(t->calls, 1);
@@ -230,7 +232,8 @@ static void mx(struct test *t, const char *domain, int r, const char *log)
 static void host(struct test *t, const char *name, int r, const char *log)
 {
 	t->within = true;
-	assert_int_equal(net_resolve_host(&t->query, t->event, name, 25, t->servers, on_host, t, NULL),
+	assert_int_equal(net_resolve_host(&t->query, t->event, name, 25, t->servers, on_host, t,
+	NULL),
 			 0);
 	t->within = false;
 	sd_event_loop(t->event);
@@ -296,7 +299,8 @@ static void test_canceled(void **state)
 {
 	struct test *t = *state;
 
-	assert_int_equal(net_resolve_host(&t->query, t->event, "plain.test", 25, t->servers, on_host, t,
+	assert_int_equal(net_resolve_host(&t->query, t->event, "plain.test", 25, t->servers,
+	on_host, t,
 					  NULL), 0);
 	net_query_cancel(t->query);
 	sd_event_run(t->event, 100000);
@@ -312,7 +316,8 @@ static void test_names_that_are_none(void **state)
 
 	memset(longest, 'a', sizeof(longest));
 	longest[299] = '\0';
-	assert_int_equal(net_resolve_host(&t->query, t->event, "", 25, NULL, on_host, t, &e), -EINVAL);
+	assert_int_equal(net_resolve_host(&t->query, t->event, "", 25, NULL, on_host, t, &e),
+	-EINVAL);
 	assert_int_equal(net_resolve_mx(&t->query, t->event, longest, NULL, on_mx, t, &e), -EINVAL);
 	assert_true(strlen(e.text) > 0);
 }
