@@ -397,8 +397,8 @@ static int open_line(struct pop3_session *s, sd_event *event, struct error *e)
 
 	r = pop3_client_new(&s->client, &co);
 	if (r < 0)
-		return error_set(e, r, "log-in name and password for %s:%u cannot be used: they must "
-				 "be there, in one line of at most 255 characters", s->o.host,
+		return error_set(e, r, "log-in name and password for %s:%u cannot be used: they "
+				 "must be there, in one line of at most 255 characters", s->o.host,
 				 s->o.port);
 	r = net_stream_connect(&s->stream, event, &so, &handler, s, e);
 	if (r >= 0)

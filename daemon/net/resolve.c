@@ -211,7 +211,8 @@ static int query_new(struct net_query **ret, sd_event *event, const char *name,
 	if (r >= 0)
 		r = sd_event_source_set_enabled(q->deliver, SD_EVENT_OFF);
 	if (r >= 0)
-		r = sd_event_add_time_relative(event, &q->timer, CLOCK_MONOTONIC, 0, 0, on_timer, q);
+		r = sd_event_add_time_relative(event, &q->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
+					       q);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(q->timer, SD_EVENT_OFF);
 	if (r < 0) {

@@ -262,9 +262,8 @@ static void on_result(struct smtp_session *s, const struct smtp_event *ev)
 			continue;
 		if (through && s->taken[i] == SMTP_DEFERRED)
 			continue;
-		decide(s, s->places[i],
-		       s->taken[i] == SMTP_DEFERRED ? SMTP_RESULT_TRANSIENT : result_of(ev->verdict),
-		       ev->enhanced, e.text);
+		decide(s, s->places[i], s->taken[i] == SMTP_DEFERRED ? SMTP_RESULT_TRANSIENT :
+		       result_of(ev->verdict), ev->enhanced, e.text);
 	}
 }
 
@@ -571,8 +570,8 @@ static int prepare(struct smtp_session *s, struct error *err)
 	struct stat st;
 
 	if (!n || fstat(s->body, &st) < 0)
-		return error_set(err, n ? -errno : -EINVAL, "there is nothing to send, or nobody to "
-				 "send it to");
+		return error_set(err, n ? -errno : -EINVAL, "there is nothing to send, or nobody "
+				 "to send it to");
 	s->e.size = st.st_size;
 	s->verdicts = calloc(n, sizeof(*s->verdicts));
 	s->texts = calloc(n, sizeof(*s->texts));

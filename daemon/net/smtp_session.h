@@ -38,7 +38,7 @@ enum smtp_result {
 };
 
 struct smtp_session_options {
-	const char *host;	/* server, or the mail domain where mx is set; address literals too */
+	const char *host;	/* server, or mail domain where mx is set; address literals too */
 	uint16_t port;		/* 0: 25, or 465 with NET_TLS_IMPLICIT */
 	bool mx;
 	enum net_tls tls;

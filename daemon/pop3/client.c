@@ -340,8 +340,8 @@ static bool caps_done(struct pop3_client *c, struct pop3_event *ev)
 		return false;
 	}
 	if (c->o.tls == POP3_TLS_REQUIRED)
-		return fail(c, ev, "the server offers no STLS, but encryption is required: no password "
-			    "was sent");
+		return fail(c, ev, "the server offers no STLS, but encryption is required: no "
+			    "password was sent");
 	return log_in(c);
 }
 
@@ -683,8 +683,8 @@ static bool on_err(struct pop3_client *c, struct pop3_event *ev)
 		name_the_rest(c);
 		return false;
 	case TOP:
-		return fail_quoting(c, ev, "the server has neither UIDL nor TOP, so mails cannot be "
-				    "told apart");
+		return fail_quoting(c, ev, "the server has neither UIDL nor TOP, so mails cannot "
+				    "be told apart");
 	case RETR:
 		quote(c, "the server does not give the message");
 		tell(ev, POP3_SKIPPED, mail);
@@ -859,8 +859,8 @@ static bool end_message(struct pop3_client *c, struct pop3_event *ev)
 static bool on_header(struct pop3_client *c, const char *s, size_t n, struct pop3_event *ev)
 {
 	if (c->got > HEADER_MAX)
-		return fail(c, ev, "a message's header has no end: it has to be taken off the server by "
-			    "other means");
+		return fail(c, ev, "a message's header has no end: it has to be taken off the "
+			    "server by other means");
 	for (size_t i = 0; i < n; i++)
 		digest_octet(&c->digest, s[i]);
 	return false;
@@ -870,8 +870,8 @@ static bool on_octets(struct pop3_client *c, const char *s, size_t n, struct pop
 {
 	if (c->got > c->o.max_message) {
 		if (c->got - c->o.max_message > DISCARD_MAX)
-			return fail(c, ev, "a message has no end: it has to be taken off the server by "
-				    "other means");
+			return fail(c, ev, "a message has no end: it has to be taken off the "
+				    "server by other means");
 		return false;
 	}
 	tell(ev, POP3_DATA, c->queue[c->head].mail);

@@ -441,8 +441,8 @@ static bool hello_done(struct smtp_client *c, struct smtp_event *ev)
 		}
 		if (c->o.tls == SMTP_TLS_REQUIRED)
 			return fail_local(c, ev, SMTP_TRANSIENT,
-					  "the server offers no STARTTLS, but encryption is required: "
-					  "nothing was sent");
+					  "the server offers no STARTTLS, but encryption is "
+					  "required: nothing was sent");
 	}
 	return log_in(c, ev);
 }
@@ -673,7 +673,8 @@ static bool answer_data(struct smtp_client *c, struct smtp_event *ev, int class)
 		return tell(ev, SMTP_BODY);
 	}
 	if (class == 2)
-		return fail_reply(c, ev, SMTP_TRANSIENT, "the server's answer to DATA makes no sense");
+		return fail_reply(c, ev, SMTP_TRANSIENT,
+				  "the server's answer to DATA makes no sense");
 	command(c, RESET, "RSET");
 	return tell_reply(c, ev, SMTP_RESULT, verdict_of(&c->parser.reply),
 			  "the server refused the message");

@@ -138,7 +138,8 @@ static void run(struct test *t, enum net_tls tls, uint64_t max, const char *cons
 	sd_event_add_time_relative(t->event, NULL, CLOCK_MONOTONIC, 15000000, 0, on_too_long, NULL);
 	buffer_printf(&t->log, " ");
 	if (pop3_session_start(&t->session, t->event, &(struct pop3_session_options){
-			.host = "localhost", .port = f.port, .tls = tls, .ca_file = fake_server_ca(),
+			.host = "localhost", .port = f.port, .tls = tls,
+			.ca_file = fake_server_ca(),
 			.user = "u", .password = "p", .max_message = max, .timeout_usec = 1000000,
 		}, &callbacks, t, &e) < 0)
 		fail_msg("%s", error_text(&e));
@@ -163,8 +164,10 @@ static void test_collected(void **state)
 	struct test t = { 0 };
 
 	run(&t, NET_TLS_NONE, 0,
-	    SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 8\r\n", "1 a\r\n2 b\r\n"), "C:RETR 1", "S:+OK\r\nx\r\n.\r\n",
-		   "C:RETR 2", "S:+OK\r\n..\r\n.\r\n", "C:DELE 1", "S:+OK\r\n", "C:DELE 2", "S:+OK\r\n",
+	    SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 8\r\n", "1 a\r\n2 b\r\n"), "C:RETR 1",
+		   "S:+OK\r\nx\r\n.\r\n",
+		   "C:RETR 2", "S:+OK\r\n..\r\n"
+		   ".\r\n", "C:DELE 1", "S:+OK\r\n", "C:DELE 2", "S:+OK\r\n",
 		   GOODBYE));
 	finish(&t, POP3_RESULT_OK, 2, " a:9 b:8 0{x\r\n} 1{.\r\n} ");
 }
@@ -185,12 +188,15 @@ static void test_a_few_ahead(void **state)
 
 	run(&t, NET_TLS_NONE, 0,
 	    SCRIPT("S:+OK\r\n", "C:CAPA", "S:+OK\r\nPIPELINING\r\nUSER\r\n.\r\n", LOGIN,
-		   LIST("5 20", "1 9\r\n2 9\r\n3 9\r\n4 9\r\n5 9\r\n", "1 a\r\n2 b\r\n3 c\r\n4 d\r\n5 e\r\n"),
+		   LIST("5 20", "1 9\r\n2 9\r\n3 9\r\n4 9\r\n5 9\r\n",
+		   "1 a\r\n2 b\r\n3 c\r\n4 d\r\n5 e\r\n"),
 		   "C:RETR 1", "C:RETR 2", "C:RETR 3", "C:RETR 4",
 		   "S:+OK\r\n1\r\n.\r\n+OK\r\n2\r\n.\r\n+OK\r\n3\r\n.\r\n+OK\r\n4\r\n.\r\n",
 		   "C:DELE 1", "C:RETR 5", "C:DELE 2", "C:DELE 3", "C:DELE 4",
-		   "S:+OK\r\n+OK\r\n5\r\n.\r\n+OK\r\n+OK\r\n+OK\r\n", "C:DELE 5", "S:+OK\r\n", GOODBYE));
-	finish(&t, POP3_RESULT_OK, 5, " a:9 b:9 c:9 d:9 e:9 0{1\r\n} 1{2\r\n} 2{3\r\n} 3{4\r\n} 4{5\r\n} ");
+		   "S:+OK\r\n+OK\r\n5\r\n.\r\n+OK\r\n+OK\r\n+OK\r\n", "C:DELE 5", "S:+OK\r\n",
+		   GOODBYE));
+	finish(&t, POP3_RESULT_OK, 5,
+	" a:9 b:9 c:9 d:9 e:9 0{1\r\n} 1{2\r\n} 2{3\r\n} 3{4\r\n} 4{5\r\n} ");
 }
 
 static void test_left_on_the_server(void **state)
@@ -213,11 +219,16 @@ static void test_nothing_there(void **state)
 
 static void test_no_uidl(void **state)
 {
-	struct test t = { .known = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" };
+	/* Of a header in which nothing counts: the digest of nothing. */
+	struct test t = {
+		.known = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	};
 
 	run(&t, NET_TLS_NONE, 0,
-	    SCRIPT(HELLO, "C:STAT", "S:+OK 1 9\r\n", "C:LIST", "S:+OK\r\n1 9\r\n.\r\n", "C:UIDL", "S:-ERR\r\n",
-		   "C:TOP 1 0", "S:+OK\r\nStatus: R\r\n\r\n.\r\n", "C:DELE 1", "S:+OK\r\n", GOODBYE));
+	    SCRIPT(HELLO, "C:STAT", "S:+OK 1 9\r\n", "C:LIST", "S:+OK\r\n1 9\r\n.\r\n", "C:UIDL",
+		   "S:-ERR\r\n",
+		   "C:TOP 1 0", "S:+OK\r\nStatus: R\r\n\r\n"
+		   ".\r\n", "C:DELE 1", "S:+OK\r\n", GOODBYE));
 	finish(&t, POP3_RESULT_OK, 1,
 	       " e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855:9 ");
 }
@@ -227,7 +238,8 @@ static void test_too_large_and_refused(void **state)
 	struct test t = { 0 };
 
 	run(&t, NET_TLS_NONE, 10,
-	    SCRIPT(HELLO, LIST("3 50", "1 11\r\n2 9\r\n3 9\r\n", "1 a\r\n2 b\r\n3 c\r\n"), "C:RETR 2",
+	    SCRIPT(HELLO, LIST("3 50", "1 11\r\n2 9\r\n3 9\r\n", "1 a\r\n2 b\r\n3 c\r\n"),
+		   "C:RETR 2",
 		   "S:-ERR gone\r\n", "C:RETR 3", "S:+OK\r\n0123456789\r\n.\r\n", GOODBYE));
 	finish(&t, POP3_RESULT_OK, 0,
 	       " a:11 b:9 c:9 0!Message too long 1!No data available 2!Message too long ");
@@ -269,7 +281,8 @@ static void test_canceled(void **state)
 	struct test t = { .answer = CANCEL };
 
 	run(&t, NET_TLS_NONE, 0,
-	    SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), "C:RETR 1", "S:+OK\r\nx\r\n.\r\n", "WAIT"));
+	    SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), "C:RETR 1", "S:+OK\r\nx\r\n.\r\n",
+		   "WAIT"));
 	assert_false(t.done);
 	buffer_free(&t.log);
 }
@@ -289,7 +302,8 @@ static void test_stls(void **state)
 
 	run(&t, NET_TLS_REQUIRED, 0,
 	    SCRIPT("S:+OK\r\n", "C:CAPA", "S:+OK\r\nSTLS\r\n.\r\n", "C:STLS",
-		   "S:+OK\r\n+OK\r\nSASL PLAIN\r\n.\r\n", "TLS", "C:CAPA", "S:+OK\r\nUSER\r\n.\r\n", LOGIN,
+		   "S:+OK\r\n+OK\r\nSASL PLAIN\r\n.\r\n", "TLS", "C:CAPA", "S:+OK\r\nUSER\r\n.\r\n",
+		   LOGIN,
 		   "C:STAT", "S:+OK 0 0\r\n", GOODBYE));
 	finish(&t, POP3_RESULT_OK, 0, " ");
 }

@@ -20,8 +20,8 @@
 
 #define SCRIPT(...) (const char *const[]){ __VA_ARGS__, NULL }
 #define HELLO	"S:220 mx\r\n", "C:EHLO box\r\n", "S:250 mx\r\n"
-#define ONE	"C:MAIL FROM:<me@box>", "S:250 ok\r\n", "C:RCPT TO:<a@x>", "S:250 ok\r\n", "C:DATA", \
-		"S:354 go\r\n"
+#define ONE	"C:MAIL FROM:<me@box>", "S:250 ok\r\n", "C:RCPT TO:<a@x>", "S:250 ok\r\n", \
+		"C:DATA", "S:354 go\r\n"
 #define GOODBYE	"C:QUIT", "S:221 bye\r\n", "WAIT"
 
 static const char *const addresses[] = { "a@x", "b@x", "c@x" };
@@ -58,7 +58,8 @@ static void before_dot(void *userdata, struct smtp_session *s)
 	t->dots++;
 	assert_ptr_equal(s, t->session);
 	if (t->go_on == 1) {
-		assert_true(sd_event_add_time_relative(t->event, &t->later, CLOCK_MONOTONIC, 50000, 0,
+		assert_true(sd_event_add_time_relative(t->event, &t->later, CLOCK_MONOTONIC, 50000,
+		0,
 						       on_later, t) >= 0);
 	} else if (t->go_on == 2) {
 		smtp_session_cancel(s);
@@ -240,8 +241,10 @@ static void test_some_refused(void **state)
 	struct test t;
 
 	run(&t, 3, 0, NET_TLS_NONE, false,
-	    SCRIPT(HELLO, "C:MAIL FROM:<me@box>", "S:250 ok\r\n", "C:RCPT TO:<a@x>", "S:550 5.1.1 no\r\n",
-		   "C:RCPT TO:<b@x>", "S:250 ok\r\n", "C:RCPT TO:<c@x>", "S:450 later\r\n", "C:DATA",
+	    SCRIPT(HELLO, "C:MAIL FROM:<me@box>", "S:250 ok\r\n", "C:RCPT TO:<a@x>",
+		   "S:550 5.1.1 no\r\n",
+		   "C:RCPT TO:<b@x>", "S:250 ok\r\n", "C:RCPT TO:<c@x>", "S:450 later\r\n",
+		   "C:DATA",
 		   "S:354 go\r\n", "BODY", "S:250 taken\r\n", GOODBYE), &f);
 	assert_int_equal(t.result, SMTP_RESULT_ACCEPTED);
 	assert_int_equal(t.rcpts[0], SMTP_RESULT_REFUSED);
@@ -257,7 +260,8 @@ static void test_all_refused(void **state)
 	struct test t;
 
 	run(&t, 1, 0, NET_TLS_NONE, false,
-	    SCRIPT(HELLO, "C:MAIL FROM:<me@box>", "S:250 ok\r\n", "C:RCPT TO:<a@x>", "S:550 5.1.1 no\r\n",
+	    SCRIPT(HELLO, "C:MAIL FROM:<me@box>", "S:250 ok\r\n", "C:RCPT TO:<a@x>",
+		   "S:550 5.1.1 no\r\n",
 		   "C:RSET", "S:250 ok\r\n", GOODBYE), &f);
 	assert_int_equal(t.result, SMTP_RESULT_REFUSED);
 	assert_int_equal(t.dots, 0);
@@ -272,9 +276,11 @@ static void test_552_takes_two_transactions(void **state)
 
 	run(&t, 3, 0, NET_TLS_NONE, false,
 	    SCRIPT(HELLO, "C:MAIL FROM:<me@box>", "S:250 ok\r\n", "C:RCPT TO:<a@x>", "S:250 ok\r\n",
-		   "C:RCPT TO:<b@x>", "S:552 enough\r\n", "C:DATA", "S:354 go\r\n", "BODY", "S:250 ok\r\n",
+		   "C:RCPT TO:<b@x>", "S:552 enough\r\n", "C:DATA", "S:354 go\r\n", "BODY",
+		   "S:250 ok\r\n",
 		   "C:MAIL FROM:<me@box>", "S:250 ok\r\n", "C:RCPT TO:<b@x>", "S:250 ok\r\n",
-		   "C:RCPT TO:<c@x>", "S:250 ok\r\n", "C:DATA", "S:354 go\r\n", "BODY", "S:250 ok\r\n",
+		   "C:RCPT TO:<c@x>", "S:250 ok\r\n", "C:DATA", "S:354 go\r\n", "BODY",
+		   "S:250 ok\r\n",
 		   GOODBYE), &f);
 	assert_int_equal(t.result, SMTP_RESULT_ACCEPTED);
 	for (int i = 0; i < 3; i++)
@@ -306,7 +312,8 @@ static void test_starttls_verified(void **state)
 
 	run(&t, 1, 0, NET_TLS_REQUIRED, true,
 	    SCRIPT("S:220 mx\r\n", "C:EHLO box\r\n", "S:250-mx\r\n250 STARTTLS\r\n", "C:STARTTLS",
-		   "S:220 go\r\n", "TLS", "C:EHLO box\r\n", "S:250 mx\r\n", ONE, "BODY", "S:250 ok\r\n",
+		   "S:220 go\r\n", "TLS", "C:EHLO box\r\n", "S:250 mx\r\n", ONE, "BODY",
+		   "S:250 ok\r\n",
 		   GOODBYE), &f);
 	assert_int_equal(t.result, SMTP_RESULT_ACCEPTED);
 	assert_string_equal(f.body.data, WIRE);
@@ -344,7 +351,8 @@ static void test_opportunistic_does_not_verify(void **state)
 
 	run(&t, 1, 0, NET_TLS_OPPORTUNISTIC, false,
 	    SCRIPT("S:220 mx\r\n", "C:EHLO box\r\n", "S:250-mx\r\n250 STARTTLS\r\n", "C:STARTTLS",
-		   "S:220 go\r\n", "TLS", "C:EHLO box\r\n", "S:250 mx\r\n", ONE, "BODY", "S:250 ok\r\n",
+		   "S:220 go\r\n", "TLS", "C:EHLO box\r\n", "S:250 mx\r\n", ONE, "BODY",
+		   "S:250 ok\r\n",
 		   GOODBYE), &f);
 	assert_int_equal(t.result, SMTP_RESULT_ACCEPTED);
 	buffer_free(&f.body);
@@ -372,7 +380,8 @@ static void test_starttls_injection(void **state)
 	run(&t, 1, 0, NET_TLS_REQUIRED, true,
 	    SCRIPT("S:220 mx\r\n", "C:EHLO box\r\n", "S:250-mx\r\n250 STARTTLS\r\n", "C:STARTTLS",
 		   "S:220 go\r\n250-evil\r\n250 PIPELINING\r\n250 ok\r\n250 ok\r\n", "TLS",
-		   "C:EHLO box\r\n", "S:250 mx\r\n", "C:MAIL FROM:<me@box>", "S:550 5.7.1 no\r\n", "C:RSET",
+		   "C:EHLO box\r\n", "S:250 mx\r\n", "C:MAIL FROM:<me@box>", "S:550 5.7.1 no\r\n",
+		   "C:RSET",
 		   "S:250 ok\r\n", GOODBYE), &f);
 	assert_int_equal(t.result, SMTP_RESULT_REFUSED);
 	assert_string_equal(t.enhanced[0], "5.7.1");
@@ -432,7 +441,8 @@ static void test_large_body(void **state)
 	setup(&t, 1);
 	t.server = &f;
 	for (int i = 0; i < LINES; i++)
-		assert_int_equal(write(t.body, i ? ".23456789\r\n" : "\r\n", i ? 11 : 2), i ? 11 : 2);
+		assert_int_equal(write(t.body, i ? ".23456789\r\n" : "\r\n", i ? 11 : 2),
+		i ? 11 : 2);
 	start_with(&t, &(struct smtp_session_options){
 		.host = "127.0.0.1", .port = f.port, .helo = "box", .timeout_usec = 10000000,
 	});

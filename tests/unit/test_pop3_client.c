@@ -108,7 +108,8 @@ static void on_event(struct run *t, const struct pop3_event *ev)
 			assert_int_equal(pop3_client_quit(t->c), 0);
 		break;
 	case POP3_SKIPPED:
-		buffer_printf(&t->log, "= %zu skipped%s\n", ev->mail, ev->too_large ? ", large" : "");
+		buffer_printf(&t->log, "= %zu skipped%s\n", ev->mail,
+			      ev->too_large ? ", large" : "");
 		buffer_clear(&t->mail);
 		if (last)
 			assert_int_equal(pop3_client_quit(t->c), 0);
@@ -152,7 +153,8 @@ static void give(struct run *t, size_t len)
 static void run(struct run *t, const struct dialogue *d, size_t cut, size_t step, size_t stop)
 {
 	const struct pop3_client_options o = {
-		.user = "u", .password = "p w", .tls = d->tls, .max_message = d->max_message ?: 1000,
+		.user = "u", .password = "p w", .tls = d->tls,
+		.max_message = d->max_message ?: 1000,
 	};
 
 	*t = (struct run){ .d = d, .next = d->server };
@@ -199,18 +201,24 @@ static void run_free(struct run *t)
 static const struct dialogue dialogues[] = {
 	{
 		.name = "lock-step, dots unstuffed",
-		SERVER(OPENED, "+OK 2 30\r\n", "+OK\r\n1 10\r\n2 20\r\n.\r\n", "+OK\r\n1 aa\r\n2 bb\r\n.\r\n",
-		       "+OK\r\na\r\n..\r\n..b\r\n.\r\n", "+OK\r\n.\r\n", "+OK\r\n", "+OK\r\n", "+OK\r\n"),
+		SERVER(OPENED, "+OK 2 30\r\n", "+OK\r\n1 10\r\n2 20\r\n.\r\n",
+		       "+OK\r\n1 aa\r\n2 bb\r\n.\r\n",
+		       "+OK\r\na\r\n..\r\n..b\r\n.\r\n", "+OK\r\n.\r\n", "+OK\r\n", "+OK\r\n",
+		       "+OK\r\n"),
 		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n= listed aa:10 bb:20\nC: RETR 1\r\n"
-			"= 0 {a\r\n.\r\n.b\r\n}\nC: RETR 2\r\n= 1 {}\nC: DELE 1\r\n= 0 deleted\nC: DELE 2\r\n"
+			"= 0 {a\r\n.\r\n.b\r\n}\nC: RETR 2\r\n= 1 {}\nC: DELE 1\r\n= 0 deleted\n"
+			"C: DELE 2\r\n"
 			"= 1 deleted\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "pipelined",
 		SERVER("+OK\r\n", CAPA_ALL, "+OK\r\n", "+OK\r\n", "+OK 2 30\r\n",
-		       "+OK\r\n1 10\r\n2 20\r\n.\r\n", "+OK\r\n1 aa\r\n2 bb\r\n.\r\n", "+OK\r\nx\r\n.\r\n",
+		       "+OK\r\n1 10\r\n2 20\r\n.\r\n", "+OK\r\n1 aa\r\n2 bb\r\n.\r\n",
+		       "+OK\r\nx\r\n.\r\n",
 		       "+OK\r\ny\r\n.\r\n", "+OK\r\n", "+OK\r\n", "+OK\r\n"),
-		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n= listed aa:10 bb:20\nC: RETR 1\r\nC: RETR 2\r\n"
-			"= 0 {x\r\n}\nC: DELE 1\r\n= 1 {y\r\n}\nC: DELE 2\r\nC: QUIT\r\n= 0 deleted\n"
+		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n= listed aa:10 bb:20\nC: RETR 1\r\n"
+			"C: RETR 2\r\n"
+			"= 0 {x\r\n}\nC: DELE 1\r\n= 1 {y\r\n}\nC: DELE 2\r\nC: QUIT\r\n"
+			"= 0 deleted\n"
 			"= 1 deleted\n= closed\n",
 	}, {
 		.name = "empty mailbox",
@@ -218,70 +226,91 @@ static const struct dialogue dialogues[] = {
 		.transcript = OPEN "= listed\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "no UIDL: named by the header, without what servers change",
-		SERVER(OPENED, "+OK 3 30\r\n", "+OK\r\n1 10\r\n2 10\r\n3 10\r\n.\r\n", "-ERR what\r\n",
-		       "+OK\r\nStatus: RO\r\n folded\r\nX-UIDL: 1\r\n\r\n.\r\n", "+OK\r\n\r\nbody\r\n.\r\n",
+		SERVER(OPENED, "+OK 3 30\r\n", "+OK\r\n1 10\r\n2 10\r\n3 10\r\n.\r\n",
+		       "-ERR what\r\n",
+		       "+OK\r\nStatus: RO\r\n folded\r\nX-UIDL: 1\r\n\r\n.\r\n",
+		       "+OK\r\n\r\nbody\r\n.\r\n",
 		       "+OK\r\nA: b\r\n\r\n.\r\n", "-ERR\r\n", "-ERR\r\n", "-ERR\r\n", "+OK\r\n"),
-		.transcript = OPEN "C: LIST\r\nC: UIDL\r\nC: TOP 1 0\r\nC: TOP 2 0\r\nC: TOP 3 0\r\n"
+		.transcript = OPEN "C: LIST\r\nC: UIDL\r\nC: TOP 1 0\r\nC: TOP 2 0\r\n"
+			"C: TOP 3 0\r\n"
 			"= listed " SHA256_OF_NOTHING ":10 " SHA256_OF_NOTHING ":10 "
 			/* printf 'A: b\r\n' | sha256sum */
-			"aa3491d63fe76b46df32:10\nC: RETR 1\r\n= 0 skipped\nC: RETR 2\r\n= 1 skipped\n"
+			"aa3491d63fe76b46df32:10\nC: RETR 1\r\n= 0 skipped\nC: RETR 2\r\n"
+			"= 1 skipped\n"
 			"C: RETR 3\r\n= 2 skipped\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "neither UIDL nor TOP",
 		SERVER(OPENED, "+OK 1 10\r\n", "+OK\r\n1 10\r\n.\r\n", "-ERR\r\n", "-ERR no\r\n"),
-		.transcript = OPEN "C: LIST\r\nC: UIDL\r\nC: TOP 1 0\r\n= failed: the server has neither UIDL "
+		.transcript = OPEN "C: LIST\r\nC: UIDL\r\nC: TOP 1 0\r\n"
+			"= failed: the server has neither UIDL "
 			"nor TOP, so mails cannot be told apart: no\n",
 	}, {
 		.name = "wrong password",
 		SERVER("+OK\r\n", "-ERR\r\n", "+OK\r\n", "-ERR [AUTH] Authentication failed.\r\n"),
-		.transcript = "C: CAPA\r\nC: USER u\r\nC: PASS p w\r\n= failed login: the server refused user "
+		.transcript = "C: CAPA\r\nC: USER u\r\nC: PASS p w\r\n"
+			"= failed login: the server refused user "
 			"name or password: [AUTH] Authentication failed.\n",
 	}, {
 		.name = "mailbox in use",
 		SERVER("+OK\r\n", "-ERR\r\n", "+OK\r\n", "-ERR [IN-USE] locked\r\n"),
-		.transcript = "C: CAPA\r\nC: USER u\r\nC: PASS p w\r\n= failed: the mailbox cannot be opened "
+		.transcript = "C: CAPA\r\nC: USER u\r\nC: PASS p w\r\n"
+			"= failed: the mailbox cannot be opened "
 			"now: [IN-USE] locked\n",
 	}, {
 		.name = "SASL PLAIN where there is no USER",
-		SERVER("+OK\r\n", "+OK\r\nSASL PLAIN\r\n.\r\n", "+ \r\n", "+OK\r\n", "+OK 0 0\r\n", "+OK\r\n"),
-		.transcript = "C: CAPA\r\nC: AUTH PLAIN\r\nC: AHUAcCB3\r\nC: STAT\r\n= listed\nC: QUIT\r\n"
+		SERVER("+OK\r\n", "+OK\r\nSASL PLAIN\r\n.\r\n", "+ \r\n", "+OK\r\n", "+OK 0 0\r\n",
+		       "+OK\r\n"),
+		.transcript = "C: CAPA\r\nC: AUTH PLAIN\r\nC: AHUAcCB3\r\nC: STAT\r\n= listed\n"
+			"C: QUIT\r\n"
 			"= closed\n",
 	}, {
 		.name = "STLS, what was learnt before it forgotten", .tls = POP3_TLS_REQUIRED,
-		SERVER("+OK\r\n", "+OK\r\nSTLS\r\nSASL PLAIN\r\n.\r\n", "+OK go\r\n+OK injected\r\n+OK\r\n",
+		SERVER("+OK\r\n", "+OK\r\nSTLS\r\nSASL PLAIN\r\n.\r\n",
+		       "+OK go\r\n+OK injected\r\n+OK\r\n",
 		       "+OK\r\nUSER\r\n.\r\n", "+OK\r\n", "+OK\r\n", "+OK 0 0\r\n", "+OK\r\n"),
-		.transcript = "C: CAPA\r\nC: STLS\r\n= starttls\nC: CAPA\r\nC: USER u\r\nC: PASS p w\r\n"
+		.transcript = "C: CAPA\r\nC: STLS\r\n= starttls\nC: CAPA\r\nC: USER u\r\n"
+			"C: PASS p w\r\n"
 			"C: STAT\r\n= listed\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "STLS required, not offered", .tls = POP3_TLS_REQUIRED,
 		SERVER("+OK\r\n", "+OK\r\nUSER\r\n.\r\n"),
-		.transcript = "C: CAPA\r\n= failed: the server offers no STLS, but encryption is required: no "
+		.transcript = "C: CAPA\r\n"
+			"= failed: the server offers no STLS, but encryption is required: no "
 			"password was sent\n",
 	}, {
 		.name = "STLS required, refused", .tls = POP3_TLS_REQUIRED,
 		SERVER("+OK\r\n", "+OK\r\nSTLS\r\n.\r\n", "-ERR no\r\n"),
-		.transcript = "C: CAPA\r\nC: STLS\r\n= failed: encryption is required, but the server refused "
+		.transcript = "C: CAPA\r\nC: STLS\r\n"
+			"= failed: encryption is required, but the server refused "
 			"STLS: no\n",
 	}, {
 		.name = "STLS opportunistic, refused", .tls = POP3_TLS_OPPORTUNISTIC,
-		SERVER("+OK\r\n", "+OK\r\nSTLS\r\nUSER\r\n.\r\n", "-ERR no\r\n", "+OK\r\n", "+OK\r\n",
+		SERVER("+OK\r\n", "+OK\r\nSTLS\r\nUSER\r\n.\r\n", "-ERR no\r\n", "+OK\r\n",
+		       "+OK\r\n",
 		       "+OK 0 0\r\n", "+OK\r\n"),
-		.transcript = "C: CAPA\r\nC: STLS\r\nC: USER u\r\nC: PASS p w\r\nC: STAT\r\n= listed\nC: QUIT\r\n"
+		.transcript = "C: CAPA\r\nC: STLS\r\nC: USER u\r\nC: PASS p w\r\nC: STAT\r\n"
+			"= listed\nC: QUIT\r\n"
 			"= closed\n",
 	}, {
 		.name = "too large, as listed and as sent", .max_message = 5,
 		SERVER(OPENED, "+OK 3 16\r\n", "+OK\r\n1 6\r\n2 5\r\n7 5\r\n.\r\n",
-		       "+OK\r\n7 c\r\n1 a\r\n2 b\r\n.\r\n", "+OK\r\n0123456789\r\n.\r\n", "+OK\r\nabc\r\n.\r\n",
+		       "+OK\r\n7 c\r\n1 a\r\n2 b\r\n.\r\n", "+OK\r\n0123456789\r\n.\r\n",
+		       "+OK\r\nabc\r\n.\r\n",
 		       "-ERR\r\n", "+OK\r\n"),
-		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n= listed a:6 b:5 c:5\n= 0 too large\nC: RETR 2\r\n"
-			"= 1 skipped, large\nC: RETR 7\r\n= 2 {abc\r\n}\nC: DELE 7\r\n= 2 not deleted\nC: QUIT\r\n"
+		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n= listed a:6 b:5 c:5\n= 0 too large\n"
+			"C: RETR 2\r\n"
+			"= 1 skipped, large\nC: RETR 7\r\n= 2 {abc\r\n}\nC: DELE 7\r\n"
+			"= 2 not deleted\nC: QUIT\r\n"
 			"= closed\n",
 	}, {
 		.name = "the deletions are not confirmed",
-		SERVER(OPENED, "+OK 1 5\r\n", "+OK\r\n1 5\r\n.\r\n", "+OK\r\n1 a\r\n.\r\n", "+OK\r\n.\r\n",
+		SERVER(OPENED, "+OK 1 5\r\n", "+OK\r\n1 5\r\n.\r\n", "+OK\r\n1 a\r\n.\r\n",
+		       "+OK\r\n.\r\n",
 		       "+OK\r\n"),
-		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n= listed a:5\nC: RETR 1\r\n= 0 {}\nC: DELE 1\r\n"
-			"= 0 deleted\nC: QUIT\r\n= failed: lost, before it confirmed that it deletes what was "
+		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n= listed a:5\nC: RETR 1\r\n= 0 {}\n"
+			"C: DELE 1\r\n"
+			"= 0 deleted\nC: QUIT\r\n"
+			"= failed: lost, before it confirmed that it deletes what was "
 			"fetched\n",
 	}, {
 		.name = "no POP3",
@@ -290,11 +319,13 @@ static const struct dialogue dialogues[] = {
 	}, {
 		.name = "a list that makes no sense",
 		SERVER(OPENED, "+OK 2 5\r\n", "+OK\r\n2 5\r\n1 5\r\n.\r\n"),
-		.transcript = OPEN "C: LIST\r\n= failed: what the server sends is no POP3: check host and port\n",
+		.transcript = OPEN "C: LIST\r\n"
+			"= failed: what the server sends is no POP3: check host and port\n",
 	}, {
 		.name = "a name with blanks and the like",
 		SERVER(OPENED, "+OK 1 5\r\n", "+OK\r\n1 5\r\n.\r\n", "+OK\r\n1 \x01\r\n.\r\n"),
-		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n= failed: what the server sends is no POP3: check host "
+		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n"
+			"= failed: what the server sends is no POP3: check host "
 			"and port\n",
 	},
 };
@@ -314,7 +345,8 @@ static void check(const struct dialogue *d, size_t cut, size_t step)
 
 	run(&t, d, cut, step, WHOLE);
 	if (strcmp(t.log.data, d->transcript))
-		fail_msg("%s, cut at %zu:\n%s--- expected\n%s", d->name, cut, t.log.data, d->transcript);
+		fail_msg("%s, cut at %zu:\n%s--- expected\n%s", d->name, cut, t.log.data,
+		d->transcript);
 	run_free(&t);
 }
 
@@ -342,7 +374,8 @@ static void test_lost_anywhere(void **state)
 
 			run(&t, &dialogues[i], WHOLE, WHOLE, stop);
 			if (t.closed || !strstr(t.log.data, "= failed"))
-				fail_msg("%s, lost at %zu:\n%s", dialogues[i].name, stop, t.log.data);
+				fail_msg("%s, lost at %zu:\n%s", dialogues[i].name, stop,
+				t.log.data);
 			run_free(&t);
 		}
 	}
@@ -371,14 +404,16 @@ static void check_unstuffing(const struct unstuffing *row, size_t step)
 	char wire[64], transcript[400];
 	const struct dialogue d = {
 		.name = row->wire,
-		SERVER(OPENED, "+OK 1 9\r\n", "+OK\r\n1 9\r\n.\r\n", "+OK\r\n1 a\r\n.\r\n", wire, "+OK\r\n",
+		SERVER(OPENED, "+OK 1 9\r\n", "+OK\r\n1 9\r\n.\r\n", "+OK\r\n1 a\r\n.\r\n", wire,
+		       "+OK\r\n",
 		       "+OK\r\n"),
 		.transcript = transcript,
 	};
 
 	snprintf(wire, sizeof(wire), "+OK\r\n%s", row->wire);
 	snprintf(transcript, sizeof(transcript), OPEN "C: LIST\r\nC: UIDL\r\n= listed a:9\n"
-		 "C: RETR 1\r\n= 0 {%s}\nC: DELE 1\r\n= 0 deleted\nC: QUIT\r\n= closed\n", row->mail);
+		 "C: RETR 1\r\n= 0 {%s}\nC: DELE 1\r\n= 0 deleted\nC: QUIT\r\n"
+		 "= closed\n", row->mail);
 	for (size_t cut = 1; cut < total(&d); cut++)
 		check(&d, cut, step);
 }

@@ -69,7 +69,8 @@ static void server_reads(struct run *t)
 
 	while (out->len) {
 		if (t->in_body) {
-			end = !strncmp(out->data, ".\r\n", 3) ? out->data : strstr(out->data, "\r\n.\r\n");
+			end = !strncmp(out->data, ".\r\n", 3) ? out->data : strstr(out->data,
+			"\r\n.\r\n");
 			if (!end)
 				return;
 			end += end == out->data ? 3 : 5;
@@ -209,14 +210,17 @@ static const struct dialogue dialogues[] = {
 	{
 		.name = "lock-step by the book", OPTIONS, THREE,
 		SERVER("220 mx\r\n", "502 what\r\n", "250 hello\r\n", "250 ok\r\n", "250 ok\r\n",
-		       "550 5.1.1 no\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n", "221 bye\r\n"),
+		       "550 5.1.1 no\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n",
+		       "221 bye\r\n"),
 		.transcript = "C: EHLO box\r\nC: HELO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
 			"C: RCPT TO:<a@x>\r\n= 0 accepted\nC: RCPT TO:<b@x>\r\n= 1 refused\n"
-			"C: RCPT TO:<c@x>\r\n= 2 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n= accepted\n"
+			"C: RCPT TO:<c@x>\r\n= 2 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n"
+			"= accepted\n"
 			"= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "pipelined", OPTIONS, THREE,
-		SERVER("220 mx\r\n", EHLO_PIPE, "250 ok\r\n", "250 ok\r\n", "450 later\r\n", "250 ok\r\n",
+		SERVER("220 mx\r\n", EHLO_PIPE, "250 ok\r\n", "250 ok\r\n", "450 later\r\n",
+		       "250 ok\r\n",
 		       "354 go\r\n", "250 taken\r\n", "221 bye\r\n"),
 		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box> SIZE=77\r\n"
 			"C: RCPT TO:<a@x>\r\nC: RCPT TO:<b@x>\r\nC: RCPT TO:<c@x>\r\n"
@@ -224,45 +228,59 @@ static const struct dialogue dialogues[] = {
 			"= accepted\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "two messages on one connection", OPTIONS, ONE, .messages = 2,
-		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n",
+		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "354 go\r\n",
+		       "250 taken\r\n",
 		       "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "452 full\r\n", "221 bye\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n"
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\n"
 			"= 0 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n= accepted\n= ready\n"
-			"C: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n= 0 accepted\nC: DATA\r\n= dot\n"
+			"C: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n= 0 accepted\nC: DATA\r\n"
+			"= dot\n"
 			"C: a\r\n.\r\n= transient\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "552 on RCPT puts the rest off", OPTIONS, THREE,
-		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "552 too many\r\n", "354 go\r\n",
+		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "552 too many\r\n",
+		       "354 go\r\n",
 		       "250 taken\r\n", "221 bye\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n"
-			"= 0 accepted\nC: RCPT TO:<b@x>\r\n= 1 deferred\n= 2 deferred\nC: DATA\r\n= dot\n"
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\n"
+			"= 0 accepted\nC: RCPT TO:<b@x>\r\n= 1 deferred\n= 2 deferred\n"
+			"C: DATA\r\n= dot\n"
 			"C: a\r\n.\r\n= accepted\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "552 for a full mailbox is for good", OPTIONS, ONE,
 		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "552 5.2.2 full\r\n", "250 reset\r\n",
 		       "221 bye\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n"
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\n"
 			"= 0 refused\nC: RSET\r\n= refused\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "sender refused while recipients are under way", OPTIONS, THREE,
-		SERVER("220 mx\r\n", EHLO_PIPE, "451 later\r\n", "503 no\r\n", "503 no\r\n", "503 no\r\n",
+		SERVER("220 mx\r\n", EHLO_PIPE, "451 later\r\n", "503 no\r\n", "503 no\r\n",
+		       "503 no\r\n",
 		       "250 reset\r\n", "221 bye\r\n"),
 		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box> SIZE=77\r\n"
 			"C: RCPT TO:<a@x>\r\nC: RCPT TO:<b@x>\r\nC: RCPT TO:<c@x>\r\nC: RSET\r\n"
 			"= transient\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "DATA refused", OPTIONS, ONE,
-		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "554 no\r\n", "250 reset\r\n",
+		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "554 no\r\n",
+		       "250 reset\r\n",
 		       "221 bye\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n"
-			"= 0 accepted\nC: DATA\r\nC: RSET\r\n= refused\n= ready\nC: QUIT\r\n= closed\n",
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\n"
+			"= 0 accepted\nC: DATA\r\nC: RSET\r\n= refused\n= ready\nC: QUIT\r\n"
+			"= closed\n",
 	}, {
 		.name = "no address smuggles a command", OPTIONS,
 		.e = { .from = "me@box", .rcpts = injected, .n_rcpts = 2 },
-		SERVER("220 mx\r\n", EHLO_PIPE, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n",
+		SERVER("220 mx\r\n", EHLO_PIPE, "250 ok\r\n", "250 ok\r\n", "354 go\r\n",
+		       "250 taken\r\n",
 		       "221 bye\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<b@x>\r\n"
-			"= 0 refused\n= 1 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n= accepted\n= ready\n"
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<b@x>\r\n"
+			"= 0 refused\n= 1 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n= accepted\n"
+			"= ready\n"
 			"C: QUIT\r\n= closed\n",
 	}, {
 		.name = "larger than the server takes", OPTIONS,
@@ -275,13 +293,17 @@ static const struct dialogue dialogues[] = {
 		SERVER("220 mx\r\n", EHLO_BARE, "221 bye\r\n"),
 		.transcript = "C: EHLO box\r\n= ready\n= refused\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
-		.name = "STARTTLS, what was learnt before it forgotten", TLS(SMTP_TLS_REQUIRED), THREE,
+		.name = "STARTTLS, what was learnt before it forgotten", TLS(SMTP_TLS_REQUIRED),
+		THREE,
 		SERVER("220 mx\r\n", "250-mx\r\n250-PIPELINING\r\n250 STARTTLS\r\n",
-		       "220 go\r\n250 injected\r\n250 ok\r\n", EHLO_BARE, "250 ok\r\n", "550 no\r\n",
+		       "220 go\r\n250 injected\r\n250 ok\r\n", EHLO_BARE, "250 ok\r\n",
+		       "550 no\r\n",
 		       "550 no\r\n", "450 no\r\n", "250 reset\r\n", "221 bye\r\n"),
 		.transcript = "C: EHLO box\r\nC: STARTTLS\r\n= starttls\nC: EHLO box\r\n= ready\n"
-			"C: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n= 0 refused\nC: RCPT TO:<b@x>\r\n"
-			"= 1 refused\nC: RCPT TO:<c@x>\r\n= 2 transient\nC: RSET\r\n= transient\n= ready\n"
+			"C: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n= 0 refused\n"
+			"C: RCPT TO:<b@x>\r\n"
+			"= 1 refused\nC: RCPT TO:<c@x>\r\n= 2 transient\nC: RSET\r\n= transient\n"
+			"= ready\n"
 			"C: QUIT\r\n= closed\n",
 	}, {
 		.name = "STARTTLS required, not offered", TLS(SMTP_TLS_REQUIRED), ONE,
@@ -295,7 +317,8 @@ static const struct dialogue dialogues[] = {
 		.name = "STARTTLS opportunistic, refused", TLS(SMTP_TLS_OPPORTUNISTIC), ONE,
 		SERVER("220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "454 not now\r\n", "550 no\r\n",
 		       "250 reset\r\n", "221 bye\r\n"),
-		.transcript = "C: EHLO box\r\nC: STARTTLS\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RSET\r\n"
+		.transcript = "C: EHLO box\r\nC: STARTTLS\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RSET\r\n"
 			"= refused\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "AUTH PLAIN", AUTH(SMTP_TLS_REQUIRED), ONE,
@@ -303,14 +326,17 @@ static const struct dialogue dialogues[] = {
 		       "250-mx\r\n250 AUTH CRAM-MD5 LOGIN PLAIN\r\n", "235 in\r\n", "550 no\r\n",
 		       "250 reset\r\n", "221 bye\r\n"),
 		.transcript = "C: EHLO box\r\nC: STARTTLS\r\n= starttls\nC: EHLO box\r\n"
-			"C: AUTH PLAIN AHUAcA==\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RSET\r\n= refused\n"
+			"C: AUTH PLAIN AHUAcA==\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RSET\r\n"
+			"= refused\n"
 			"= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "AUTH LOGIN, refused", AUTH(SMTP_TLS_REQUIRED), ONE,
 		SERVER("220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n",
-		       "250-mx\r\n250 AUTH=LOGIN\r\n", "334 VXNlcm5hbWU6\r\n", "334 UGFzc3dvcmQ6\r\n",
+		       "250-mx\r\n250 AUTH=LOGIN\r\n", "334 VXNlcm5hbWU6\r\n",
+		       "334 UGFzc3dvcmQ6\r\n",
 		       "535 5.7.8 no\r\n"),
-		.transcript = "C: EHLO box\r\nC: STARTTLS\r\n= starttls\nC: EHLO box\r\nC: AUTH LOGIN\r\n"
+		.transcript = "C: EHLO box\r\nC: STARTTLS\r\n= starttls\nC: EHLO box\r\n"
+			"C: AUTH LOGIN\r\n"
 			"C: dQ==\r\nC: cA==\r\n= failed transient\n",
 	}, {
 		.name = "no password in the clear", AUTH(SMTP_TLS_OPPORTUNISTIC), ONE,
@@ -323,27 +349,34 @@ static const struct dialogue dialogues[] = {
 	}, {
 		.name = "421 in the envelope", OPTIONS, ONE,
 		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "421 closing\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n"
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\n"
 			"= failed transient\n",
 	}, {
 		.name = "421 after the dot is an answer", OPTIONS, ONE,
-		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "421 closing\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n"
+		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "354 go\r\n",
+		       "421 closing\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\n"
 			"= 0 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n= failed transient\n",
 	}, {
 		.name = "line lost after the dot", OPTIONS, ONE,
 		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "354 go\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n"
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\n"
 			"= 0 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n= failed in doubt\n",
 	}, {
 		.name = "garbage after the dot", OPTIONS, ONE,
 		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "hm\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n"
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\n"
 			"= 0 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n= failed in doubt\n",
 	}, {
 		.name = "an answer that nobody asked for", OPTIONS, ONE,
-		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "354 go\r\n250 early\r\n"),
-		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n"
+		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n",
+		       "354 go\r\n250 early\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\n"
 			"= 0 accepted\nC: DATA\r\n= failed transient\n",
 	},
 };
@@ -369,7 +402,8 @@ static void check(const struct dialogue *d, size_t cut, size_t step)
 
 	run(&t, d, cut, step, WHOLE);
 	if (strcmp(t.log.data, d->transcript))
-		fail_msg("%s, cut at %zu:\n%s--- expected\n%s", d->name, cut, t.log.data, d->transcript);
+		fail_msg("%s, cut at %zu:\n%s--- expected\n%s", d->name, cut, t.log.data,
+		d->transcript);
 	run_free(&t);
 }
 
@@ -534,10 +568,12 @@ static void test_options(void **state)
 	struct smtp_client *c;
 
 	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "" }), -EINVAL);
-	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "a b" }), -EINVAL);
+	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "a b" }),
+	-EINVAL);
 	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "a\r\nQUIT" }),
 			 -EINVAL);
-	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "a", .user = "u" }),
+	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "a",
+	.user = "u" }),
 			 -EINVAL);
 }
 
