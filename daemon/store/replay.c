@@ -381,8 +381,7 @@ static bool head_valid(const struct segment_head *h, uint64_t number)
 /* 1: read; 0: all zeros, never begun; -EBADMSG: neither. */
 static int read_heads(int fd, uint64_t number, struct segment_head *h)
 {
-	uint8_t *buf = malloc(HEAD_BYTES + BLOCK);
-	_free_ uint8_t *own = buf;
+	_free_ uint8_t *buf = malloc(HEAD_BYTES + BLOCK);
 	ssize_t n;
 
 	if (!buf)
