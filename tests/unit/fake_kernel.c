@@ -62,8 +62,8 @@ static int fake_open(const char *path, int flags)
 		return fail(ENOENT);
 	fd = new_fd(FD_NODE);
 	fds[fd].board = board;
-	fds[fd].function = !strcmp(function, "scan")  ? FAX_FUNC_SCAN :
-			   !strcmp(function, "print") ? FAX_FUNC_PRINT :
+	fds[fd].function = !strncmp(function, "scan", 4)  ? FAX_FUNC_SCAN :
+			   !strncmp(function, "print", 5) ? FAX_FUNC_PRINT :
 							FAX_FUNC_CODEC;
 	fake_kernel.opens++;
 	return fd;
@@ -93,7 +93,7 @@ static int do_caps(struct fake_fd *f, struct fax_caps *c)
 	};
 	if (f->function == FAX_FUNC_CODEC) {
 		c->encodings = 0xf;
-		c->decodings = fake_kernel.no_decoder_for_mr ? 0xb : 0xf;
+		c->decodings = 0xf;
 		return 0;
 	}
 	c->nwidths = 3;
@@ -167,7 +167,8 @@ static int do_submit(int fd, struct fax_submit *sub)
 		job->resumed = true;
 		return 0;
 	}
-	assert((sub->pipe >= 0) != (sub->op == FAX_OP_SCAN && sub->nsegs));
+	assert((sub->pipe >= 0) !=
+	       ((sub->op == FAX_OP_SCAN || sub->op == FAX_OP_PRINT) && sub->nsegs));
 	assert(sub->pipe < 0 || fds[sub->pipe].kind == FD_PIPE);
 	assert(fake_kernel.njobs < 16);
 	job = &fake_kernel.jobs[fake_kernel.njobs++];

@@ -2,7 +2,7 @@
 /*
  * A driver core of a few lines, behind struct func_sys: it checks what it is
  * given, remembers it, and ends jobs when the test says so. Nodes are named
- * "<board id>/scan", "/print" and "/codec".
+ * "<board id>/scan", "/print" and "/codec", with anything behind.
  */
 #ifndef FAKE_KERNEL_H
 #define FAKE_KERNEL_H
@@ -22,7 +22,6 @@ struct fake_job {
 extern struct fake_kernel {
 	struct fax_status scan_status;
 	struct fax_status print_status;
-	bool no_decoder_for_mr;
 	bool claimed_elsewhere;
 	uint32_t fail_submit_op;	/* SUBMIT of FAX_OP_* fails with ... */
 	int fail_submit;		/* ... this errno */
