@@ -42,7 +42,7 @@ page_tool() {
 	local tool=$build/ifax-page source=$top/tests/tools/ifax-page.c
 	if [ ! "$tool" -nt "$source" ]; then
 		# shellcheck disable=SC2046 # lists of flags
-		gcc -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o "$tool" "$source" \
+		gcc -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-parameter -o "$tool" "$source" \
 			$(pkg-config --cflags --libs pangocairo libtiff-4) -lm || return
 	fi
 	"$tool" "$@"
