@@ -60,6 +60,8 @@ static int open_store(struct box *box, struct error *e)
 		options.key = key;
 	r = store_open(&box->store, box->event, &options, e);
 	explicit_bzero(key, sizeof(key));
+	if (r >= 0 && store_notice(box->store))
+		log_warning("%s", store_notice(box->store));
 	return r;
 }
 
