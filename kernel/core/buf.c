@@ -550,7 +550,6 @@ int fax_ioctl_buf_map(struct fax_file *ff, struct fax_ioctl *io)
 	if (!buf)
 		return -ENOMEM;
 	INIT_LIST_HEAD(&buf->node);
-	buf->board = ff->board;
 	buf->quota = ff->quota;
 	buf->dir = fax_buf_dir(ff->func);
 	buf->dmabuf = dma_buf_get(arg->fd);

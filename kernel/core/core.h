@@ -214,7 +214,6 @@ struct fax_func {
 /* A mapped dma-buf, known to its open by a handle. */
 struct fax_buf {
 	struct list_head node;		/* on fax_board.bufs while mapped */
-	struct fax_board *board;
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;

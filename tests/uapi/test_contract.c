@@ -38,12 +38,12 @@ static void test_every_ioctl(const char *dev, int fd)
 	for (row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
 		memset(arg, 0, sizeof(arg));
 		arg[row->reserved] = 1;
-		check_errno(ioctl(fd, cmd(row, row->size), arg), EINVAL, "%s %s: first reserved byte",
-			    dev, row->name);
+		check_errno(ioctl(fd, cmd(row, row->size), arg), EINVAL,
+			    "%s %s: first reserved byte", dev, row->name);
 		memset(arg, 0, sizeof(arg));
 		arg[row->size - 1] = 1;
-		check_errno(ioctl(fd, cmd(row, row->size), arg), EINVAL, "%s %s: last reserved byte",
-			    dev, row->name);
+		check_errno(ioctl(fd, cmd(row, row->size), arg), EINVAL,
+			    "%s %s: last reserved byte", dev, row->name);
 		memset(arg, 0, sizeof(arg));
 		arg[row->size + 15] = 1;
 		check_errno(ioctl(fd, cmd(row, row->size + 16), arg), E2BIG, "%s %s: unknown tail",
@@ -129,7 +129,8 @@ static void test_fmt(int scan, int coder)
 	fmt = fmt_raw(A4_WIDTH * 2, 0);
 	fmt.xres = FAX_RES_16_MM;
 	fmt.yres = FAX_RES_15_4_MM;
-	check_errno(ioctl(scan, FAX_IOC_TRY_FMT, &fmt), 0, "twice the width at twice the resolution");
+	check_errno(ioctl(scan, FAX_IOC_TRY_FMT, &fmt), 0,
+		    "twice the width at twice the resolution");
 	fmt.yres = 12345;
 	check_errno(ioctl(scan, FAX_IOC_TRY_FMT, &fmt), EINVAL, "a resolution that is in no table");
 	fmt = fmt_raw(A4_WIDTH, 0);

@@ -101,7 +101,8 @@ static void round_trip(int dev, const char *name, struct fax_fmt fmt)
 	      "%s: encoded (code %u)", name, c.code);
 	check_u64(c.rows, fmt.rows, "%s: all rows", name);
 	check_u64(c.bytes_out, ref_len, "%s: as many bytes as the reference", name);
-	check(c.bytes_out == ref_len && !memcmp(coded.mem, ref, ref_len), "%s: the same bytes", name);
+	check(c.bytes_out == ref_len && !memcmp(coded.mem, ref, ref_len), "%s: the same bytes",
+	      name);
 
 	segs[0] = seg_in(&coded, 0, c.bytes_out);
 	segs[0].encoding = fmt.encoding;
@@ -219,15 +220,16 @@ static void test_segments(int dev)
 	plain.rows = ROWS;
 	must_submit(dev, FAX_OP_DECODE, 0, &plain, -1, segs, 4);
 	c = must_reap(dev);
-	check(!c.code && c.rows == ROWS && c.seg == 2, "a page of segments (code %u, rows %u, seg %u)",
-	      c.code, c.rows, c.seg);
+	check(!c.code && c.rows == ROWS && c.seg == 2,
+	      "a page of segments (code %u, rows %u, seg %u)", c.code, c.rows, c.seg);
 	check(!memcmp(back.mem, page, raw_len), "has the pixels of its parts");
 
 	/* a page with less room than its segments have rows */
 	plain.rows = ROWS - 10;
 	must_submit(dev, FAX_OP_DECODE, 0, &plain, -1, segs, 4);
 	c = must_reap(dev);
-	check(c.rows == ROWS - 10, "never more rows than the format has (%u, code %u)", c.rows, c.code);
+	check(c.rows == ROWS - 10, "never more rows than the format has (%u, code %u)", c.rows,
+	      c.code);
 	plain.rows = 100;
 	must_submit(dev, FAX_OP_DECODE, 0, &plain, -1, segs, 4);
 	c = must_reap(dev);
@@ -244,7 +246,8 @@ static void test_segments(int dev)
 	must_submit(dev, FAX_OP_DECODE, 0, &plain, -1, segs, 2);
 	c = must_reap(dev);
 	check(c.rows < rows[1] && (c.code == FAX_CODE_CODING || (c.flags & FAX_DONE_SHORT)),
-	      "half a code gives fewer rows (code %u, rows %u, flags %#x)", c.code, c.rows, c.flags);
+	      "half a code gives fewer rows (code %u, rows %u, flags %#x)", c.code, c.rows,
+	      c.flags);
 	buf_free(dev, &coded);
 	buf_free(dev, &back);
 	free(page);

@@ -74,7 +74,8 @@ static void test_paper_out(void)
 	wait_event(print, FAX_EVENT_CONDITION, &e, 2000);
 	print_page(FAX_SUBMIT_NOWAIT);
 	c = must_reap(print);
-	check(c.code == FAX_CODE_PAPER_OUT && c.error == -ENOSPC && !c.rows, "NOWAIT does not wait");
+	check(c.code == FAX_CODE_PAPER_OUT && c.error == -ENOSPC && !c.rows,
+	      "NOWAIT does not wait");
 
 	job = print_page(0);
 	wait_event(print, FAX_EVENT_JOB_WAITING, &e, 2000);
@@ -112,7 +113,8 @@ static void test_jam(void)
 	usleep(300000);
 	sim_set("jam", "2");
 	c = must_reap(print);
-	check(c.code == FAX_CODE_JAM && c.error == -EIO && c.rows < ROWS, "a jam in mid-page ends the job");
+	check(c.code == FAX_CODE_JAM && c.error == -EIO && c.rows < ROWS,
+	      "a jam in mid-page ends the job");
 	after = status_of(print);
 	check(after.errors == before.errors + 1 && after.pages == before.pages + 2,
 	      "STATUS counts two pages and an error");
@@ -149,7 +151,8 @@ static void test_scan_jam(void)
 		c = must_reap(scan);
 		if (i < 3)
 			check(!c.code && c.rows == ROWS && (c.flags & FAX_DONE_MORE_PAPER) &&
-			      !memcmp(mine.mem, page.mem, (size_t)ROWS * A4_STRIDE), "page %d of 5", i);
+				      !memcmp(mine.mem, page.mem, (size_t)ROWS * A4_STRIDE),
+			      "page %d of 5", i);
 	}
 	check(c.code == FAX_CODE_JAM && c.error == -EIO, "page 3 of 5 jams (code %u)", c.code);
 	sim_reset();
@@ -161,7 +164,8 @@ static void test_scan_jam(void)
 		sim_feed(wide, 2048, ROWS);
 		must_submit(scan, FAX_OP_SCAN, 0, &fmt, -1, &seg, 1);
 		c = must_reap(scan);
-		check(c.code == FAX_CODE_TOO_WIDE && c.error == -EMSGSIZE, "an original that is too wide");
+		check(c.code == FAX_CODE_TOO_WIDE && c.error == -EMSGSIZE,
+		      "an original that is too wide");
 		free(wide);
 		sim_reset();
 	}
@@ -169,15 +173,16 @@ static void test_scan_jam(void)
 	seg.length = 100 * A4_STRIDE;
 	must_submit(scan, FAX_OP_SCAN, 0, &fmt, -1, &seg, 1);
 	c = must_reap(scan);
-	check(c.code == FAX_CODE_TOO_LONG && c.rows == 100, "an original longer than the memory (%u rows)",
-	      c.rows);
+	check(c.code == FAX_CODE_TOO_LONG && c.rows == 100,
+	      "an original longer than the memory (%u rows)", c.rows);
 	sim_reset();
 	sim_feed(page.mem, A4_WIDTH, ROWS);
 	seg.length = mine.size;
 	fmt.rows = ROWS + 50;
 	must_submit(scan, FAX_OP_SCAN, 0, &fmt, -1, &seg, 1);
 	c = must_reap(scan);
-	check(!c.code && c.rows == ROWS && (c.flags & FAX_DONE_SHORT), "an original shorter than asked for");
+	check(!c.code && c.rows == ROWS && (c.flags & FAX_DONE_SHORT),
+	      "an original shorter than asked for");
 	buf_free(scan, &mine);
 }
 
@@ -228,7 +233,8 @@ static void test_lost_events(void)
 		else
 			n++;
 	}
-	check(lost > 0 && n > 10, "events nobody takes are dropped and counted (%u and %u)", n, lost);
+	check(lost > 0 && n > 10, "events nobody takes are dropped and counted (%u and %u)", n,
+	      lost);
 	check(!gap, "their numbers have no gap");
 	check_errno(next_event(other, &e, 0), ETIMEDOUT, "and then there is none");
 	close(other);

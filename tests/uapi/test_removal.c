@@ -82,15 +82,28 @@ static void test_unplug(void)
 	int holder = open_dev(SCANNER, O_RDWR), coder = open_dev(CODER, O_RDWR);
 	int printer = open_dev(PRINTER, O_RDWR);
 	struct waiter w[] = {
-		{ .name = "write()", .call = in_write, .wanted = -ENODEV, .fd = open_dev(PRINTER, O_WRONLY) },
-		{ .name = "REAP", .call = in_reap, .wanted = -ENODEV, .fd = open_dev(CODER, O_RDWR) },
-		{ .name = "EVENT", .call = in_event, .wanted = -ENODEV, .fd = open_dev(CODER, O_RDWR) },
-		{ .name = "CLAIM", .call = in_claim, .wanted = -ENODEV, .fd = open_dev(SCANNER, O_RDONLY) },
-		{ .name = "read()", .call = in_read, .wanted = -ENODEV,
-		  .fd = open_dev(SCANNER, O_RDONLY) },
-		{ .name = "poll()", .call = in_poll, .wanted = 0, .fd = open_dev(CODER, O_RDWR) },
-		{ .name = "a second write()", .call = in_write, .wanted = -ENODEV,
-		  .fd = open_dev(PRINTER, O_WRONLY) },
+		{.name = "write()",
+		 .call = in_write,
+		 .wanted = -ENODEV,
+		 .fd = open_dev(PRINTER, O_WRONLY)},
+		{.name = "REAP", .call = in_reap, .wanted = -ENODEV, .fd = open_dev(CODER, O_RDWR)},
+		{.name = "EVENT",
+		 .call = in_event,
+		 .wanted = -ENODEV,
+		 .fd = open_dev(CODER, O_RDWR)},
+		{.name = "CLAIM",
+		 .call = in_claim,
+		 .wanted = -ENODEV,
+		 .fd = open_dev(SCANNER, O_RDONLY)},
+		{.name = "read()",
+		 .call = in_read,
+		 .wanted = -ENODEV,
+		 .fd = open_dev(SCANNER, O_RDONLY)},
+		{.name = "poll()", .call = in_poll, .wanted = 0, .fd = open_dev(CODER, O_RDWR)},
+		{.name = "a second write()",
+		 .call = in_write,
+		 .wanted = -ENODEV,
+		 .fd = open_dev(PRINTER, O_WRONLY)},
 	};
 	struct buf buf = buf_new(holder, 1 << 20), coded = buf_new(coder, 65536);
 	struct fax_fmt raw = fmt_raw(A4_WIDTH, 0), mmr = fmt_coded(FAX_ENC_MMR, A4_WIDTH, 0, 0);
@@ -120,8 +133,8 @@ static void test_unplug(void)
 	}
 	for (i = 0; i < 2; i++) {
 		c = must_reap(holder);
-		check(c.code == FAX_CODE_GONE && c.error == -ENODEV, "its jobs end with GONE (code %u)",
-		      c.code);
+		check(c.code == FAX_CODE_GONE && c.error == -ENODEV,
+		      "its jobs end with GONE (code %u)", c.code);
 	}
 	c = must_reap(coder);
 	check_u64(c.code, FAX_CODE_GONE, "so does the encoder's");

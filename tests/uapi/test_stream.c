@@ -93,7 +93,8 @@ static void test_read_nonblock(void)
 		else if (poll(&pfd, 1, 5000) != 1)
 			break;
 	}
-	check(!n && len == BYTES && !memcmp(got, page, BYTES), "O_NONBLOCK and poll: the whole page");
+	check(!n && len == BYTES && !memcmp(got, page, BYTES),
+	      "O_NONBLOCK and poll: the whole page");
 	close(fd);
 	free(got);
 }
@@ -150,7 +151,8 @@ static void test_write(void)
 	check(printed_is(page, ROWS), "with the pixels written");
 	check_errno(fsync(fd), 0, "fsync without a page");
 
-	check_u64(write(fd, page, 10 * A4_STRIDE + 5), 10 * A4_STRIDE + 5, "a page that ends in mid-row");
+	check_u64(write(fd, page, 10 * A4_STRIDE + 5), 10 * A4_STRIDE + 5,
+		  "a page that ends in mid-row");
 	close(fd);
 	fd = open_dev(PRINTER, O_WRONLY);
 	for (n = 0; n < 200 && status_of(fd).jobs; n++)

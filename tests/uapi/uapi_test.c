@@ -420,7 +420,8 @@ uint8_t *t4_code(const uint8_t *pixels, const struct fax_fmt *fmt, size_t *len)
 			p.flags |= flags[i].t4;
 	if (!e || !out || t4_encoder_init(e, &p) < 0)
 		bail("the reference coder does not start");
-	if (t4_encode(e, pixels, (fmt->width + 7) / 8, fmt->rows, &taken, out, size, len) != T4_OK ||
+	if (t4_encode(e, pixels, (fmt->width + 7) / 8, fmt->rows, &taken, out, size, len) !=
+		    T4_OK ||
 	    t4_encode_end(e, out + *len, size - *len, &n) != T4_DONE)
 		bail("the reference coder fails");
 	*len += n;
