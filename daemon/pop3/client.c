@@ -777,15 +777,20 @@ static bool all_listed(struct pop3_client *c, struct pop3_event *ev)
 	return tell(ev, POP3_LISTED, 0);
 }
 
+static void drop_input(const char **data, size_t *len)
+{
+	if (*len)
+		*data += *len;
+	*len = 0;
+}
+
 bool pop3_client_next(struct pop3_client *c, const char **data, size_t *len, struct pop3_event *ev)
 {
 	for (;;) {
 		bool told;
 
-		if (c->over || c->handshake) {
-			*data += *len;
-			*len = 0;
-		}
+		if (c->over || c->handshake)
+			drop_input(data, len);
 		if (c->over)
 			return false;
 		if (c->lost)
@@ -799,10 +804,9 @@ bool pop3_client_next(struct pop3_client *c, const char **data, size_t *len, str
 		if (!*len)
 			return false;
 		told = in_octets(c) ? take_octets(c, data, len, ev) : take_line(c, data, len, ev);
-		if (told && ev->type == POP3_STARTTLS) {
-			*data += *len;
-			*len = 0;
-		}
+		/* Plain text behind the answer to STLS is nobody's answer. */
+		if (told && ev->type == POP3_STARTTLS)
+			drop_input(data, len);
 		if (told)
 			return true;
 	}

@@ -821,6 +821,13 @@ static bool drops_input(const struct smtp_client *c)
 	return c->state == HANDSHAKE || c->state == OVER;
 }
 
+static void drop_input(const char **data, size_t *len)
+{
+	if (*len)
+		*data += *len;
+	*len = 0;
+}
+
 /*
  * Where the server must wait for us, what it sent already is no answer: before
  * the handshake it is dropped, and before a message it must not be taken for
@@ -831,10 +838,8 @@ static bool at_turning_point(struct smtp_client *c, const char **data, size_t *l
 {
 	if (ev->type == SMTP_BODY && *len)
 		return fail_local(c, ev, SMTP_TRANSIENT, "the server answered before it was asked");
-	if (ev->type == SMTP_STARTTLS) {
-		*data += *len;
-		*len = 0;
-	}
+	if (ev->type == SMTP_STARTTLS)
+		drop_input(data, len);
 	return true;
 }
 
@@ -848,8 +853,7 @@ bool smtp_client_next(struct smtp_client *c, const char **data, size_t *len, str
 		if (c->state == LOST)
 			continue;
 		if (drops_input(c)) {
-			*data += *len;
-			*len = 0;
+			drop_input(data, len);
 			return false;
 		}
 		r = smtp_reply_feed(&c->parser, data, len);
