@@ -22,14 +22,37 @@ static void must_be_clean(const char *s, size_t size)
 }
 
 static const char *const words[32] = {
-	"\r\n--b\r\n", "\r\n--c\r\n", "\r\n--b--\r\n", "\r\n--c--\r\n", "\r\n\r\n",
-	"Content-Type: ", "multipart/mixed; boundary=b\r\n", "multipart/mixed; boundary=c\r\n",
-	"multipart/alternative; boundary=c\r\n", NULL, NULL, "multipart/related; boundary=c\r\n",
-	"multipart/report; boundary=c\r\n", NULL, "multipart/encrypted; boundary=c\r\n",
-	"message/rfc822\r\n", "text/plain\r\n", "image/tiff\r\n", "application/octet-stream\r\n",
-	"application/pgp-signature\r\n", "Content-Transfer-Encoding: ", "base64\r\n",
-	"quoted-printable\r\n", "Content-Disposition: attachment; filename=", "x.tif\r\n", "From: ",
-	"Subject: ", "=?utf-8?q?=ff?=", "Message-Id: <", "Date: ", "multipart/signed; boundary=b\r\n",
+	"\r\n--b\r\n",
+	"\r\n--c\r\n",
+	"\r\n--b--\r\n",
+	"\r\n--c--\r\n",
+	"\r\n\r\n",
+	"Content-Type: ",
+	"multipart/mixed; boundary=b\r\n",
+	"multipart/mixed; boundary=c\r\n",
+	"multipart/alternative; boundary=c\r\n",
+	NULL,
+	NULL,
+	"multipart/related; boundary=c\r\n",
+	"multipart/report; boundary=c\r\n",
+	NULL,
+	"multipart/encrypted; boundary=c\r\n",
+	"message/rfc822\r\n",
+	"text/plain\r\n",
+	"image/tiff\r\n",
+	"application/octet-stream\r\n",
+	"application/pgp-signature\r\n",
+	"Content-Transfer-Encoding: ",
+	"base64\r\n",
+	"quoted-printable\r\n",
+	"Content-Disposition: attachment; filename=",
+	"x.tif\r\n",
+	"From: ",
+	"Subject: ",
+	"=?utf-8?q?=ff?=",
+	"Message-Id: <",
+	"Date: ",
+	"multipart/signed; boundary=b\r\n",
 	"SUkqAAgAAAAA",
 };
 
@@ -49,9 +72,9 @@ static void expand(struct buffer *out, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_buffer_ struct buffer mail = { 0 };
+	_buffer_ struct buffer mail = {0};
 	struct incoming in;
-	struct error e = { 0 };
+	struct error e = {0};
 
 	expand(&mail, data, size);
 	if (incoming_parse(mail.data, mail.len, NULL, &in, &e) < 0 && !e.text[0])

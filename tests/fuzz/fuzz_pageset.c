@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Any bytes as what the worker hands back, magic number and length set right where there is room. */
+/* Any bytes as what the worker hands back, magic number and length set right where they fit. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,8 @@
 #include "page_aux.h"
 
 /* A page of a black square, @mm wide and high, at 20 mm from left and top. */
-static struct t4_image square(uint32_t width, uint32_t rows, uint32_t xres, uint32_t yres, double mm)
+static struct t4_image square(uint32_t width, uint32_t rows, uint32_t xres, uint32_t yres,
+			      double mm)
 {
 	struct t4_image i = t4_image_new(width, rows);
 
@@ -182,7 +183,8 @@ static void an_early_end_is_a_shorter_page(void **state)
 	static const struct {
 		uint32_t encoding, flags;
 	} cases[] = {
-		{ FAX_ENC_MH, FAX_FMT_EOL | FAX_FMT_END }, { FAX_ENC_MR, FAX_FMT_EOL | FAX_FMT_END },
+		{ FAX_ENC_MH, FAX_FMT_EOL | FAX_FMT_END },
+		{ FAX_ENC_MR, FAX_FMT_EOL | FAX_FMT_END },
 		{ FAX_ENC_MMR, FAX_FMT_END },
 	};
 
