@@ -507,7 +507,8 @@ static void on_coder_completed(void *userdata, const struct fax_completion *c)
 
 /*
  * A person stands at a scanner: rather than wait for hands that may not know of
- * it, the page is given up and told so.
+ * it, the page is given up and told so. That the feeder is empty is no reason:
+ * so it is while its last sheet moves.
  */
 static void on_scan_event(void *userdata, const struct fax_event *event)
 {
@@ -518,8 +519,6 @@ static void on_scan_event(void *userdata, const struct fax_event *event)
 			stop_page(s, FAX_CODE_COVER);
 		else if (event->conditions & FAX_COND_JAM)
 			stop_page(s, FAX_CODE_JAM);
-		else if (event->conditions & FAX_COND_PAPER_OUT)
-			stop_page(s, FAX_CODE_PAPER_OUT);
 	}
 	if (s->changed)
 		s->changed(s->changed_data);

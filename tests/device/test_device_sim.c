@@ -183,6 +183,14 @@ static void until(struct desk *d, const unsigned int *count, unsigned int n)
 	assert_int_equal(*count, n);
 }
 
+static void until_msec(struct desk *d, unsigned int msec)
+{
+	uint64_t end = now_msec() + msec;
+
+	while (now_msec() < end)
+		assert_true(sd_event_run(d->event, 50000) >= 0);
+}
+
 static void until_board(struct desk *d, bool here)
 {
 	uint64_t end = now_msec() + SECONDS * 1000;
@@ -346,7 +354,7 @@ static void test_code_larger_than_the_buffer(void **state)
 	}
 	feed(pixels, WIDTH, 2 * ROWS);
 	scan(d, d->board->scanner, &form);
-	assert_true(d->page.strips[0].len > 2 << 20);
+	assert_true(d->page.strips[0].len > 1 << 20);
 	print(d, d->board->printer, NULL);
 	assert_tray(pixels, WIDTH, 2 * ROWS);
 	test_free(pixels);
@@ -440,6 +448,7 @@ static void test_out_of_paper_then_refilled(void **state)
 	test_free(pixels);
 }
 
+/* At the feed the page waits for hands and then goes on; with rows on paper it is lost. */
 static void test_printer_jams(void **state)
 {
 	struct scan_params form = params(FAX_ENC_MMR, FAX_FMT_END);
@@ -451,9 +460,20 @@ static void test_printer_jams(void **state)
 	scan(d, d->board->scanner, &form);
 	set_text("jam_print_at", "1");
 	print_start(d, d->board->printer, NULL);
+	until(d, &d->waits, 1);
+	set_text("jam", "0");
 	until(d, &d->printed, 1);
+	assert_int_equal(d->code, FAX_CODE_OK);
+	assert_tray(pixels, WIDTH, ROWS);
+
+	set_text("rows_per_second", "200");
+	print_start(d, d->board->printer, NULL);
+	until_msec(d, 500);
+	set_text("jam", "2");
+	until(d, &d->printed, 2);
 	assert_int_equal(d->code, FAX_CODE_JAM);
 	set_text("jam", "0");
+	set_text("rows_per_second", "0");
 	set_text("tray_clear", "1");
 	print(d, d->board->printer, NULL);
 	assert_tray(pixels, WIDTH, ROWS);
@@ -492,7 +512,7 @@ static void test_unplugged_mid_page(void **state)
 	set_text("rows_per_second", "200");
 	assert_int_equal(d->board->scanner->ops->page(d->board->scanner, &form, on_scanned, d, &e),
 			 0);
-	assert_true(sd_event_run(d->event, 300000) >= 0);
+	until_msec(d, 300);
 	assert_int_equal(d->scanned, 0);
 	before = now_msec();
 	set_text("live", "0");
