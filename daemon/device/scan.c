@@ -138,8 +138,8 @@ static int check_params(const struct hw_scanner *s, const struct scan_params *p,
 		return error_set(e, -EINVAL, "A page cannot be scanned in this form.");
 	if (!has_resolution(&s->scan->caps, p->xres, p->yres))
 		return error_set(e, -EOPNOTSUPP,
-				 "The scanner cannot scan %u by %u pixels per metre: set XResolution= "
-				 "and YResolution= of [Scan] to what it can.", p->xres, p->yres);
+				 "The scanner cannot scan %u by %u pixels per metre: set XRes= and "
+				 "YRes= of [Scan] to what it can.", p->xres, p->yres);
 	if (s->coder && !(s->coder->caps.encodings & 1u << p->encoding))
 		return error_set(e, -EOPNOTSUPP, "The board's coder does not know this encoding.");
 	return 0;
