@@ -138,8 +138,8 @@ static int check_params(const struct hw_scanner *s, const struct scan_params *p,
 		return error_set(e, -EINVAL, "A page cannot be scanned in this form.");
 	if (!has_resolution(&s->scan->caps, p->xres, p->yres))
 		return error_set(e, -EOPNOTSUPP,
-				 "The scanner cannot scan %u by %u pixels per metre: set XResolution= "
-				 "and YResolution= of [Scan] to what it can.", p->xres, p->yres);
+				 "The scanner cannot scan %u by %u pixels per metre: set XRes= and "
+				 "YRes= of [Scan] to what it can.", p->xres, p->yres);
 	if (s->coder && !(s->coder->caps.encodings & 1u << p->encoding))
 		return error_set(e, -EOPNOTSUPP, "The board's coder does not know this encoding.");
 	return 0;
@@ -507,7 +507,8 @@ static void on_coder_completed(void *userdata, const struct fax_completion *c)
 
 /*
  * A person stands at a scanner: rather than wait for hands that may not know of
- * it, the page is given up and told so.
+ * it, the page is given up and told so. That the feeder is empty is no reason:
+ * so it is while its last sheet moves.
  */
 static void on_scan_event(void *userdata, const struct fax_event *event)
 {
@@ -518,8 +519,6 @@ static void on_scan_event(void *userdata, const struct fax_event *event)
 			stop_page(s, FAX_CODE_COVER);
 		else if (event->conditions & FAX_COND_JAM)
 			stop_page(s, FAX_CODE_JAM);
-		else if (event->conditions & FAX_COND_PAPER_OUT)
-			stop_page(s, FAX_CODE_PAPER_OUT);
 	}
 	if (s->changed)
 		s->changed(s->changed_data);

@@ -234,7 +234,7 @@ int inbound_accept(struct inbound *i, const char *user, const char *source, cons
 	if (r < 0)
 		free(a);
 	else
-		log_full(LOG_INFO, job->id, user, "job %llu: a mail of %zu bytes came for user %s",
+		log_full(LOG_INFO, job->id, user, "Job %llu: a mail of %zu bytes came for user %s",
 			 (unsigned long long)job->id, len, user);
 	job_free(job);
 	return r;

@@ -324,7 +324,8 @@ static void print_page(struct task *t)
 	e.code = r;
 	if (!t->second_copy)
 		t->job->page_in_hand = 0;
-	if (r == -EMSGSIZE || r == -EOPNOTSUPP || r == -EINVAL || ++t->failures >= FAILURES_MAX) {
+	if (r == -EMSGSIZE || r == -EOPNOTSUPP || r == -EINVAL || r == -EILSEQ ||
+	    ++t->failures >= FAILURES_MAX) {
 		hold(t, &e);
 		return;
 	}

@@ -239,7 +239,7 @@ static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
 			  "the feeder and send it again", error_text(&e));
 		job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, sentence);
 	} else {
-		log_full(LOG_INFO, job->id, job->user, "job %llu: %u page(s) scanned",
+		log_full(LOG_INFO, job->id, job->user, "Job %llu: %u page(s) scanned",
 			 (unsigned long long)job->id, job->pages);
 	}
 	job_free(job);

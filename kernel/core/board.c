@@ -157,7 +157,8 @@ static bool fax_job_waits(const struct fax_func *func)
 	       ((func->conditions & FAX_COND_PAPER_OUT) && !job->rows_done);
 }
 
-static void fax_tell_waiting(struct fax_func *func, struct fax_job *job, bool waits)
+/* Tell who submitted the job, if that is news. */
+void fax_tell_waiting(struct fax_func *func, struct fax_job *job, bool waits)
 {
 	struct fax_event event = {
 		.type = waits ? FAX_EVENT_JOB_WAITING : FAX_EVENT_JOB_GOES_ON,

@@ -448,6 +448,7 @@ void fax_board_get(struct fax_board *board);
 void fax_board_kick(struct fax_board *board);
 void fax_func_reset(struct fax_func *func, struct fax_job *culprit, u32 code);
 void fax_update_waiting(struct fax_func *func);
+void fax_tell_waiting(struct fax_func *func, struct fax_job *job, bool waits);
 
 /* file.c */
 extern const struct file_operations fax_fops;

@@ -147,7 +147,9 @@ void fax_pipe_leave(struct fax_job *job)
 		}
 		return;
 	}
-	if (mate) {
+	if (mate && job->code == FAX_CODE_GONE) {
+		fax_job_stop(mate, FAX_CODE_GONE, 0);
+	} else if (mate) {
 		fax_job_stop(mate, FAX_CODE_PEER, job->code);
 	} else if (!((pipe->seen | pipe->cpu) & ~side) && job->code != FAX_CODE_PEER) {
 		pipe->broken = job->code;

@@ -598,6 +598,9 @@ void fax_run_done(struct fax_run *run)
 		run->result.rows = 0;
 	if (run->result.bytes > run->coded_len)
 		run->result.bytes = 0;
+	/* what came back is not waiting, even if the condition's end is not yet known here */
+	if (run->result.rows)
+		fax_tell_waiting(func, job, false);
 	switch (job->op) {
 	case FAX_OP_SCAN:
 		fax_scanned(job, run, code);

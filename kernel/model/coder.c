@@ -44,7 +44,7 @@ static void params_of(const struct fm_work *w, struct t4_params *p)
 	p->flags = t4_flags(FAXB_FORMAT_FLAGS(format));
 }
 
-/* The form of a segment does not change under way: rows of the state must fit those of the stage. */
+/* The form of a segment does not change: rows of the state must fit those of the stage. */
 static bool same_params(const struct t4_params *a, const struct t4_params *b)
 {
 	return a->width == b->width && a->rows == b->rows && a->coding == b->coding &&

@@ -114,14 +114,18 @@ static ssize_t store_u32(struct config_item *item, u32 *field, const char *page,
 }
 
 #define SIM_NUMBER(_name, _field, _min, _max)						\
+static u32 *_name##_of(struct config_item *item)					\
+{											\
+	return &to_board(item)->paper._field;						\
+}											\
 static ssize_t sim_##_name##_show(struct config_item *item, char *page)		\
 {											\
-	return show_u32(item, &to_board(item)->paper._field, page);			\
+	return show_u32(item, _name##_of(item), page);				\
 }											\
 static ssize_t sim_##_name##_store(struct config_item *item, const char *page,	\
 				   size_t len)						\
 {											\
-	return store_u32(item, &to_board(item)->paper._field, page, len, _min, _max);	\
+	return store_u32(item, _name##_of(item), page, len, _min, _max);		\
 }											\
 CONFIGFS_ATTR(sim_, _name)
 

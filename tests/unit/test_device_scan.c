@@ -327,6 +327,10 @@ static void test_waits_for_nobody(void **state)
 	struct desk *d = *state;
 
 	start(d);
+	/* the feeder is empty, too, while its last sheet moves */
+	fake_kernel_event(fake_kernel_job(FAX_OP_SCAN), FAX_EVENT_JOB_WAITING, FAX_COND_PAPER_OUT);
+	func_dispatch(d->scan, EPOLLPRI);
+	assert_false(fake_kernel_job(FAX_OP_SCAN)->canceled);
 	fake_kernel_event(fake_kernel_job(FAX_OP_SCAN), FAX_EVENT_JOB_WAITING, FAX_COND_COVER);
 	func_dispatch(d->scan, EPOLLPRI);
 	assert_true(fake_kernel_job(FAX_OP_SCAN)->canceled);

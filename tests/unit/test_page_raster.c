@@ -15,7 +15,8 @@
 #include "page_aux.h"
 
 /* A page of a black square, @mm wide and high, at 20 mm from left and top. */
-static struct t4_image square(uint32_t width, uint32_t rows, uint32_t xres, uint32_t yres, double mm)
+static struct t4_image square(uint32_t width, uint32_t rows, uint32_t xres, uint32_t yres,
+			      double mm)
 {
 	struct t4_image i = t4_image_new(width, rows);
 
@@ -177,6 +178,41 @@ static void damage_is_accepted_up_to_a_share(void **state)
 	t4_image_free(&image);
 }
 
+static void an_early_end_is_a_shorter_page(void **state)
+{
+	static const struct {
+		uint32_t encoding, flags;
+	} cases[] = {
+		{ FAX_ENC_MH, FAX_FMT_EOL | FAX_FMT_END },
+		{ FAX_ENC_MR, FAX_FMT_EOL | FAX_FMT_END },
+		{ FAX_ENC_MMR, FAX_FMT_END },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct t4_image image = aux_scribble(1728, 100, 4), got;
+		struct page_list l = { 0 };
+		struct page *p = aux_add_page(&l, &image, cases[i].encoding, cases[i].flags, 8000,
+					      7700);
+		struct error e;
+
+		/* announced are more rows than there are */
+		p->rows = p->strips[0].rows = 2000;
+		assert_int_equal(raster_fit(p, &raster_common_engine, 0, &e), 0);
+		assert_int_equal(p->rows, 100);
+		assert_int_equal(p->rows_bad, 0);
+		assert_int_equal(p->strips[0].encoding, cases[i].encoding);
+		got = aux_decode(p);
+		assert_true(t4_image_equal(&got, &image));
+		t4_image_free(&got);
+		/* without the end code, they are missing */
+		p->rows = p->strips[0].rows = 2000;
+		p->strips[0].len -= p->strips[0].len / 2;
+		assert_int_equal(raster_fit(p, &raster_common_engine, 900, &e), -EILSEQ);
+		page_list_clear(&l);
+		t4_image_free(&image);
+	}
+}
+
 static void what_no_paper_takes_is_refused(void **state)
 {
 	struct raster_engine engine = raster_common_engine;
@@ -214,6 +250,7 @@ int main(void)
 		cmocka_unit_test(double_rows_are_exact),
 		cmocka_unit_test(thin_lines_survive_scaling_down),
 		cmocka_unit_test(damage_is_accepted_up_to_a_share),
+		cmocka_unit_test(an_early_end_is_a_shorter_page),
 		cmocka_unit_test(what_no_paper_takes_is_refused),
 	};
 
