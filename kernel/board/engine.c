@@ -104,8 +104,10 @@ static int halt_queues(struct faxb *b, unsigned long queues)
 	int ret = out_of_order(b), err;
 	u32 q;
 
-	if (ret)
+	if (ret) {
+		b->desc.ops->halt(b->desc.io);
 		return ret;
+	}
 	for_each_set_bit(q, &queues, FAXB_QUEUES)
 		faxb_write(b, FAXB_QUEUE(q) + FAXB_Q_CTRL, FAXB_Q_CTRL_RESET);
 	for_each_set_bit(q, &queues, FAXB_QUEUES) {
