@@ -208,6 +208,7 @@ u32 fax_map_cut(const struct fax_map *map, u64 off, u32 len, struct fax_sg *sg, 
  * @mem: pages
  * @board: where CPU accesses are counted; memory only, it may have gone
  * @quota: charged with @size
+ * @size: bytes
  * @lock: of @attaches
  * @attaches: devices it is attached to
  */
@@ -216,7 +217,7 @@ struct fax_mem {
 	struct fax_board *board;
 	struct fax_quota *quota;
 	u64 size;
-	struct mutex lock;
+	struct mutex lock;	/* see above */
 	struct list_head attaches;
 };
 

@@ -141,7 +141,7 @@ struct fax_board {
 	char serial[32];
 	char driver[32];
 
-	struct mutex lock;
+	struct mutex lock;		/* see the top of this file, as for the others */
 	struct srcu_struct srcu;
 	bool gone;			/* set under lock, read anywhere */
 	bool registered;
@@ -154,7 +154,7 @@ struct fax_board {
 	struct work_struct work;
 	struct delayed_work tick;
 
-	spinlock_t irq_lock;
+	spinlock_t irq_lock;		/* of the two below and as noted elsewhere */
 	struct list_head done;		/* runs that came back */
 	u32 fault;			/* FAX_CODE_* reported, 0 = none */
 
@@ -394,7 +394,7 @@ struct fax_file {
 	u32 ev_lost;
 	u32 ev_seq;
 
-	struct mutex io_lock;
+	struct mutex io_lock;		/* of what copies from and to the user */
 	struct fax_stream stream;
 };
 

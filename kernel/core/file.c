@@ -452,29 +452,23 @@ static int fax_ioctl_set_fmt(struct fax_file *ff, struct fax_ioctl *io)
 }
 
 /*
- * The table. Structures may have grown since: what the caller has beyond ours
- * must be zero, what he lacks is taken as zero, unless he lacks a field of the
- * first revision.
+ * The table. A caller's structure may be longer than ours (then what we do not
+ * know must be zero). Ours are as the first revision has them; one that grows
+ * needs its first size here, for those who call with that.
  */
 struct fax_ioctl_desc {
-	unsigned int nr;
-	unsigned int size;
-	unsigned int size_v1;
-	unsigned int reserved;		/* offset of what must be zero */
-	unsigned int nreserved;		/* its length */
+	unsigned int cmd;
+	unsigned int reserved;		/* offset of what must be zero, up to the end */
 	int (*handle)(struct fax_file *ff, struct fax_ioctl *io);
 };
 
 #define FAX_IOCTL(_cmd, _type, _handle)					\
 	{								\
-		.nr = _IOC_NR(_cmd),					\
-		.size = sizeof(struct _type),				\
-		.size_v1 = sizeof(struct _type),			\
+		.cmd = _cmd,						\
 		.reserved = offsetof(struct _type, reserved),		\
-		.nreserved = sizeof_field(struct _type, reserved),	\
 		.handle = _handle,					\
 	}
-#define FAX_IOCTL_NOARG(_cmd, _handle) { .nr = _IOC_NR(_cmd), .handle = _handle }
+#define FAX_IOCTL_NOARG(_cmd, _handle) { .cmd = _cmd, .handle = _handle }
 
 static const struct fax_ioctl_desc fax_ioctls[] = {
 	FAX_IOCTL(FAX_IOC_INFO, fax_info, fax_ioctl_info),
@@ -503,7 +497,7 @@ static const struct fax_ioctl_desc *fax_find_ioctl(unsigned int cmd)
 	if (_IOC_TYPE(cmd) != FAX_IOC_MAGIC)
 		return NULL;
 	for (i = 0; i < ARRAY_SIZE(fax_ioctls); i++)
-		if (fax_ioctls[i].nr == _IOC_NR(cmd))
+		if (_IOC_NR(fax_ioctls[i].cmd) == _IOC_NR(cmd))
 			return &fax_ioctls[i];
 	return NULL;
 }
@@ -511,24 +505,24 @@ static const struct fax_ioctl_desc *fax_find_ioctl(unsigned int cmd)
 static int fax_ioctl_copy_in(const struct fax_ioctl_desc *desc, struct fax_ioctl *io,
 			     void __user *user, size_t size)
 {
+	size_t ours = _IOC_SIZE(desc->cmd);
 	int ret;
 
-	BUILD_BUG_ON(sizeof(io->arg) > 512);
-	if (size < desc->size_v1)
+	if (size < ours)
 		return -EINVAL;
-	ret = copy_struct_from_user(&io->arg, desc->size, user, size);
+	ret = copy_struct_from_user(&io->arg, ours, user, size);
 	if (ret)
 		return ret;
-	if (memchr_inv((u8 *)&io->arg + desc->reserved, 0, desc->nreserved))
+	if (memchr_inv((u8 *)&io->arg + desc->reserved, 0, ours - desc->reserved))
 		return -EINVAL;
 	return 0;
 }
 
 /* Show a new file to the process only when all else went well. */
 static int fax_ioctl_copy_out(const struct fax_ioctl_desc *desc, struct fax_ioctl *io,
-			      void __user *user, size_t size)
+			      void __user *user)
 {
-	if (copy_to_user(user, &io->arg, min_t(size_t, size, desc->size))) {
+	if (copy_to_user(user, &io->arg, _IOC_SIZE(desc->cmd))) {
 		if (io->file) {
 			put_unused_fd(io->fd);
 			fput(io->file);
@@ -591,9 +585,9 @@ static long fax_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	    desc->handle != fax_ioctl_event && desc->handle != fax_ioctl_buf_unmap)
 		return -ENODEV;
 	ret = desc->handle(ff, &io);
-	if (ret || !desc->size)
+	if (ret || !_IOC_SIZE(desc->cmd))
 		return ret;
-	return fax_ioctl_copy_out(desc, &io, user, _IOC_SIZE(cmd));
+	return fax_ioctl_copy_out(desc, &io, user);
 }
 
 static __poll_t fax_poll(struct file *file, poll_table *wait)

@@ -316,8 +316,10 @@ static int fax_job_set_raw(struct fax_job *job, struct fax_pipe *pipe)
 
 static int fax_job_check_fmt(struct fax_job *job)
 {
-	/* decode: the coded side stands in the segments */
-	if ((job->fmt.encoding == FAX_ENC_RAW) == (job->op == FAX_OP_ENCODE))
+	bool coded = job->fmt.encoding != FAX_ENC_RAW;
+	bool wanted = job->op == FAX_OP_ENCODE;	/* decode: it stands in the segments */
+
+	if (coded != wanted)
 		return -EINVAL;
 	return fax_check_fmt(job->func, &job->fmt);
 }

@@ -141,6 +141,8 @@ static struct attribute *fax_attrs[] = {
 	&dev_attr_api.attr,
 	NULL
 };
+
+/* All of a function's, for the class. */
 static const struct attribute_group fax_group = {
 	.attrs = fax_attrs,
 };
@@ -173,8 +175,8 @@ void fax_uevent_work(struct work_struct *work)
 {
 	struct fax_func *func = container_of(to_delayed_work(work), struct fax_func, uevent);
 	char words[128] = "FAX_CONDITION=";
-	char *env[] = { words, NULL };
 	size_t len = strlen(words);
+	char *env[2] = { words };
 
 	WRITE_ONCE(func->uevent_at, jiffies);
 	fax_put_bits(words + len, sizeof(words) - len, READ_ONCE(func->conditions),
@@ -222,6 +224,7 @@ static int jobs_show(struct seq_file *m, void *unused)
 	mutex_unlock(&func->board->lock);
 	return 0;
 }
+
 DEFINE_SHOW_ATTRIBUTE(jobs);
 
 void fax_debugfs_add(struct fax_func *func)

@@ -78,9 +78,10 @@ static u32 conditions(const struct sim_paper *p, u32 engine)
 
 	if (p->jam & BIT(engine))
 		cond |= FAXB_COND_JAM;
+	/* the last sheet is no lack of paper while it moves */
 	if (engine == FAXB_Q_SCAN)
-		return list_empty(&p->feeder) ? cond | FAXB_COND_PAPER_OUT : cond;
-	if (!p->paper)
+		return list_empty(&p->feeder) && !p->scanning ? cond | FAXB_COND_PAPER_OUT : cond;
+	if (!p->paper && !p->printing)
 		cond |= FAXB_COND_PAPER_OUT;
 	if (p->tray_bytes >= SIM_TRAY_BYTES)
 		cond |= FAXB_COND_OUTPUT_FULL;
@@ -206,6 +207,7 @@ void sim_release(void *owner)
 	mutex_lock(&p->lock);
 	sheet_free(p->scanning);
 	p->scanning = NULL;
+	sim_paper_update(p);
 	mutex_unlock(&p->lock);
 }
 
@@ -296,10 +298,10 @@ void sim_eject(void *owner)
 		list_add_tail(&s->node, &p->tray);
 		p->tray_count++;
 		p->tray_bytes += s->room;
-		sim_paper_update(p);
 	} else {
 		sheet_free(s);
 	}
+	sim_paper_update(p);
 	mutex_unlock(&p->lock);
 }
 

@@ -98,19 +98,78 @@ static enum step take_run(struct t4_decoder *d, struct t4_reader *r, u32 black)
 	return STEP_ON;
 }
 
+/*
+ * The quick ways below take what makes up nearly all of a page: whole codes,
+ * the input not near its end, runs of some length that stay within the line.
+ * They stop before anything else, which the careful ways then deal with code
+ * by code. One refill suffices for the longest that they take at a time: a
+ * horizontal mode code with two runs of a make-up and a terminating code each.
+ */
+#define QUICK_INPUT	8	/* bytes that must be left */
+
+/* The run of colour @black ahead; 0 if it is none for the quick ways. */
+static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
+{
+	u32 code, run;
+
+	code = black ? t4_black_run[r->acc >> (64 - T4_BLACK_BITS)]
+		     : t4_white_run[r->acc >> (64 - T4_WHITE_BITS)];
+	run = code >> 4;
+	t4_skip(r, code & 15);
+	if (unlikely(run >= 64)) {
+		code = black ? t4_black_run[r->acc >> (64 - T4_BLACK_BITS)]
+			     : t4_white_run[r->acc >> (64 - T4_WHITE_BITS)];
+		if (!code || code >> 4 >= 64)
+			return 0;
+		run += code >> 4;
+		t4_skip(r, code & 15);
+	}
+	return run;
+}
+
+/* Pairs of a white and a black run, while nothing is half done. */
+static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
+{
+	u16 *first = list_of(d, d->cur), *a = first + d->n;
+	struct t4_reader r = *reader, before;
+	u32 a0 = d->a0, width = d->p.width, white, black;
+
+	if (d->run || d->n & 1)
+		return;
+	while (r.end - r.p >= QUICK_INPUT) {
+		t4_refill_quick(&r);
+		before = r;
+		white = quick_run(&r, 0);
+		black = quick_run(&r, 1);
+		if (unlikely(!white || !black || a0 + white + black >= width)) {
+			r = before;
+			break;
+		}
+		a[0] = (u16)(a0 + white);
+		a[1] = (u16)(a0 + white + black);
+		a0 = a[1];
+		a += 2;
+	}
+	d->n = (u32)(a - first);
+	d->a0 = a0;
+	*reader = r;
+}
+
 /* T.4 4.1: white and black runs in turn up to the width. */
 static enum step decode_1d(struct t4_decoder *d, struct t4_reader *r)
 {
 	u16 *a = list_of(d, d->cur);
 	enum step step;
 
-	while (d->a0 < d->p.width) {
+	for (;;) {
+		quick_1d(d, r);
+		if (d->a0 >= d->p.width)
+			return STEP_ON;
 		step = take_run(d, r, d->n & 1);
 		if (unlikely(step != STEP_ON))
 			return step;
 		add_change(d, a, d->a0);
 	}
-	return STEP_ON;
 }
 
 /* The runs that a horizontal mode code announced. */
@@ -152,6 +211,131 @@ static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 d
 	return STEP_ON;
 }
 
+#ifdef T4_LANES
+/* The line at hand on the quick way: d's fields of the same names, and pointers for indices. */
+struct quick {
+	struct t4_reader r;
+	u16 *first, *a;		/* changing elements; a is the next one */
+	const u16 *b;		/* b1 */
+	u32 a0, width;
+};
+
+/*
+ * Vertical modes, several at once: a1 = b1 + delta in each lane, right as long
+ * as the next change of the reference line is the next b1. That is, a1 lies
+ * left of it, not left of the one before, and right of a0. A lane that is wrong
+ * may spoil those behind it, never those before it.
+ */
+static __always_inline bool quick_vertical(struct quick *q)
+{
+	const struct t4_vertical_run *v = &t4_vertical_run[q->r.acc >> (64 - T4_VERTICAL_BITS)];
+	u64 a1, wrong;
+	u32 n = v->count;
+
+	if (!n)
+		return false;
+	a1 = t4_lanes(q->b) + v->deltas;
+	wrong = (a1 & T4_LANE_TOP) | ~t4_lanes_less(a1, t4_lanes(q->b + 1)) |
+		t4_lanes_less(a1, t4_lanes(q->b - 1)) | ~t4_lanes_less(a1 << 16 | q->a0, a1);
+	wrong &= T4_LANE_TOP;
+	memcpy(q->a, &a1, sizeof(a1));
+	if (wrong && t4_first_lane(wrong) < n) {
+		n = t4_first_lane(wrong);
+		if (!n)
+			return false;
+	}
+	t4_skip(&q->r, v->end[n - 1]);
+	q->a += n;
+	q->b += n;
+	q->a0 = q->a[-1];
+	return true;
+}
+
+/* One vertical mode that ends the line, or makes b1 move otherwise. */
+static __always_inline bool quick_single_vertical(struct quick *q, u32 code)
+{
+	u32 a1 = q->b[0] + (code >> 4) - T4_MODE_VERTICAL;
+
+	if (unlikely(a1 - q->a0 - 1 > q->width - q->a0 - 1))
+		return false;
+	t4_skip(&q->r, code & 15);
+	q->a0 = a1;
+	if (a1 == q->width)
+		return false;
+	*q->a++ = (u16)a1;
+	q->b++;
+	if (q->b[-2] > a1)
+		q->b -= 2;
+	while (q->b[0] <= a1)
+		q->b += 2;
+	return true;
+}
+
+static __always_inline bool quick_horizontal(struct quick *q, u32 len)
+{
+	struct t4_reader before = q->r;
+	u32 black = (q->a - q->first) & 1, run1, run2;
+
+	t4_skip(&q->r, len);
+	run1 = quick_run(&q->r, black);
+	run2 = quick_run(&q->r, !black);
+	if (unlikely(!run1 || !run2 || q->a0 + run1 + run2 >= q->width)) {
+		q->r = before;
+		return false;
+	}
+	q->a[0] = (u16)(q->a0 + run1);
+	q->a[1] = (u16)(q->a0 + run1 + run2);
+	q->a0 = q->a[1];
+	q->a += 2;
+	while (q->b[0] <= q->a0)
+		q->b += 2;
+	return true;
+}
+
+static __always_inline bool quick_other(struct quick *q)
+{
+	u32 code = t4_mode[q->r.acc >> (64 - T4_MODE_BITS)];
+	u32 mode = code >> 4;
+
+	if (mode == T4_MODE_HORIZONTAL)
+		return quick_horizontal(q, code & 15);
+	if (mode < T4_MODE_PASS)
+		return code && quick_single_vertical(q, code);
+	if (q->b[1] >= q->width)
+		return false;
+	t4_skip(&q->r, code & 15);
+	q->a0 = q->b[1];
+	q->b += 2;
+	return true;
+}
+
+static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
+{
+	const u16 *ref = list_of(d, !d->cur);
+	struct quick q = {
+		.r = *r, .first = list_of(d, d->cur), .b = ref + d->ref,
+		.a0 = d->a0, .width = d->p.width,
+	};
+
+	if (d->horiz || d->a0 >= d->p.width)
+		return;
+	q.a = q.first + d->n;
+	do {
+		if (q.r.end - q.r.p < QUICK_INPUT)
+			break;
+		t4_refill_quick(&q.r);
+	} while (quick_vertical(&q) || quick_other(&q));
+	d->n = (u32)(q.a - q.first);
+	d->ref = (u32)(q.b - ref);
+	d->a0 = q.a0;
+	*r = q.r;
+}
+#else
+static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
+{
+}
+#endif
+
 /* T.4 4.2.1.3, T.6 2.2 */
 static enum step decode_2d(struct t4_decoder *d, struct t4_reader *r)
 {
@@ -160,7 +344,10 @@ static enum step decode_2d(struct t4_decoder *d, struct t4_reader *r)
 	enum step step = STEP_ON;
 	u32 code, mode;
 
-	while (d->horiz || d->a0 < d->p.width) {
+	for (;;) {
+		quick_2d(d, r);
+		if (!d->horiz && d->a0 >= d->p.width)
+			return STEP_ON;
 		if (d->horiz) {
 			step = take_horizontal(d, r, a);
 			find_b1(d, b);
@@ -185,7 +372,6 @@ static enum step decode_2d(struct t4_decoder *d, struct t4_reader *r)
 		}
 		t4_skip(r, code & 15);
 	}
-	return STEP_ON;
 }
 
 /* The rows that a call delivers. */
@@ -209,7 +395,8 @@ static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
 {
 	u64 invert = d->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
 
-	t4_fill_row(list_of(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
+	t4_fill_row(list_of(d, !d->cur), d->ref_n, d->p.width, invert, out->next,
+		    d->scratch);
 	out->next += out->stride;
 	out->left--;
 	d->damage.rows++;
@@ -285,7 +472,7 @@ static inline u32 zeros_ahead(struct t4_reader *r)
 	return z < r->n ? z : r->n;
 }
 
-static enum step start_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+static enum step start_line(struct t4_decoder *d, struct t4_reader *r)
 {
 	u32 z = zeros_ahead(r);
 
@@ -310,8 +497,6 @@ static enum step start_line(struct t4_decoder *d, struct t4_reader *r, struct ro
 	d->ref = 0;
 	d->horiz = 0;
 	d->state = DEC_LINE;
-	if (d->p.coding == T4_MR && d->line_2d && d->ref_bad)
-		deliver_bad(d, r, out);
 	return STEP_ON;
 }
 
@@ -406,8 +591,14 @@ static bool enters_uncompressed(const struct t4_decoder *d, const struct t4_read
 
 static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
 {
-	enum step step = d->line_2d ? decode_2d(d, r) : decode_1d(d, r);
+	enum step step;
 
+	if (d->line_2d && d->ref_bad) {
+		deliver_bad(d, r, out);
+		return STEP_ON;
+	}
+
+	step = d->line_2d ? decode_2d(d, r) : decode_1d(d, r);
 	if (step == STEP_BAD && enters_uncompressed(d, r))
 		d->damage.flags |= T4_D_UNCOMPRESSED;
 	if (step == STEP_BAD && (d->eols || (d->p.flags & T4_F_EOL))) {
@@ -441,7 +632,7 @@ static enum step decode_step(struct t4_decoder *d, struct t4_reader *r, struct r
 {
 	switch (d->state) {
 	case DEC_START:
-		return start_line(d, r, out);
+		return start_line(d, r);
 	case DEC_EOL:
 		return take_eol(d, r);
 	case DEC_TAG:
@@ -464,7 +655,7 @@ static int decode_rows(struct t4_decoder *d, struct t4_reader *r, struct rows *o
 			return T4_DONE;
 		if (d->state == DEC_STUCK)
 			return T4_STUCK;
-		if (!out->left)
+		if (!out->left && (d->state == DEC_LINE || d->state == DEC_CHECK))
 			return T4_OUT_FULL;
 		step = decode_step(d, r, out);
 		if (step == STEP_MORE) {

@@ -42,8 +42,9 @@ int t4_encoder_init(struct t4_encoder *e, const struct t4_params *p)
 	e->ended = false;
 	memset(e->list[0], 0, sizeof(e->list[0][0]) * T4_LIST_HEAD);
 	memset(e->list[1], 0, sizeof(e->list[1][0]) * T4_LIST_HEAD);
+	e->n = 0;
 	/* the first reference line is white */
-	t4_end_list(list_of(e, 1), 0, p->width);
+	t4_end_list(list_of(e, 0), 0, p->width);
 	return 0;
 }
 
@@ -60,16 +61,20 @@ static void put_run(struct t4_writer *w, u32 black, u32 run)
 }
 
 /* Two runs, the first of them of colour @black, behind @mode of @len bits. */
-static inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black,
-				u32 run1, u32 run2)
+static __always_inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black,
+					 u32 run1, u32 run2)
 {
 	u32 code1, code2, len1, len2;
 
 	if (unlikely(run1 >= T4_RUN_CODES || run2 >= T4_RUN_CODES)) {
+		/* by way of a copy: @w itself may then live in registers */
+		struct t4_writer copy = *w;
+
 		if (len)
-			t4_put(w, mode, len);
-		put_run(w, black, run1);
-		put_run(w, !black, run2);
+			t4_put(&copy, mode, len);
+		put_run(&copy, black, run1);
+		put_run(&copy, !black, run2);
+		*w = copy;
 		return;
 	}
 	code1 = t4_run_code[black][run1];
@@ -80,53 +85,97 @@ static inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 blac
 }
 
 /* T.4 4.1: white and black runs in turn. @a lists the changing elements. */
-static void encode_1d(struct t4_writer *w, const u16 *a, u32 width)
+static void encode_1d(struct t4_writer *writer, const u16 *a, u32 width)
 {
+	struct t4_writer w = *writer;
 	u32 a0 = 0;
 
-	while (a0 < width) {
-		if (a[0] >= width) {
-			put_run(w, 0, width - a0);
-			return;
-		}
-		put_two_runs(w, 0, 0, 0, a[0] - a0, a[1] - a[0]);
+	while (a[0] < width) {
+		put_two_runs(&w, 0, 0, 0, a[0] - a0, a[1] - a[0]);
 		a0 = a[1];
 		a += 2;
 	}
+	*writer = w;
+	if (a0 < width)
+		put_run(writer, 0, width - a0);
 }
+
+/*
+ * Vertical modes, several at once: as many lanes as lie within 3 of b1 and have
+ * the next change of the reference line for the next b1. That is, a1 lies left
+ * of it and not left of the one before. Returns how many it coded.
+ */
+#ifdef T4_LANES
+static __always_inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
+{
+	u64 a1 = t4_lanes(a), delta, wrong;
+	u32 n = T4_LANES, code1, code2;
+
+	/* each lane with its top bit set, so that no lane borrows from another */
+	delta = ((a1 | T4_LANE_TOP) - t4_lanes(b) + 3 * T4_LANE_ONE) ^ T4_LANE_TOP;
+	wrong = ~t4_lanes_less(a1, t4_lanes(b + 1)) | t4_lanes_less(a1, t4_lanes(b - 1)) |
+		t4_lanes_less(6 * T4_LANE_ONE, delta & ~T4_LANE_TOP) | delta;
+	wrong &= T4_LANE_TOP;
+	if (wrong) {
+		n = t4_first_lane(wrong);
+		if (!n)
+			return 0;
+		delta |= ~0ull << (16 * n);
+	}
+	delta &= 7 * T4_LANE_ONE;
+	delta |= delta >> 13;
+	code1 = t4_vertical_pair[delta & 63];
+	code2 = t4_vertical_pair[delta >> 32 & 63];
+	t4_put(w, (u64)(code1 >> 5) << (code2 & 31) | code2 >> 5, (code1 & 31) + (code2 & 31));
+	return n;
+}
+#else
+static __always_inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
+{
+	return 0;
+}
+#endif
 
 /*
  * T.4 4.2.1.3.2, T.6 2.2: a[0] is a1, b[0] is b1; a and b keep the parity of
  * their lists in step with the colour of a0.
  */
-static void encode_2d(struct t4_writer *w, const u16 *a, const u16 *b, u32 width)
+static void encode_2d(struct t4_writer *writer, const u16 *a, const u16 *b, u32 width)
 {
+	struct t4_writer w = *writer;
 	const u16 *first = a;
-	u32 a0 = 0, d, code;
+	u32 a0 = 0, d, n, code;
 
 	do {
+		n = put_verticals(&w, a, b);
+		a += n;
+		b += n;
+		/* before the first one, a0 lies left of the line: 0 does for it */
+		if (n)
+			a0 = a[-1];
 		d = (u32)a[0] - b[0] + 3;
 		if (b[1] < a[0]) {
-			t4_put(w, 1, 4);	/* pass mode */
+			t4_put(&w, 1, 4);	/* pass mode */
 			a0 = b[1];
 			b += 2;
 			continue;
 		}
 		if (d <= 6) {
 			code = t4_vertical_code[d];
-			t4_put(w, code >> 4, code & 15);
+			t4_put(&w, code >> 4, code & 15);
 			a0 = *a++;
 			b++;
 			if (b[-2] > a0)
 				b -= 2;
 		} else {
-			put_two_runs(w, 1, 3, (a - first) & 1, a[0] - a0, a[1] - a[0]);
+			put_two_runs(&w, 1, 3, (a - first) & 1, a[0] - a0, a[1] - a[0]);
 			a0 = a[1];
 			a += 2;
 		}
 		while (b[0] <= a0 && a0 < width)
 			b += 2;
 	} while (a0 < width);
+	*writer = w;
 }
 
 /* T.4 4.1.2, 4.2.3; the tag bit of MR says whether the line is one-dimensional. */
@@ -139,17 +188,33 @@ static void put_eol(struct t4_encoder *e, struct t4_writer *w, bool one_d)
 		t4_put(w, one_d, 1);
 }
 
-static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row)
+/* @count times V0 */
+static void put_v0s(struct t4_writer *w, u32 count)
+{
+	for (; count > 32; count -= 32)
+		t4_put(w, ~0u, 32);
+	t4_put(w, ~0u >> (32 - count), count);
+}
+
+/* @again: the row is the same as the one above. */
+static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row, bool again)
 {
 	u64 invert = e->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
-	u16 *cur = list_of(e, e->cur), *ref = list_of(e, !e->cur);
 	bool one_d = e->p.coding == T4_MH || (e->p.coding == T4_MR && !e->line);
+	u16 *ref, *cur;
 
-	t4_find_changes(row, e->p.width, invert, cur);
+	if (!again) {
+		e->cur = !e->cur;
+		e->n = t4_find_changes(row, e->p.width, invert, list_of(e, e->cur), &e->words);
+	}
+	cur = list_of(e, e->cur);
+	ref = list_of(e, !e->cur);
 	if (e->p.coding == T4_MR || (e->p.coding == T4_MH && (e->p.flags & T4_F_EOL)))
 		put_eol(e, w, one_d);
 	if (one_d)
 		encode_1d(w, cur, e->p.width);
+	else if (again)
+		put_v0s(w, e->n + 1);
 	else
 		encode_2d(w, cur, ref, e->p.width);
 	if (e->p.coding == T4_MH && (e->p.flags & (T4_F_EOL | T4_F_ALIGN)) == T4_F_ALIGN)
@@ -159,7 +224,6 @@ static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row)
 		e->line = 1;
 	else if (++e->line >= e->p.k)
 		e->line = 0;
-	e->cur = !e->cur;
 }
 
 static void writer_start(const struct t4_encoder *e, struct t4_writer *w, u8 *out)
@@ -194,7 +258,7 @@ static bool drain(struct t4_encoder *e, u8 *out, size_t out_len, size_t *produce
 	if (len)
 		memcpy(out + *produced, e->pend + e->pend_pos, len);
 	*produced += len;
-	e->pend_pos += len;
+	e->pend_pos += (u32)len;
 	return e->pend_pos == e->pend_len;
 }
 
@@ -204,6 +268,7 @@ int t4_encode(struct t4_encoder *e, const void *rows, size_t stride, u32 nrows,
 	size_t bound = T4_ROW_BOUND(e->p.width);
 	const u8 *row = rows;
 	struct t4_writer w;
+	bool again;
 	u8 *p;
 
 	*consumed = 0;
@@ -214,10 +279,11 @@ int t4_encode(struct t4_encoder *e, const void *rows, size_t stride, u32 nrows,
 		return T4_OUT_FULL;
 
 	for (; *consumed < nrows; row += stride, ++*consumed) {
+		again = *consumed && !memcmp(row, row - stride, (e->p.width + 7) / 8);
 		if (likely(out_len - *produced >= bound)) {
 			p = (u8 *)out + *produced;
 			writer_start(e, &w, p);
-			encode_row(e, &w, row);
+			encode_row(e, &w, row, again);
 			*produced += writer_stop(e, &w, p);
 			continue;
 		}
@@ -225,7 +291,7 @@ int t4_encode(struct t4_encoder *e, const void *rows, size_t stride, u32 nrows,
 		if (out_len == *produced)
 			return T4_OUT_FULL;
 		writer_start(e, &w, e->pend);
-		encode_row(e, &w, row);
+		encode_row(e, &w, row, again);
 		e->pend_pos = 0;
 		e->pend_len = (u32)writer_stop(e, &w, e->pend);
 		if (!drain(e, out, out_len, produced)) {

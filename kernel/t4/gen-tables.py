@@ -93,6 +93,30 @@ def modes(bits):
     return table
 
 
+def vertical_runs(bits):
+    """(deltas, count, lengths) of the vertical codes, up to four, that begin the next bits"""
+    mode = modes(7)
+    for ahead in range(1 << bits):
+        deltas, ends, at = 0, [], 0
+        while len(ends) < 4:
+            code = mode[(ahead << at & ((1 << bits) - 1)) >> (bits - 7)]
+            if not code or code >> 4 >= 7 or at + (code & 15) > bits:
+                break
+            deltas += ((code >> 4) - 3) << 16 * len(ends)
+            at += code & 15
+            ends.append(at)
+        yield deltas & (1 << 64) - 1, len(ends), ends + [0] * (4 - len(ends))
+
+
+def vertical_pairs():
+    """value << 5 | length of two vertical codes by their deltas + 3, 7 = none"""
+    codes = VERTICAL + [(0, 0)]
+    for second in range(8):
+        for first in range(8):
+            (len1, val1), (len2, val2) = codes[first], codes[second]
+            yield (val1 << len2 | val2) << 5 | len1 + len2
+
+
 def emit(head, values, form):
     print(f"\n{head} = {{")
     rows(values, form)
@@ -121,6 +145,9 @@ for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
     print("\t},")
 print("};")
 emit("const u8 t4_mode[1 << T4_MODE_BITS]", modes(7), "0x{:02x}")
+emit("const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS]",
+     [f"{{ 0x{d:x}, {n}, {{ {', '.join(map(str, e))} }} }}" for d, n, e in vertical_runs(10)], "{}")
 emit("const u8 t4_vertical_code[7]", [v << 4 | n for n, v in VERTICAL], "0x{:02x}")
+emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
 emit("const u16 t4_white_run[1 << T4_WHITE_BITS]", look_up(WHITE_TERM, WHITE_MAKEUP, 12), "0x{:x}")
 emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAKEUP, 13), "0x{:x}")

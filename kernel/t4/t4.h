@@ -119,13 +119,14 @@ int t4_encode_end(struct t4_encoder *e, void *out, size_t out_len,
  *
  * t4_decode() consumes from @in and writes up to @nrows rows. @last says that
  * no input follows @in. T4_OK: more input is needed. T4_OUT_FULL: @nrows rows
- * were written, *@consumed bytes are spent (up to 8 more may wait inside the
- * state). T4_DONE: the end code, params.rows or the end of the input was
+ * were written and another one follows; *@consumed bytes are spent (a few more
+ * may wait inside the state). T4_DONE: the end code, params.rows or the end of the input was
  * reached; bytes of @in that lie beyond are not consumed. T4_STUCK: rows before
  * the error are delivered, damage.rows is the number of the one it is in. This
  * befalls MMR, and MH in which no EOL was met nor T4_F_EOL says that there are
  * any; elsewhere decoding goes on at the next EOL (MR: at the next line that is
- * one-dimensional), the rows until then are bad.
+ * one-dimensional), the rows until then are bad. EOLs with nothing between them
+ * make no row.
  */
 int t4_decoder_init(struct t4_decoder *d, const struct t4_params *p);
 int t4_decode(struct t4_decoder *d, const void *in, size_t in_len, bool last,

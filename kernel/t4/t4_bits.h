@@ -72,7 +72,7 @@ struct t4_writer {
 };
 
 /* @len from 1 to 56 */
-static inline void t4_put(struct t4_writer *w, u64 value, u32 len)
+static __always_inline void t4_put(struct t4_writer *w, u64 value, u32 len)
 {
 	u32 n = w->n + len;
 	u64 acc = w->acc | value << (64 - n);
@@ -101,6 +101,19 @@ struct t4_reader {
 	bool lsb_first;
 };
 
+/* Where 8 bytes of input or more are left. */
+static __always_inline void t4_refill_quick(struct t4_reader *r)
+{
+	u64 next = t4_load(r->p);
+	u32 bytes = (63 - r->n) >> 3;
+
+	if (r->lsb_first)
+		next = t4_reverse_bytes(next);
+	r->acc |= next >> r->n;
+	r->n += 8 * bytes;
+	r->p += bytes;
+}
+
 /* Afterwards 56 bits or more lie ready, or the input is used up. */
 static inline void t4_refill(struct t4_reader *r)
 {
@@ -108,14 +121,13 @@ static inline void t4_refill(struct t4_reader *r)
 	u32 bytes;
 
 	if (likely(r->end - r->p >= 8)) {
-		next = t4_load(r->p);
-		bytes = (63 - r->n) >> 3;
-	} else {
-		bytes = (63 - r->n) >> 3;
-		if (bytes > (u32)(r->end - r->p))
-			bytes = (u32)(r->end - r->p);
-		next = t4_load_tail(r->p, bytes);
+		t4_refill_quick(r);
+		return;
 	}
+	bytes = (63 - r->n) >> 3;
+	if (bytes > (u32)(r->end - r->p))
+		bytes = (u32)(r->end - r->p);
+	next = t4_load_tail(r->p, bytes);
 	if (r->lsb_first)
 		next = t4_reverse_bytes(next);
 	r->acc |= next >> r->n;
@@ -124,7 +136,7 @@ static inline void t4_refill(struct t4_reader *r)
 }
 
 /* @len up to 63 and up to r->n */
-static inline void t4_skip(struct t4_reader *r, u32 len)
+static __always_inline void t4_skip(struct t4_reader *r, u32 len)
 {
 	r->acc <<= len;
 	r->n -= len;

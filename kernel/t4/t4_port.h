@@ -26,6 +26,10 @@ typedef __INT32_TYPE__ s32;
 typedef __INT64_TYPE__ s64;
 #endif
 
+#ifndef __always_inline
+#define __always_inline	inline
+#endif
+
 #ifndef likely
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)

@@ -15,14 +15,22 @@
 /* A coded row never exceeds 7 bits a pixel (VL3 throughout), EOL, fill and slack for the writer. */
 #define T4_ROW_BOUND(width)	((size_t)(width) + 32)
 
+/* Room for the words of a row in which there are changes. */
+struct t4_words {
+	u64 changes[T4_WIDTH_MAX / 64 + 1];
+	u16 x[T4_WIDTH_MAX / 64 + 1];
+};
+
 struct t4_encoder {
 	struct t4_params p;
 	u64 acc;		/* bits not yet written, from the top */
 	u32 nbits;		/* of these, fewer than 8 */
 	u32 line;		/* MR: lines since the last one-dimensional one */
 	u32 pend_pos, pend_len;	/* what waits in pend */
-	u8 cur;			/* the list that the next row goes to */
+	u32 n;			/* changing elements of the last row */
+	u8 cur;			/* the list that holds it; the other one holds the row above */
 	bool ended;		/* the end code is written */
+	struct t4_words words;
 	u8 pend[T4_ROW_BOUND(T4_WIDTH_MAX)];
 	u16 list[2][T4_LIST_LEN];
 };
@@ -49,6 +57,7 @@ struct t4_decoder {
 	u32 n;			/* changing elements found */
 	u32 ref;		/* index of b1 */
 	u32 ref_n;		/* changing elements of the reference line */
+	u64 scratch[T4_WIDTH_MAX / 64 + 1];
 	u16 list[2][T4_LIST_LEN];
 };
 

@@ -15,12 +15,31 @@ extern const u32 t4_run_code[2][T4_RUN_CODES];
 /* Vertical modes by a1 - b1 + 3: value << 4 | length. */
 extern const u8 t4_vertical_code[7];
 
+/*
+ * Two vertical modes in one: value << 5 | length; by a1 - b1 + 3 of the first
+ * plus 8 times that of the second, 7 standing for none.
+ */
+extern const u32 t4_vertical_pair[64];
+
 /* One mode code by the bits that lie ahead: mode << 4 | length, 0 where none begins so. */
 #define T4_MODE_BITS	7
 #define T4_MODE_VERTICAL 3u	/* V0; three on either side of it VL and VR */
 #define T4_MODE_PASS	7u
 #define T4_MODE_HORIZONTAL 8u
 extern const u8 t4_mode[1 << T4_MODE_BITS];
+
+/*
+ * Up to four vertical modes by the bits that lie ahead: what to add to as many
+ * positions of 16 bits each, and where each of the codes ends.
+ */
+#define T4_VERTICAL_BITS 10
+struct t4_vertical_run {
+	u64 deltas;
+	u8 count;
+	u8 end[4];
+};
+
+extern const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS];
 
 /*
  * One run code by the bits that lie ahead: run << 4 | length, 0 where no code

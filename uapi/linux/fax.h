@@ -36,7 +36,7 @@
 #define FAX_FUNC_CODEC		3
 
 /* encodings; as bits in fax_caps.encodings: 1 << encoding */
-#define FAX_ENC_RAW		0	/* one bit a pixel, most significant bit leftmost, 1 = black */
+#define FAX_ENC_RAW		0	/* one bit a pixel, leftmost first (MSB), 1 = black */
 #define FAX_ENC_MH		1	/* T.4 4.1 */
 #define FAX_ENC_MR		2	/* T.4 4.2 */
 #define FAX_ENC_MMR		3	/* T.6 */
@@ -49,12 +49,12 @@
 #define FAX_RES_15_4_MM		15400
 
 /* fax_fmt.flags */
-#define FAX_FMT_LSB_FIRST	(1u << 0)	/* coded bytes: least significant bit first */
+#define FAX_FMT_LSB_FIRST	(1u << 0)	/* code: least significant bit first */
 #define FAX_FMT_BLACK_IS_0	(1u << 1)	/* pixels: 0 = black */
 #define FAX_FMT_EOL		(1u << 2)	/* MH, MR: EOL before each line; MR needs it */
-#define FAX_FMT_EOL_ALIGN	(1u << 3)	/* EOLs end on a byte; MH without EOL: rows start on one */
+#define FAX_FMT_EOL_ALIGN	(1u << 3)	/* EOLs end on a byte; without EOL: MH rows do */
 #define FAX_FMT_END		(1u << 4)	/* encoding: write RTC or EOFB at the end */
-#define FAX_FMT_WHITEN		(1u << 5)	/* decoding: damaged rows become white, not copies */
+#define FAX_FMT_WHITEN		(1u << 5)	/* decoding: damaged rows white, not copied */
 #define FAX_FMT_FLAGS		0x3fu
 
 /**
@@ -308,7 +308,7 @@ struct fax_submit {
 #define FAX_CODE_GONE		12	/* ENODEV */
 #define FAX_CODE_TOO_LONG	13	/* EMSGSIZE: more rows than the format or the memory has */
 #define FAX_CODE_TOO_WIDE	14	/* EMSGSIZE: the original is wider than the format */
-#define FAX_CODE_PEER		15	/* EPIPE: other side of the pipe failed; its code is in peer_code */
+#define FAX_CODE_PEER		15	/* EPIPE: the pipe's other side failed, see peer_code */
 
 /* fax_completion.flags */
 #define FAX_DONE_DAMAGED	(1u << 0)	/* rows_bad and its companions say how much */

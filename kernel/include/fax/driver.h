@@ -47,7 +47,7 @@ struct fax_job_params {
 };
 
 /* struct fax_chunk.flags */
-#define FAX_CHUNK_FIRST		BIT(0)	/* of a page or coded segment: the coder's context starts anew */
+#define FAX_CHUNK_FIRST		BIT(0)	/* of a page or segment: the coder's context starts anew */
 #define FAX_CHUNK_LAST		BIT(1)	/* encode, print: no rows follow; write the end code, eject;
 					 * decode: no code of this segment follows
 					 */

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "bus/auth.h"
+#include "bus/dict.h"
+#include "bus/internal.h"
+#include "bus/manager.h"
+#include "service/collector.h"
+#include "service/inbound.h"
+#include "service/outbound.h"
+#include "service/printing.h"
+#include "service/sending.h"
+#include "store/store.h"
+
+#define BUS_NAME      "org.ifax1"
+#define BUS_PATH      "/org/ifax1"
+#define BUS_INTERFACE "org.ifax1.Manager"
+
+struct manager {
+	struct box *box;
+	sd_bus *bus;
+	sd_bus_slot *vtable;
+};
+
+/* A sentence of ours becomes the bus's error, by the kind of errno. */
+int bus_fail(sd_bus_error *e, int r, const struct error *why)
+{
+	const char *name = SD_BUS_ERROR_FAILED;
+
+	if (r == -EINVAL || r == -ENOENT || r == -EEXIST)
+		name = SD_BUS_ERROR_INVALID_ARGS;
+	else if (r == -ENOMEM)
+		name = SD_BUS_ERROR_NO_MEMORY;
+	return sd_bus_error_set(e, name, why && why->text[0] ? why->text : strerror(-r));
+}
+
+static int send_option(sd_bus_message *m, const char *key, const char *type, void *userdata,
+		       sd_bus_error *e)
+{
+	struct send_request *r = userdata;
+
+	if (strcmp(type, "s"))
+		return -EINVAL;
+	if (!strcmp(key, "subject"))
+		return sd_bus_message_read(m, "s", &r->subject);
+	if (!strcmp(key, "resolution"))
+		return sd_bus_message_read(m, "s", &r->resolution);
+	if (!strcmp(key, "board"))
+		return sd_bus_message_read(m, "s", &r->board);
+	return -EINVAL;
+}
+
+static void free_strv(char ***v)
+{
+	for (char **s = *v; s && *s; s++)
+		free(*s);
+	free(*v);
+}
+
+static int do_send(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	_cleanup_(free_strv) char **to = NULL;
+	struct send_request request = { 0 };
+	struct manager *mgr = userdata;
+	struct error why = { 0 };
+	uint64_t id;
+	int r;
+
+	r = sd_bus_message_read(m, "s", &request.user);
+	if (r >= 0)
+		r = sd_bus_message_read_strv(m, &to);
+	if (r >= 0)
+		r = dict_walk(m, send_option, &request, e);
+	if (r < 0)
+		return r;
+	request.to = to;
+	r = sending_request(mgr->box->sending, &request, &id, &why);
+	if (r < 0)
+		return bus_fail(e, r, &why);
+	return sd_bus_reply_method_return(m, "t", id);
+}
+
+struct list_options {
+	int all;
+	const char *user;
+};
+
+static int list_option(sd_bus_message *m, const char *key, const char *type, void *userdata,
+		       sd_bus_error *e)
+{
+	struct list_options *o = userdata;
+
+	if (!strcmp(key, "all") && !strcmp(type, "b"))
+		return sd_bus_message_read(m, "b", &o->all);
+	if (!strcmp(key, "user") && !strcmp(type, "s"))
+		return sd_bus_message_read(m, "s", &o->user);
+	return -EINVAL;
+}
+
+static int do_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct job_filter filter = { .kind = -1, .state = -1, .newest_first = true };
+	struct manager *mgr = userdata;
+	struct list_options o = { 0 };
+	sd_bus_message *reply = NULL;
+	struct job **jobs = NULL;
+	size_t n = 0;
+	int r;
+
+	r = dict_walk(m, list_option, &o, e);
+	if (r < 0)
+		return r;
+	/* Without "all" the last few dozen: what a person looks for. */
+	filter.limit = o.all ? 0 : 50;
+	filter.user = o.user;
+	r = store_job_list(mgr->box->store, &filter, &jobs, &n);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_new_method_return(m, &reply);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = job_append(reply, jobs[i]);
+	job_list_free(jobs, n);
+	if (r >= 0)
+		r = sd_bus_message_close_container(reply);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+/* The job that a method names as its only argument; job_free(). */
+static int named_job(struct manager *mgr, sd_bus_message *m, struct job **ret, sd_bus_error *e)
+{
+	uint64_t id;
+	int r;
+
+	r = sd_bus_message_read(m, "t", &id);
+	if (r < 0)
+		return r;
+	r = store_job_get(mgr->box->store, id, ret);
+	if (r == -ENOENT)
+		return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS,
+					 "there is no job %llu; \"ifaxctl jobs\" lists them",
+					 (unsigned long long)id);
+	return r;
+}
+
+static int do_get_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+	sd_bus_message *reply = NULL;
+	struct job *job = NULL;
+	int r;
+
+	r = named_job(mgr, m, &job, e);
+	if (r < 0)
+		return r;
+	r = sd_bus_message_new_method_return(m, &reply);
+	if (r >= 0)
+		r = job_append(reply, job);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	job_free(job);
+	return r;
+}
+
+static int cancel_job(struct box *box, struct job *job, struct error *why)
+{
+	int r;
+
+	if (job_state_final(job->state))
+		return error_set(why, -EINVAL, "job %llu is %s already", (unsigned long long)job->id,
+				 job_state_name(job->state));
+	if (job->state == JOB_SCANNING && sending_cancel(box->sending, job->id) == 0)
+		return 0;
+	if (job->kind == JOB_SEND) {
+		r = outbound_cancel(box->outbound, job->id, why);
+		if (r < 0)
+			return r;
+	} else if (printing_cancel(box->printing, job->id) == 0) {
+		return 0;
+	}
+	job->state = JOB_CANCELED;
+	r = job_set(&job->detail, "canceled by request");
+	return r < 0 ? r : store_job_update(box->store, job, NULL, NULL, why);
+}
+
+static int do_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+	struct error why = { 0 };
+	struct job *job = NULL;
+	int r;
+
+	r = named_job(mgr, m, &job, e);
+	if (r < 0)
+		return r;
+	r = cancel_job(mgr->box, job, &why);
+	job_free(job);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+}
+
+/* What failed, is held or waits for its next try goes again at once, if its document is here. */
+static int retry_job(struct box *box, struct job *job, struct error *why)
+{
+	int r;
+
+	if (!job->body_len)
+		return error_set(why, -EINVAL,
+				 "job %llu has no document; put the original in the feeder and send "
+				 "it again", (unsigned long long)job->id);
+	if (job->state != JOB_FAILED && job->state != JOB_HELD && job->state != JOB_QUEUED &&
+	    job->state != JOB_CANCELED)
+		return error_set(why, -EINVAL, "job %llu is %s; only what failed, was canceled, is "
+				 "held or queued can be tried again", (unsigned long long)job->id,
+				 job_state_name(job->state));
+	for (size_t i = 0; i < job->n_recipients; i++)
+		if (job->recipients[i].state == RCPT_REFUSED)
+			job->recipients[i].state = RCPT_WAITING;
+	job->state = job->kind == JOB_SEND ? JOB_QUEUED : JOB_CHECKING;
+	job->next_try = 0;
+	job->attempts = 0;
+	r = job_set(&job->detail, "tried again by request");
+	if (r >= 0)
+		r = store_job_update(box->store, job, NULL, NULL, why);
+	if (r < 0)
+		return r;
+	outbound_wake(box->outbound);
+	inbound_wake(box->inbound);
+	return 0;
+}
+
+static int do_retry_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+	struct error why = { 0 };
+	struct job *job = NULL;
+	int r;
+
+	r = named_job(mgr, m, &job, e);
+	if (r < 0)
+		return r;
+	r = retry_job(mgr->box, job, &why);
+	job_free(job);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+}
+
+static int do_remove_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+	struct error why = { 0 };
+	uint64_t id;
+	int r;
+
+	r = sd_bus_message_read(m, "t", &id);
+	if (r < 0)
+		return r;
+	r = store_job_remove(mgr->box->store, id, &why);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+}
+
+/* The document itself, read-only: what could not be printed or sent is not lost. */
+static int do_get_document(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+	struct error why = { 0 };
+	_close_ int fd = -1;
+	uint64_t id;
+	int r;
+
+	r = sd_bus_message_read(m, "t", &id);
+	if (r < 0)
+		return r;
+	r = store_job_body(mgr->box->store, id, &fd, &why);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "h", fd);
+}
+
+static int do_collect(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+	struct error why = { 0 };
+	const char *user;
+	uint64_t id;
+	int r;
+
+	r = sd_bus_message_read(m, "s", &user);
+	if (r < 0)
+		return r;
+	r = collector_collect(mgr->box->collector, user, &id, &why);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "t", id);
+}
+
+static int do_get_status(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+	sd_bus_message *reply = NULL;
+	int r;
+
+	r = sd_bus_message_new_method_return(m, &reply);
+	if (r >= 0)
+		r = status_append(reply, mgr->box);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+static int do_people(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return people_call(m, mgr->box, e);
+}
+
+/* name, in, out, who may (NULL: anyone), what it does */
+#define METHODS(M)                                                             \
+	M("GetStatus", "", "a{sv}", NULL, do_get_status)                       \
+	M("Send", "sasa{sv}", "t", "org.ifax1.send", do_send)                  \
+	M("ListJobs", "a{sv}", "aa{sv}", "org.ifax1.view", do_list_jobs)       \
+	M("GetJob", "t", "a{sv}", "org.ifax1.view", do_get_job)                \
+	M("CancelJob", "t", "", "org.ifax1.manage", do_cancel_job)             \
+	M("RetryJob", "t", "", "org.ifax1.manage", do_retry_job)               \
+	M("RemoveJob", "t", "", "org.ifax1.manage", do_remove_job)             \
+	M("GetDocument", "t", "h", "org.ifax1.view", do_get_document)          \
+	M("Collect", "s", "t", "org.ifax1.manage", do_collect)                 \
+	M("ListUsers", "", "aa{sv}", "org.ifax1.view", do_people)              \
+	M("AddUser", "a{sv}", "", "org.ifax1.manage", do_people)               \
+	M("EditUser", "a{sv}", "", "org.ifax1.manage", do_people)              \
+	M("RemoveUser", "s", "", "org.ifax1.manage", do_people)                \
+	M("ListRecipients", "", "aa{sv}", "org.ifax1.view", do_people)         \
+	M("SetRecipient", "a{sv}", "", "org.ifax1.manage", do_people)          \
+	M("RemoveRecipient", "s", "", "org.ifax1.manage", do_people)
+
+static const struct method {
+	const char *name, *action;
+	auth_handler run;
+} methods[] = {
+#define ROW(name, in, out, action, run) { name, action, run },
+	METHODS(ROW)
+#undef ROW
+};
+
+static int on_method(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	const char *name = sd_bus_message_get_member(m);
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (!strcmp(methods[i].name, name))
+			return auth_check(m, methods[i].action, methods[i].run, userdata, e);
+	return -EOPNOTSUPP;
+}
+
+static const sd_bus_vtable vtable[] = {
+	SD_BUS_VTABLE_START(0),
+#define ROW(name, in, out, action, run) \
+	SD_BUS_METHOD(name, in, out, on_method, SD_BUS_VTABLE_UNPRIVILEGED),
+	METHODS(ROW)
+#undef ROW
+	SD_BUS_SIGNAL("JobChanged", "tss", 0),
+	SD_BUS_VTABLE_END
+};
+
+static void on_job_changed(void *userdata, const struct job *job)
+{
+	struct manager *mgr = userdata;
+	int r;
+
+	r = sd_bus_emit_signal(mgr->bus, BUS_PATH, BUS_INTERFACE, "JobChanged", "tss", job->id,
+			       job_state_name(job->state), job->detail ? job->detail : "");
+	if (r < 0)
+		log_warning("cannot tell the bus that job %llu changed: %s, ignoring",
+			    (unsigned long long)job->id, strerror(-r));
+}
+
+void manager_free(struct manager *mgr)
+{
+	if (!mgr)
+		return;
+	store_watch(mgr->box->store, NULL, NULL);
+	sd_bus_slot_unref(mgr->vtable);
+	if (mgr->bus)
+		sd_bus_detach_event(mgr->bus);
+	sd_bus_flush_close_unref(mgr->bus);
+	free(mgr);
+}
+
+static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	log_error("the system bus closed the connection; stopping, so that systemd starts "
+		  "ifaxd again");
+	return sd_event_exit(mgr->box->event, 1);
+}
+
+int manager_new(struct manager **ret, struct box *box, struct error *e)
+{
+	struct manager *mgr = calloc(1, sizeof(*mgr));
+	int r;
+
+	if (!mgr)
+		return error_set(e, -ENOMEM, "out of memory");
+	mgr->box = box;
+	r = sd_bus_open_system(&mgr->bus);
+	if (r < 0) {
+		error_set(e, r, "the system bus does not answer: %s. Is dbus running?", strerror(-r));
+		goto fail;
+	}
+	r = sd_bus_attach_event(mgr->bus, box->event, SD_EVENT_PRIORITY_NORMAL);
+	if (r >= 0)
+		r = sd_bus_add_object_vtable(mgr->bus, &mgr->vtable, BUS_PATH, BUS_INTERFACE, vtable,
+					     mgr);
+	if (r >= 0)
+		r = sd_bus_match_signal(mgr->bus, NULL, "org.freedesktop.DBus.Local", NULL,
+					"org.freedesktop.DBus.Local", "Disconnected",
+					on_disconnected, mgr);
+	if (r >= 0)
+		r = sd_bus_request_name(mgr->bus, BUS_NAME, 0);
+	if (r < 0) {
+		error_set(e, r, "cannot take the name %s on the system bus: %s. Is another ifaxd "
+			  "running, or is the bus policy org.ifax1.conf not installed?", BUS_NAME,
+			  strerror(-r));
+		goto fail;
+	}
+	store_watch(box->store, on_job_changed, mgr);
+	*ret = mgr;
+	return 0;
+
+fail:
+	manager_free(mgr);
+	return r;
+}

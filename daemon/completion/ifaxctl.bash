@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion for ifaxctl(1)
+
+_ifaxctl_column() {
+	ifaxctl "$@" 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_ifaxctl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+	local verb=${COMP_WORDS[1]} words=
+
+	case $prev in
+	--user) words=$(_ifaxctl_column users) ;;
+	--to) words=$(_ifaxctl_column recipients) ;;
+	--resolution) words="standard fine superfine" ;;
+	--accepts) words="s f-mr f" ;;
+	--pop3-tls) words="none starttls tls" ;;
+	--auto-receive|--auto-print|--leave-on-server) words="yes no" ;;
+	--config|--password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	esac
+	if [[ -z $words ]]; then
+		if ((COMP_CWORD == 1)); then
+			words="status send jobs users recipients collect config version --config --help"
+		else
+			case $verb in
+			send) words="--user --to --subject --resolution --board --wait" ;;
+			jobs)
+				if ((COMP_CWORD == 2)); then
+					words="list show wait save cancel retry remove"
+				elif [[ ${COMP_WORDS[2]} == list ]]; then
+					words="--all --user"
+				else
+					words=$(_ifaxctl_column jobs list --all)
+				fi ;;
+			users)
+				if ((COMP_CWORD == 2)); then
+					words="list show add edit remove"
+				elif ((COMP_CWORD == 3)); then
+					words=$(_ifaxctl_column users)
+				else
+					words="--name --address --pop3-host --pop3-port --pop3-tls
+						--pop3-login --password-file --auto-receive --auto-print
+						--interval --keep-days --leave-on-server"
+				fi ;;
+			recipients)
+				if ((COMP_CWORD == 2)); then
+					words="list set remove"
+				elif ((COMP_CWORD == 3)); then
+					words=$(_ifaxctl_column recipients)
+				else
+					words="--name --accepts"
+				fi ;;
+			collect) words="$(_ifaxctl_column users) --wait" ;;
+			config) words="check" ;;
+			esac
+		fi
+	fi
+	COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+complete -F _ifaxctl ifaxctl

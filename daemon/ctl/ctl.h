@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ifaxctl: one function a verb, in the table of main.c. Each returns the exit
+ * status: 0 done, 1 refused or failed (a sentence went to standard error), 2
+ * wrong usage.
+ */
+#ifndef IFAX_CTL_CTL_H
+#define IFAX_CTL_CTL_H
+
+#include <stdbool.h>
+
+#include <systemd/sd-bus.h>
+
+struct ctl {
+	sd_bus *bus;		/* NULL for verbs that work without the daemon */
+	const char *conf;	/* --config */
+};
+
+#define IFAX_BUS_NAME	   "org.ifax1"
+#define IFAX_BUS_PATH	   "/org/ifax1"
+#define IFAX_BUS_INTERFACE "org.ifax1.Manager"
+
+int verb_status(struct ctl *c, int argc, char **argv);
+int verb_send(struct ctl *c, int argc, char **argv);
+int verb_jobs(struct ctl *c, int argc, char **argv);
+int verb_users(struct ctl *c, int argc, char **argv);
+int verb_recipients(struct ctl *c, int argc, char **argv);
+int verb_collect(struct ctl *c, int argc, char **argv);
+int verb_config(struct ctl *c, int argc, char **argv);
+int verb_version(struct ctl *c, int argc, char **argv);
+
+/* Says on standard error what the daemon or the bus answered; returns 1. */
+int ctl_failed(const sd_bus_error *e, int r);
+int ctl_usage(const char *text);
+
+/* Calls a method; *ret is the caller's to unref, may be NULL. 0, or 1 after a sentence. */
+int ctl_call(struct ctl *c, sd_bus_message **ret, const char *method, const char *types, ...);
+/* The same with a message that the caller filled; consumes @m. */
+int ctl_call_message(struct ctl *c, sd_bus_message *m, sd_bus_message **ret);
+sd_bus_message *ctl_message(struct ctl *c, const char *method);
+int ctl_append(sd_bus_message *m, const char *key, const char *type, const void *value);
+void ctl_print_time(uint64_t usec);
+/* A number of a job, or 0 after a sentence. */
+uint64_t ctl_job_id(const char *text);
+/* Follows a job until it is final, saying each change; its exit status. */
+int ctl_wait_job(struct ctl *c, uint64_t id);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/fax.h>
+
+#include "base/cleanup.h"
+#include "ctl/ctl.h"
+#include "ctl/dict.h"
+#include "service/conf.h"
+
+static void print_board(const struct dict *b)
+{
+	const struct dict_entry *f = dict_find(b, "functions");
+
+	printf("board %s, serial %s, driver %s\n", dict_text(b, "model"), dict_text(b, "serial"),
+	       dict_text(b, "driver"));
+	for (size_t i = 0; f && i < f->n_list; i++)
+		printf("  %-8s %-10s %6llu pages  %s\n", dict_text(&f->list[i], "function"),
+		       dict_text(&f->list[i], "state"),
+		       (unsigned long long)dict_number(&f->list[i], "pages"),
+		       dict_text(&f->list[i], "conditions"));
+}
+
+int verb_status(struct ctl *c, int argc, char **argv)
+{
+	const struct dict_entry *boards;
+	sd_bus_message *reply = NULL;
+	struct dict d;
+	int r;
+
+	if (argc != 1)
+		return ctl_usage("status takes no arguments");
+	if (ctl_call(c, &reply, "GetStatus", ""))
+		return 1;
+	r = dict_read(reply, &d);
+	sd_bus_message_unref(reply);
+	if (r < 0)
+		return ctl_failed(NULL, r);
+	printf("ifaxd %s on %s, mail goes to %s\n", dict_text(&d, "version"),
+	       dict_text(&d, "hostname"), dict_text(&d, "smarthost"));
+	boards = dict_find(&d, "boards");
+	for (size_t i = 0; boards && i < boards->n_list; i++)
+		print_board(&boards->list[i]);
+	if (!boards || !boards->n_list)
+		printf("no board: connect one, or \"modprobe faxsim\" for the built-in one\n");
+	if (*dict_text(&d, "notice"))
+		printf("store: %s\n", dict_text(&d, "notice"));
+	printf("jobs: %llu unfinished, %llu waiting for somebody\n",
+	       (unsigned long long)dict_number(&d, "jobs-unfinished"),
+	       (unsigned long long)dict_number(&d, "jobs-waiting"));
+	dict_free(&d);
+	return 0;
+}
+
+int verb_collect(struct ctl *c, int argc, char **argv)
+{
+	bool follow = argc == 3 && !strcmp(argv[2], "--wait");
+	sd_bus_message *reply = NULL;
+	uint64_t id;
+	int r;
+
+	if (argc != 2 && !follow)
+		return ctl_usage("collect CODE [--wait]");
+	if (ctl_call(c, &reply, "Collect", "s", argv[1]))
+		return 1;
+	r = sd_bus_message_read(reply, "t", &id);
+	sd_bus_message_unref(reply);
+	if (r < 0)
+		return ctl_failed(NULL, r);
+	printf("job %llu\n", (unsigned long long)id);
+	fflush(stdout);
+	return follow ? ctl_wait_job(c, id) : 0;
+}
+
+int verb_config(struct ctl *c, int argc, char **argv)
+{
+	struct error e = { 0 };
+	struct conf conf;
+
+	if (argc != 2 || strcmp(argv[1], "check"))
+		return ctl_usage("config check");
+	if (conf_load(&conf, c->conf, &e) < 0) {
+		fprintf(stderr, "ifaxctl: %s\n", error_text(&e));
+		return 1;
+	}
+	conf_free(&conf);
+	printf("%s and its drop-ins are good\n", c->conf);
+	return 0;
+}
+
+int verb_version(struct ctl *c, int argc, char **argv)
+{
+	printf("ifax %s, kernel interface revision %d\n", IFAX_VERSION, FAX_API_REVISION);
+	return 0;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+
+#include "base/cleanup.h"
+#include "ctl/ctl.h"
+#include "ctl/dict.h"
+
+#define PASSWORD_MAX 1024
+
+/* How an option becomes an entry of the call's a{sv}. */
+enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG };
+
+struct field {
+	const char *option;
+	enum field_type type;
+	const char *help;
+};
+
+static const struct field user_fields[] = {
+	{ "name", FIELD_TEXT, "NAME" },
+	{ "address", FIELD_TEXT, "ADDRESS" },
+	{ "pop3-host", FIELD_TEXT, "HOST" },
+	{ "pop3-port", FIELD_NUMBER, "PORT" },
+	{ "pop3-tls", FIELD_TEXT, "none|starttls|tls" },
+	{ "pop3-login", FIELD_TEXT, "LOGIN" },
+	{ "auto-receive", FIELD_FLAG, "yes|no" },
+	{ "auto-print", FIELD_FLAG, "yes|no" },
+	{ "interval", FIELD_NUMBER, "SECONDS" },
+	{ "keep-days", FIELD_NUMBER, "1-31" },
+	{ "leave-on-server", FIELD_FLAG, "yes|no" },
+};
+
+static int user_usage(void)
+{
+	fprintf(stderr, "ifaxctl: users list | show CODE | remove CODE | add CODE ... | edit CODE ...\n");
+	for (size_t i = 0; i < ARRAY_SIZE(user_fields); i++)
+		fprintf(stderr, "    --%s %s\n", user_fields[i].option, user_fields[i].help);
+	fprintf(stderr, "    --password-file FILE   (- reads standard input)\n");
+	return 2;
+}
+
+static int parse_flag(const char *text)
+{
+	static const char *const yes[] = { "yes", "true", "on", "1" };
+	static const char *const no[] = { "no", "false", "off", "0" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
+		if (!strcmp(text, yes[i]))
+			return 1;
+		if (!strcmp(text, no[i]))
+			return 0;
+	}
+	return -EINVAL;
+}
+
+static int append_field(sd_bus_message *m, const struct field *f, const char *text)
+{
+	unsigned long number;
+	uint32_t u;
+	char *end;
+	int flag;
+
+	switch (f->type) {
+	case FIELD_TEXT:
+		return ctl_append(m, f->option, "s", text);
+	case FIELD_NUMBER:
+		errno = 0;
+		number = strtoul(text, &end, 10);
+		if (errno || *end || !*text || text[0] == '-' || number > UINT32_MAX) {
+			fprintf(stderr, "ifaxctl: --%s takes a number, not \"%s\"\n", f->option, text);
+			return -EINVAL;
+		}
+		u = number;
+		return ctl_append(m, f->option, "u", &u);
+	case FIELD_FLAG:
+		flag = parse_flag(text);
+		if (flag < 0) {
+			fprintf(stderr, "ifaxctl: --%s takes yes or no, not \"%s\"\n", f->option, text);
+			return flag;
+		}
+		return ctl_append(m, f->option, "b", &flag);
+	}
+	return -EINVAL;
+}
+
+/* A password never stands on a command line: it would be seen by everyone. */
+static int append_password(sd_bus_message *m, const char *path)
+{
+	char text[PASSWORD_MAX + 2];
+	struct termios shown, hidden;
+	_fclose_ FILE *f = NULL;
+	FILE *in = stdin;
+	int r, quiet = 0;
+
+	if (strcmp(path, "-")) {
+		in = f = fopen(path, "re");
+		if (!f) {
+			fprintf(stderr, "ifaxctl: cannot read the password from %s: %m\n", path);
+			return -errno;
+		}
+	} else if (isatty(0) && tcgetattr(0, &shown) == 0) {
+		hidden = shown;
+		hidden.c_lflag &= ~ECHO;
+		quiet = tcsetattr(0, TCSANOW, &hidden) == 0;
+		fprintf(stderr, "password: ");
+	}
+	if (!fgets(text, sizeof(text), in))
+		text[0] = '\0';
+	if (quiet) {
+		tcsetattr(0, TCSANOW, &shown);
+		fprintf(stderr, "\n");
+	}
+	text[strcspn(text, "\r\n")] = '\0';
+	if (!*text || strlen(text) > PASSWORD_MAX) {
+		fprintf(stderr, "ifaxctl: the password is empty or longer than %d bytes\n",
+			PASSWORD_MAX);
+		return -EINVAL;
+	}
+	r = ctl_append(m, "pop3-password", "s", text);
+	explicit_bzero(text, sizeof(text));
+	return r;
+}
+
+/* The options of add and edit, one per field and the password's. */
+static int append_user(sd_bus_message *m, int argc, char **argv)
+{
+	struct option options[ARRAY_SIZE(user_fields) + 2] = { 0 };
+	int o, index, r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(user_fields); i++)
+		options[i] = (struct option){ user_fields[i].option, required_argument, NULL, 'f' };
+	options[ARRAY_SIZE(user_fields)] =
+		(struct option){ "password-file", required_argument, NULL, 'p' };
+	optind = 0;
+	while (r >= 0 && (o = getopt_long(argc, argv, "", options, &index)) != -1) {
+		if (o == 'f')
+			r = append_field(m, &user_fields[index], optarg);
+		else if (o == 'p')
+			r = append_password(m, optarg);
+		else
+			r = -EINVAL;
+	}
+	if (r >= 0 && optind != argc) {
+		fprintf(stderr, "ifaxctl: \"%s\" is one word too many\n", argv[optind]);
+		r = -EINVAL;
+	}
+	return r;
+}
+
+static int put(struct ctl *c, const char *method, int argc, char **argv)
+{
+	sd_bus_message *m;
+	int r;
+
+	if (argc < 2)
+		return user_usage();
+	m = ctl_message(c, method);
+	if (!m)
+		return 1;
+	r = sd_bus_message_open_container(m, 'a', "{sv}");
+	if (r >= 0)
+		r = ctl_append(m, "code", "s", argv[1]);
+	if (r >= 0)
+		r = append_user(m, argc - 1, argv + 1);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	if (r < 0) {
+		sd_bus_message_unref(m);
+		return r == -EINVAL ? user_usage() : ctl_failed(NULL, r);
+	}
+	return ctl_call_message(c, m, NULL);
+}
+
+static int get_list(struct ctl *c, const char *method, struct dict **ret, size_t *n)
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (ctl_call(c, &reply, method, ""))
+		return 1;
+	r = dict_read_list(reply, ret, n);
+	sd_bus_message_unref(reply);
+	return r < 0 ? ctl_failed(NULL, r) : 0;
+}
+
+static int list(struct ctl *c)
+{
+	struct dict *users = NULL;
+	size_t n = 0;
+
+	if (get_list(c, "ListUsers", &users, &n))
+		return 1;
+	printf("%-8s %-20s %-28s %-24s %s\n", "CODE", "NAME", "ADDRESS", "MAILBOX", "RECEPTION");
+	for (size_t i = 0; i < n; i++)
+		printf("%-8s %-20s %-28s %-24s %s%s\n", dict_text(&users[i], "code"),
+		       dict_text(&users[i], "name"), dict_text(&users[i], "address"),
+		       dict_text(&users[i], "pop3-host"),
+		       dict_number(&users[i], "auto-receive") ? "automatic" : "on demand",
+		       dict_number(&users[i], "auto-print") ? ", prints" : ", keeps");
+	dict_list_free(users, n);
+	return 0;
+}
+
+static int show(struct ctl *c, const char *code)
+{
+	struct dict *users = NULL;
+	size_t n = 0, i;
+	int found = 0;
+
+	if (get_list(c, "ListUsers", &users, &n))
+		return 1;
+	for (i = 0; i < n; i++) {
+		if (strcmp(dict_text(&users[i], "code"), code))
+			continue;
+		found = 1;
+		printf("user %s\n", code);
+		for (size_t k = 0; k < ARRAY_SIZE(user_fields); k++) {
+			const struct field *f = &user_fields[k];
+
+			if (f->type == FIELD_TEXT)
+				printf("  %-16s %s\n", f->option, dict_text(&users[i], f->option));
+			else if (f->type == FIELD_NUMBER)
+				printf("  %-16s %llu\n", f->option,
+				       (unsigned long long)dict_number(&users[i], f->option));
+			else
+				printf("  %-16s %s\n", f->option,
+				       dict_number(&users[i], f->option) ? "yes" : "no");
+		}
+		printf("  %-16s %s\n", "password",
+		       dict_number(&users[i], "has-password") ? "stored" : "none");
+	}
+	dict_list_free(users, n);
+	if (!found)
+		fprintf(stderr, "ifaxctl: there is no user %s; \"ifaxctl users\" lists them\n", code);
+	return !found;
+}
+
+int verb_users(struct ctl *c, int argc, char **argv)
+{
+	if (argc < 2 || (argc == 2 && !strcmp(argv[1], "list")))
+		return list(c);
+	if (!strcmp(argv[1], "add"))
+		return put(c, "AddUser", argc - 1, argv + 1);
+	if (!strcmp(argv[1], "edit"))
+		return put(c, "EditUser", argc - 1, argv + 1);
+	if (argc == 3 && !strcmp(argv[1], "show"))
+		return show(c, argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "remove"))
+		return ctl_call(c, NULL, "RemoveUser", "s", argv[2]);
+	return user_usage();
+}
+
+static int recipients_usage(void)
+{
+	return ctl_usage("recipients list | set ADDRESS [--name NAME] [--accepts s|f-mr|f] | "
+			 "remove ADDRESS");
+}
+
+static int set_recipient(struct ctl *c, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "name", required_argument, NULL, 'n' },
+		{ "accepts", required_argument, NULL, 'a' },
+		{ 0 },
+	};
+	const char *name = NULL, *accepts = NULL;
+	sd_bus_message *m;
+	int o, r;
+
+	optind = 0;
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'n')
+			name = optarg;
+		else if (o == 'a')
+			accepts = optarg;
+		else
+			return recipients_usage();
+	}
+	if (optind != argc - 1)
+		return recipients_usage();
+	m = ctl_message(c, "SetRecipient");
+	if (!m)
+		return 1;
+	r = sd_bus_message_open_container(m, 'a', "{sv}");
+	if (r >= 0)
+		r = ctl_append(m, "address", "s", argv[optind]);
+	if (r >= 0 && name)
+		r = ctl_append(m, "name", "s", name);
+	if (r >= 0 && accepts)
+		r = ctl_append(m, "accepts", "s", accepts);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	if (r < 0) {
+		sd_bus_message_unref(m);
+		return ctl_failed(NULL, r);
+	}
+	return ctl_call_message(c, m, NULL);
+}
+
+static int list_recipients(struct ctl *c)
+{
+	struct dict *list_of = NULL;
+	size_t n = 0;
+
+	if (get_list(c, "ListRecipients", &list_of, &n))
+		return 1;
+	printf("%-32s %-24s %s\n", "ADDRESS", "NAME", "ACCEPTS");
+	for (size_t i = 0; i < n; i++)
+		printf("%-32s %-24s %s\n", dict_text(&list_of[i], "address"),
+		       dict_text(&list_of[i], "name"), dict_text(&list_of[i], "accepts"));
+	dict_list_free(list_of, n);
+	return 0;
+}
+
+int verb_recipients(struct ctl *c, int argc, char **argv)
+{
+	if (argc < 2 || (argc == 2 && !strcmp(argv[1], "list")))
+		return list_recipients(c);
+	if (!strcmp(argv[1], "set"))
+		return set_recipient(c, argc - 1, argv + 1);
+	if (argc == 3 && !strcmp(argv[1], "remove"))
+		return ctl_call(c, NULL, "RemoveRecipient", "s", argv[2]);
+	return recipients_usage();
+}

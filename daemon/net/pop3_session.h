@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One collection from one mailbox: the POP3 engine on a stream.
+ *
+ *	pop3_session_start() ... list() -> pop3_session_fetch()... { message() ->
+ *	pop3_session_stored() }... done()
+ *
+ * The caller chooses in list() what is fetched and what is deleted unseen; each
+ * message comes as a memory file and is deleted on the server only after the
+ * caller said that it is stored. A server forgets a deletion when the line is
+ * lost before QUIT: the mail is listed again next time, so remember its uidl.
+ *
+ * A session is the caller's handle until done() is called or the caller cancels
+ * it; exactly one of both happens. Nothing is called back from within
+ * pop3_session_start(). Strings of the options are borrowed until then.
+ */
+#ifndef IFAX_NET_POP3_SESSION_H
+#define IFAX_NET_POP3_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+#include "net/tls.h"
+
+struct pop3_session;
+
+enum pop3_result {
+	POP3_RESULT_OK,			/* all that was asked for is done, QUIT confirmed */
+	POP3_RESULT_LOGIN,		/* the server refused name or password */
+	POP3_RESULT_CANNOT_CONNECT,
+	POP3_RESULT_FAILED,		/* line lost, time out, no POP3: text says which */
+};
+
+struct pop3_session_options {
+	const char *host;
+	uint16_t port;		/* 0: 110, or 995 with NET_TLS_IMPLICIT */
+	enum net_tls tls;
+	const char *ca_file;	/* trust these instead of the system's; NULL */
+	const char *dns;	/* name servers instead of the system's; NULL */
+	const char *user;
+	const char *password;
+	uint64_t max_message;	/* octets; larger ones are reported, not loaded; 0: 64 MiB */
+	uint64_t timeout_usec;	/* of each wait; 0: 60 s */
+};
+
+struct pop3_mail {
+	const char *uidl;	/* lasting name; made from the header where the server gives none */
+	uint64_t size;		/* octets, as the server counts */
+};
+
+struct pop3_session_callbacks {
+	/* The mailbox: mails[n], n may be 0. Choose now, by pop3_session_fetch() and _delete(). */
+	void (*list)(void *userdata, struct pop3_session *s, const struct pop3_mail *mails,
+		     size_t n);
+	/*
+	 * Mail no. @i is here whole: @fd reads it from offset 0, CRLF lines, and is the
+	 * caller's to close. Answer with pop3_session_stored(), from within or later. A
+	 * few more may come before that. r below 0, fd -1: the server did not give it, or
+	 * it is too large (-EMSGSIZE); it stays there, and no answer is needed.
+	 */
+	void (*message)(void *userdata, struct pop3_session *s, size_t i, int fd, int r,
+			const struct error *e);
+	/* Mails whose deletion the server confirmed, for good where result is OK. */
+	void (*done)(void *userdata, enum pop3_result result, size_t deleted,
+		     const struct error *e);
+};
+
+int pop3_session_start(struct pop3_session **ret, sd_event *event,
+		       const struct pop3_session_options *o,
+		       const struct pop3_session_callbacks *callbacks, void *userdata,
+		       struct error *e);
+/* Within list(), once for each mail that is wanted; they come in the order of the calls. */
+int pop3_session_fetch(struct pop3_session *s, size_t i);
+/* Within list(): mail no. @i is known and stored already, take it off the server. */
+int pop3_session_delete(struct pop3_session *s, size_t i);
+/* Mail no. @i is safely stored, or not to be had: @remove says whether it may be deleted there. */
+void pop3_session_stored(struct pop3_session *s, size_t i, bool remove);
+/* Drops the line; nothing is called back, and the server deletes nothing. */
+void pop3_session_cancel(struct pop3_session *s);	/* NULL is fine */
+
+#endif

@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "net/resolve.h"
+#include "net/smtp_session.h"
+#include "net/stream.h"
+
+#define BODY_CHUNK	32768
+#define CONNECT_USEC	(120 * UINT64_C(1000000))
+#define GOODBYE_USEC	(5 * UINT64_C(1000000))
+
+/* A recipient that has no verdict yet has this in place of one. */
+#define UNDECIDED	((enum smtp_result)-1)
+
+struct smtp_session {
+	unsigned int refs;	/* 1, and one for each callback under way */
+	sd_event *event;
+	struct smtp_session_options o;
+	struct smtp_envelope e;
+	struct smtp_session_callbacks callbacks;
+	void *userdata;
+	bool over;		/* done() was called, or canceled */
+
+	struct net_query *query;
+	char *hosts[NET_MX_MAX];
+	size_t n_hosts, host;
+	bool in_clear;		/* an opportunistic handshake failed: go on without */
+	bool connected;		/* this host was reached */
+
+	struct net_stream *stream;
+	struct smtp_client *client;
+	sd_event_source *exit;
+	bool driving;
+	bool transacting;	/* a server has heard of the message */
+	bool lost_line;		/* the last words are the stream's, with its host in them */
+
+	int body;
+	off_t offset;
+	bool pushing, body_read;
+
+	/* Recipients of the transaction in hand: where they stand in e.rcpts. */
+	const char **rcpts;
+	size_t *places;
+	size_t n_rcpts;
+
+	struct smtp_session_verdict *verdicts;
+	char **texts;		/* of verdicts, owned */
+	enum smtp_verdict *taken; /* RCPT's verdicts of the transaction in hand */
+};
+
+static void drive(struct smtp_session *s, const char *data, size_t len);
+static void open_or_end(struct smtp_session *s);
+
+const char *smtp_result_name(enum smtp_result r)
+{
+	static const char *const names[] = {
+		[SMTP_RESULT_ACCEPTED] = "accepted",
+		[SMTP_RESULT_REFUSED] = "refused",
+		[SMTP_RESULT_TRANSIENT] = "transient",
+		[SMTP_RESULT_IN_DOUBT] = "in-doubt",
+		[SMTP_RESULT_CANNOT_CONNECT] = "cannot-connect",
+	};
+
+	return (size_t)r < ARRAY_SIZE(names) ? names[r] : "unknown";
+}
+
+static void unref(struct smtp_session *s)
+{
+	if (--s->refs)
+		return;
+	net_query_cancel(s->query);
+	net_stream_free(s->stream);
+	smtp_client_free(s->client);
+	sd_event_source_disable_unref(s->exit);
+	for (size_t i = 0; i < s->n_hosts; i++)
+		free(s->hosts[i]);
+	for (size_t i = 0; s->texts && i < s->e.n_rcpts; i++)
+		free(s->texts[i]);
+	free(s->texts);
+	free(s->verdicts);
+	free(s->taken);
+	free(s->rcpts);
+	free(s->places);
+	sd_event_unref(s->event);
+	free(s);
+}
+
+/* The line is closed now; the rest when nothing of ours is under way any more. */
+static void drop(struct smtp_session *s)
+{
+	s->over = true;
+	net_query_cancel(take_ptr(s->query));
+	net_stream_free(take_ptr(s->stream));
+	unref(s);
+}
+
+void smtp_session_cancel(struct smtp_session *s)
+{
+	if (s)
+		drop(s);
+}
+
+/*
+ * Verdicts
+ */
+
+static enum smtp_result result_of(enum smtp_verdict v)
+{
+	switch (v) {
+	case SMTP_ACCEPTED:
+		return SMTP_RESULT_ACCEPTED;
+	case SMTP_REFUSED:
+		return SMTP_RESULT_REFUSED;
+	case SMTP_IN_DOUBT:
+		return SMTP_RESULT_IN_DOUBT;
+	default:
+		return SMTP_RESULT_TRANSIENT;
+	}
+}
+
+static void decide(struct smtp_session *s, size_t place, enum smtp_result r, const char *enhanced,
+		   const char *text)
+{
+	struct smtp_session_verdict *v = &s->verdicts[place];
+
+	v->result = r;
+	snprintf(v->enhanced, sizeof(v->enhanced), "%s", enhanced);
+	free(s->texts[place]);
+	s->texts[place] = strdup(text);
+	v->text = s->texts[place] ?: "there is no memory to say why";
+}
+
+static void decide_rest(struct smtp_session *s, enum smtp_result r, const char *enhanced,
+			const char *text)
+{
+	for (size_t i = 0; i < s->e.n_rcpts; i++)
+		if (s->verdicts[i].result == UNDECIDED)
+			decide(s, i, r, enhanced, text);
+}
+
+/* The one verdict that stands for all: see the header. */
+static size_t foremost(const struct smtp_session *s)
+{
+	static const enum smtp_result order[] = {
+		SMTP_RESULT_IN_DOUBT, SMTP_RESULT_ACCEPTED, SMTP_RESULT_TRANSIENT,
+		SMTP_RESULT_CANNOT_CONNECT, SMTP_RESULT_REFUSED,
+	};
+
+	for (size_t k = 0; k < ARRAY_SIZE(order); k++)
+		for (size_t i = 0; i < s->e.n_rcpts; i++)
+			if (s->verdicts[i].result == order[k])
+				return i;
+	return 0;
+}
+
+static void tell_done(struct smtp_session *s)
+{
+	const struct smtp_session_verdict *v = &s->verdicts[foremost(s)];
+	struct smtp_session_outcome o = {
+		.result = v->result,
+		.text = v->text,
+		.rcpts = s->verdicts,
+		.n_rcpts = s->e.n_rcpts,
+	};
+
+	s->over = true;
+	s->callbacks.done(s->userdata, &o);
+}
+
+/* It ends here, for the rest of the recipients with this. */
+static void end(struct smtp_session *s, enum smtp_result r, const char *enhanced, const char *text)
+{
+	decide_rest(s, r, enhanced, text);
+	tell_done(s);
+	drop(s);
+}
+
+/* An event's sentence with the server's name before it, where it has none yet. */
+static void sentence(struct smtp_session *s, const char *text, struct error *e)
+{
+	if (s->lost_line)
+		error_set(e, 0, "%s", text);
+	else
+		error_set(e, 0, "%s:%u: %s", s->hosts[s->host], s->o.port, text);
+}
+
+/*
+ * Transactions
+ */
+
+static int on_exit_event(sd_event_source *source, void *userdata)
+{
+	drop(userdata);
+	return 0;
+}
+
+/* All is decided: tell so, then leave politely. */
+static void say_goodbye(struct smtp_session *s)
+{
+	tell_done(s);
+	if (smtp_client_quit(s->client) < 0 ||
+	    sd_event_add_exit(s->event, &s->exit, on_exit_event, s) < 0)
+		drop(s);
+}
+
+/* Gathers those without a verdict; none: done. */
+static void next_transaction(struct smtp_session *s)
+{
+	struct smtp_envelope e = s->e;
+
+	s->n_rcpts = 0;
+	for (size_t i = 0; i < s->e.n_rcpts; i++) {
+		if (s->verdicts[i].result != UNDECIDED)
+			continue;
+		s->rcpts[s->n_rcpts] = s->e.rcpts[i];
+		s->places[s->n_rcpts] = i;
+		s->taken[s->n_rcpts++] = SMTP_TRANSIENT;
+	}
+	if (!s->n_rcpts) {
+		say_goodbye(s);
+		return;
+	}
+	s->transacting = true;
+	s->offset = 0;
+	s->pushing = s->body_read = false;
+	e.rcpts = s->rcpts;
+	e.n_rcpts = s->n_rcpts;
+	if (smtp_client_send(s->client, &e) < 0)
+		end(s, SMTP_RESULT_TRANSIENT, "", "the message could not be handed to the server");
+}
+
+static void on_recipient(struct smtp_session *s, const struct smtp_event *ev)
+{
+	struct error e = { 0 };
+
+	s->taken[ev->rcpt] = ev->verdict;
+	if (ev->verdict == SMTP_ACCEPTED || ev->verdict == SMTP_DEFERRED)
+		return;
+	sentence(s, ev->text, &e);
+	decide(s, s->places[ev->rcpt], result_of(ev->verdict), ev->enhanced, e.text);
+}
+
+/*
+ * The message's verdict is that of the recipients accepted before. Those put off
+ * stay undecided for the next transaction, but only if this one came through:
+ * so each transaction decides at least one, and there is an end.
+ */
+static void on_result(struct smtp_session *s, const struct smtp_event *ev)
+{
+	bool through = ev->verdict == SMTP_ACCEPTED;
+	struct error e = { 0 };
+
+	sentence(s, ev->text, &e);
+	for (size_t i = 0; i < s->n_rcpts; i++) {
+		if (s->verdicts[s->places[i]].result != UNDECIDED)
+			continue;
+		if (through && s->taken[i] == SMTP_DEFERRED)
+			continue;
+		decide(s, s->places[i], s->taken[i] == SMTP_DEFERRED ? SMTP_RESULT_TRANSIENT :
+		       result_of(ev->verdict), ev->enhanced, e.text);
+	}
+}
+
+/* Reads on in the document while the stream takes it. */
+static void push_body(struct smtp_session *s)
+{
+	char chunk[BODY_CHUNK];
+
+	while (!s->body_read && net_stream_queued(s->stream) < 2 * BODY_CHUNK) {
+		struct buffer *out = smtp_client_output(s->client);
+		ssize_t n = pread(s->body, chunk, sizeof(chunk), s->offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || smtp_client_body(s->client, chunk, n) < 0 ||
+		    net_stream_write(s->stream, out->data, out->len) < 0) {
+			end(s, SMTP_RESULT_TRANSIENT, "", "the document could not be read in full, "
+			    "so sending was broken off");
+			return;
+		}
+		buffer_clear(out);
+		s->offset += n;
+		s->body_read = n == 0;
+	}
+}
+
+/* Once the kernel has it all, only the dot is left. */
+static void body_may_end(struct smtp_session *s)
+{
+	if (!s->pushing || !s->body_read || net_stream_queued(s->stream))
+		return;
+	s->pushing = false;
+	smtp_client_body_end(s->client);
+}
+
+static void before_dot(struct smtp_session *s)
+{
+	if (s->callbacks.before_dot)
+		s->callbacks.before_dot(s->userdata, s);
+	else
+		smtp_session_go_on(s, 0);
+}
+
+void smtp_session_go_on(struct smtp_session *s, int r)
+{
+	struct error e = { 0 };
+
+	if (s->over)
+		return;
+	if (r < 0) {
+		error_set(&e, r, "sending was broken off before the message was complete, for it "
+			  "could not be noted down: %s", strerror(-r));
+		end(s, SMTP_RESULT_TRANSIENT, "", e.text);
+		return;
+	}
+	if (smtp_client_dot(s->client) >= 0 && !s->driving)
+		drive(s, NULL, 0);
+}
+
+/* This host did not come to the point of hearing of the message. */
+static void next_host_or_end(struct smtp_session *s, enum smtp_result r, const char *enhanced,
+			     const char *text)
+{
+	if (s->host + 1 == s->n_hosts) {
+		end(s, r, enhanced, text);
+		return;
+	}
+	s->host++;
+	s->in_clear = false;
+	open_or_end(s);
+}
+
+static void on_failed(struct smtp_session *s, const struct smtp_event *ev)
+{
+	struct error e = { 0 };
+
+	if (s->over) {
+		drop(s);
+		return;
+	}
+	sentence(s, ev->text, &e);
+	if (s->transacting) {
+		on_result(s, ev);
+		end(s, SMTP_RESULT_TRANSIENT, "", e.text);
+	} else {
+		next_host_or_end(s, result_of(ev->verdict), ev->enhanced, e.text);
+	}
+}
+
+/* False: the stream of this turn is gone or waits for something else. */
+static bool on_event(struct smtp_session *s, const struct smtp_event *ev)
+{
+	struct net_stream *stream = s->stream;
+
+	switch (ev->type) {
+	case SMTP_STARTTLS:
+		if (net_stream_start_tls(s->stream) < 0)
+			smtp_client_lost(s->client, "encryption could not be set up");
+		break;
+	case SMTP_READY:
+		if (!s->over)
+			next_transaction(s);
+		break;
+	case SMTP_RECIPIENT:
+		on_recipient(s, ev);
+		break;
+	case SMTP_BODY:
+		s->pushing = true;
+		push_body(s);
+		if (s->stream == stream)
+			body_may_end(s);
+		break;
+	case SMTP_DOT:
+		before_dot(s);
+		break;
+	case SMTP_RESULT:
+		on_result(s, ev);
+		break;
+	case SMTP_FAILED:
+		on_failed(s, ev);
+		return false;
+	case SMTP_CLOSED:
+		drop(s);
+		return false;
+	}
+	return s->stream == stream;
+}
+
+/* False: that failed, and the engine has more to tell. */
+static bool flush(struct smtp_session *s)
+{
+	struct buffer *out = smtp_client_output(s->client);
+	enum smtp_timeout t = smtp_client_timeout(s->client);
+	uint64_t usec = s->o.timeout_usec;
+	int r = out->len ? net_stream_write(s->stream, out->data, out->len) : 0;
+
+	buffer_clear(out);
+	if (r < 0) {
+		smtp_client_lost(s->client, "nothing more could be written to the server");
+		return false;
+	}
+	if (s->over)
+		usec = GOODBYE_USEC;
+	else if (t == SMTP_TIMEOUT_NONE)
+		usec = 0;
+	else if (!usec)
+		usec = smtp_timeout_seconds(t) * UINT64_C(1000000);
+	net_stream_set_timeout(s->stream, usec);
+	return true;
+}
+
+static void drive(struct smtp_session *s, const char *data, size_t len)
+{
+	struct smtp_event ev;
+	bool alive = true;
+
+	s->refs++;
+	s->driving = true;
+	do {
+		while (alive && smtp_client_next(s->client, &data, &len, &ev))
+			alive = on_event(s, &ev);
+	} while (alive && s->stream && !flush(s));
+	s->driving = false;
+	unref(s);
+}
+
+/*
+ * The stream's side
+ */
+
+static void on_opened(void *userdata)
+{
+	struct smtp_session *s = userdata;
+
+	s->connected = true;
+	drive(s, NULL, 0);
+}
+
+static void on_secured(void *userdata)
+{
+	struct smtp_session *s = userdata;
+
+	smtp_client_secured(s->client);
+	drive(s, NULL, 0);
+}
+
+static void on_input(void *userdata, const char *data, size_t len)
+{
+	drive(userdata, data, len);
+}
+
+static void on_drained(void *userdata)
+{
+	struct smtp_session *s = userdata;
+
+	if (!s->pushing)
+		return;
+	s->refs++;
+	push_body(s);
+	if (s->stream) {
+		body_may_end(s);
+		drive(s, NULL, 0);
+	}
+	unref(s);
+}
+
+static void on_closed(void *userdata, int r, const struct error *e)
+{
+	struct smtp_session *s = userdata;
+
+	if (!s->connected) {
+		next_host_or_end(s, SMTP_RESULT_CANNOT_CONNECT, "", e->text);
+		return;
+	}
+	if (smtp_client_is_securing(s->client) && s->o.tls == NET_TLS_OPPORTUNISTIC) {
+		s->in_clear = true;
+		open_or_end(s);
+		return;
+	}
+	s->lost_line = true;
+	smtp_client_lost(s->client, e->text);
+	drive(s, NULL, 0);
+}
+
+static const struct net_stream_handler handler = {
+	.opened = on_opened,
+	.secured = on_secured,
+	.input = on_input,
+	.drained = on_drained,
+	.closed = on_closed,
+};
+
+static enum smtp_tls starttls_policy(const struct smtp_session *s)
+{
+	if (s->o.tls == NET_TLS_REQUIRED)
+		return SMTP_TLS_REQUIRED;
+	if (s->o.tls == NET_TLS_OPPORTUNISTIC && !s->in_clear)
+		return SMTP_TLS_OPPORTUNISTIC;
+	return SMTP_TLS_NONE;
+}
+
+static int open_line(struct smtp_session *s, struct error *e)
+{
+	struct net_stream_options so = {
+		.host = s->hosts[s->host],
+		.port = s->o.port,
+		.tls = s->o.tls == NET_TLS_IMPLICIT,
+		.verify = s->o.tls == NET_TLS_IMPLICIT || s->o.tls == NET_TLS_REQUIRED,
+		.ca_file = s->o.ca_file,
+		.dns = s->o.dns,
+	};
+	struct smtp_client_options co = {
+		.helo = s->o.helo,
+		.tls = starttls_policy(s),
+		.tls_active = s->o.tls == NET_TLS_IMPLICIT,
+		.user = s->o.user,
+		.password = s->o.password,
+	};
+	int r;
+
+	net_stream_free(take_ptr(s->stream));
+	smtp_client_free(take_ptr(s->client));
+	s->connected = s->lost_line = false;
+	r = smtp_client_new(&s->client, &co);
+	if (r < 0)
+		return error_set(e, r, "this machine's own name \"%.100s\", or the user name for "
+				 "the mail server, cannot be used", s->o.helo);
+	r = net_stream_connect(&s->stream, s->event, &so, &handler, s, e);
+	if (r >= 0)
+		net_stream_set_timeout(s->stream, s->o.timeout_usec ?: CONNECT_USEC);
+	return r;
+}
+
+static void open_or_end(struct smtp_session *s)
+{
+	struct error e = { 0 };
+
+	if (open_line(s, &e) < 0)
+		end(s, SMTP_RESULT_CANNOT_CONNECT, "", e.text);
+}
+
+static void on_mx(void *userdata, int r, const char *const *hosts, const struct error *e)
+{
+	struct smtp_session *s = userdata;
+
+	s->query = NULL;
+	for (int i = 0; i < r; i++) {
+		s->hosts[s->n_hosts] = strdup(hosts[i]);
+		s->n_hosts += s->hosts[s->n_hosts] != NULL;
+	}
+	if (s->n_hosts)
+		open_or_end(s);
+	else if (r == -EOPNOTSUPP)
+		end(s, SMTP_RESULT_REFUSED, "5.1.10", e->text);
+	else
+		end(s, r == -ENOENT ? SMTP_RESULT_REFUSED : SMTP_RESULT_CANNOT_CONNECT,
+		    r == -ENOENT ? "5.1.2" : "", r < 0 ? e->text : "there is no memory");
+}
+
+static int prepare(struct smtp_session *s, struct error *err)
+{
+	size_t n = s->e.n_rcpts;
+	struct stat st;
+
+	if (!n || fstat(s->body, &st) < 0)
+		return error_set(err, n ? -errno : -EINVAL, "there is nothing to send, or nobody "
+				 "to send it to");
+	s->e.size = st.st_size;
+	s->verdicts = calloc(n, sizeof(*s->verdicts));
+	s->texts = calloc(n, sizeof(*s->texts));
+	s->taken = calloc(n, sizeof(*s->taken));
+	s->rcpts = calloc(n, sizeof(*s->rcpts));
+	s->places = calloc(n, sizeof(*s->places));
+	if (!s->verdicts || !s->texts || !s->taken || !s->rcpts || !s->places)
+		return error_set(err, -ENOMEM, "there is no memory to send a message");
+	for (size_t i = 0; i < n; i++)
+		s->verdicts[i].result = UNDECIDED;
+	if (s->o.mx)
+		return net_resolve_mx(&s->query, s->event, s->o.host, s->o.dns, on_mx, s, err);
+	s->hosts[0] = strdup(s->o.host);
+	if (!s->hosts[0])
+		return error_set(err, -ENOMEM, "there is no memory to send a message");
+	s->n_hosts = 1;
+	return open_line(s, err);
+}
+
+int smtp_session_send(struct smtp_session **ret, sd_event *event,
+		      const struct smtp_session_options *o, const struct smtp_envelope *e, int body,
+		      const struct smtp_session_callbacks *callbacks, void *userdata,
+		      struct error *err)
+{
+	struct smtp_session *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return error_set(err, -ENOMEM, "there is no memory to send a message");
+	s->refs = 1;
+	s->event = sd_event_ref(event);
+	s->o = *o;
+	s->o.port = o->port ?: o->tls == NET_TLS_IMPLICIT ? 465 : 25;
+	s->e = *e;
+	s->callbacks = *callbacks;
+	s->userdata = userdata;
+	s->body = body;
+	r = prepare(s, err);
+	if (r < 0) {
+		drop(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}

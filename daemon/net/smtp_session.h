@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One message to one mail server: the SMTP engine on a stream.
+ *
+ *	smtp_session_send() ... before_dot() -> smtp_session_go_on() ... done()
+ *
+ * A session is the caller's handle until done() is called or the caller cancels
+ * it; exactly one of both happens. done() comes as soon as the outcome is known;
+ * saying goodbye to the server goes on by itself. Nothing is called back from
+ * within smtp_session_send(). Options, envelope, its strings and the body's
+ * descriptor are borrowed until then.
+ *
+ * Recipients that a server wants in another transaction get it, on the same
+ * connection, with a before_dot() of its own. Of a domain's hosts (mx) the next
+ * is tried as long as none has heard of the message.
+ */
+#ifndef IFAX_NET_SMTP_SESSION_H
+#define IFAX_NET_SMTP_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+#include "net/tls.h"
+#include "smtp/client.h"
+
+struct smtp_session;
+
+enum smtp_result {
+	SMTP_RESULT_ACCEPTED,		/* the server has it */
+	SMTP_RESULT_REFUSED,		/* for good */
+	SMTP_RESULT_TRANSIENT,		/* try again later */
+	SMTP_RESULT_IN_DOUBT,		/* all was sent, no answer came: may have been taken */
+	SMTP_RESULT_CANNOT_CONNECT,	/* no server was reached; try again later */
+};
+
+struct smtp_session_options {
+	const char *host;	/* server, or mail domain where mx is set; address literals too */
+	uint16_t port;		/* 0: 25, or 465 with NET_TLS_IMPLICIT */
+	bool mx;
+	enum net_tls tls;
+	const char *ca_file;	/* trust these instead of the system's; NULL */
+	const char *dns;	/* name servers instead of the system's; NULL */
+	const char *helo;	/* our own name */
+	const char *user;	/* NULL: no AUTH */
+	const char *password;
+	uint64_t timeout_usec;	/* of each wait; 0: those of RFC 5321, 4.5.3.2 */
+};
+
+/* Of a recipient; text stays until done() returns. */
+struct smtp_session_verdict {
+	enum smtp_result result;
+	char enhanced[12];	/* status code of RFC 3463, or empty */
+	const char *text;	/* a sentence: what the server said, or what went wrong */
+};
+
+struct smtp_session_outcome {
+	/*
+	 * Of all recipients together: IN_DOUBT if it is so for any, else ACCEPTED if
+	 * anyone's was, else TRANSIENT (or CANNOT_CONNECT) if any may be tried again,
+	 * else REFUSED. rcpts says it for each, in the envelope's order.
+	 */
+	enum smtp_result result;
+	const char *text;
+	const struct smtp_session_verdict *rcpts;
+	size_t n_rcpts;
+};
+
+struct smtp_session_callbacks {
+	/*
+	 * All but the final dot is with the server. Journal it, then call
+	 * smtp_session_go_on(), from within or later, unless done() comes before (the
+	 * server hung up). NULL: goes on at once.
+	 */
+	void (*before_dot)(void *userdata, struct smtp_session *s);
+	void (*done)(void *userdata, const struct smtp_session_outcome *o);
+};
+
+/* @body: read from offset 0 to its end, CRLF lines; its size is told to the server. */
+int smtp_session_send(struct smtp_session **ret, sd_event *event,
+		      const struct smtp_session_options *o, const struct smtp_envelope *e, int body,
+		      const struct smtp_session_callbacks *callbacks, void *userdata,
+		      struct error *err);
+/* @r below 0: the message is not to be sent after all; done() says TRANSIENT. */
+void smtp_session_go_on(struct smtp_session *s, int r);
+/* Drops the line; done() is not called. Before the dot the server will forget the message. */
+void smtp_session_cancel(struct smtp_session *s);	/* NULL is fine */
+
+const char *smtp_result_name(enum smtp_result r);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "base/cleanup.h"
+#include "net/tls.h"
+
+int net_tls_from_name(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum net_tls tls;
+	} names[] = {
+		{ "none", NET_TLS_NONE },
+		{ "opportunistic", NET_TLS_OPPORTUNISTIC },
+		{ "required", NET_TLS_REQUIRED },
+		{ "starttls", NET_TLS_REQUIRED },
+		{ "tls", NET_TLS_IMPLICIT },
+	};
+
+	if (!name)
+		return NET_TLS_NONE;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcasecmp(name, names[i].name))
+			return names[i].tls;
+	return -EINVAL;
+}
+
+/*
+ * A socket BIO of our own, for OpenSSL's writes with write(2), which raises
+ * SIGPIPE.
+ */
+
+static int sock_fd(BIO *b)
+{
+	return (int)(intptr_t)BIO_get_data(b);
+}
+
+static int sock_result(BIO *b, ssize_t n, int retry)
+{
+	BIO_clear_retry_flags(b);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_flags(b, retry | BIO_FLAGS_SHOULD_RETRY);
+	return n;
+}
+
+static int sock_write(BIO *b, const char *data, int len)
+{
+	return sock_result(b, send(sock_fd(b), data, len, MSG_NOSIGNAL), BIO_FLAGS_WRITE);
+}
+
+static int sock_read(BIO *b, char *data, int len)
+{
+	ssize_t n = recv(sock_fd(b), data, len, 0);
+
+	if (n == 0)
+		BIO_set_flags(b, BIO_FLAGS_IN_EOF);
+	return sock_result(b, n, BIO_FLAGS_READ);
+}
+
+static long sock_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+	if (cmd == BIO_CTRL_EOF)
+		return BIO_test_flags(b, BIO_FLAGS_IN_EOF) != 0;
+	return cmd == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *sock_method(void)
+{
+	static BIO_METHOD *method;
+	BIO_METHOD *m;
+
+	if (method)
+		return method;
+	m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket without SIGPIPE");
+	if (!m)
+		return NULL;
+	BIO_meth_set_write(m, sock_write);
+	BIO_meth_set_read(m, sock_read);
+	BIO_meth_set_ctrl(m, sock_ctrl);
+	method = m;
+	return method;
+}
+
+/* Made once: reading the system's trust store takes longer than a handshake. */
+static SSL_CTX *client_context(void)
+{
+	static SSL_CTX *context;
+	SSL_CTX *c;
+
+	if (context)
+		return context;
+	c = SSL_CTX_new(TLS_client_method());
+	if (!c)
+		return NULL;
+	SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
+	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+			 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_default_verify_paths(c);
+	context = c;
+	return context;
+}
+
+static bool trust_file(SSL *ssl, const char *ca_file)
+{
+	X509_STORE *store = X509_STORE_new();
+	bool ok = store && X509_STORE_load_file(store, ca_file) == 1;
+
+	if (ok)
+		ok = SSL_set1_verify_cert_store(ssl, store) == 1;
+	X509_STORE_free(store);
+	return ok;
+}
+
+static bool set_name(SSL *ssl, const char *host, bool verify)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	struct in6_addr a;
+	bool literal = inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1;
+
+	if (!literal && SSL_set_tlsext_host_name(ssl, host) != 1)
+		return false;
+	if (!verify)
+		return true;
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if (literal)
+		return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
+	return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
+}
+
+int net_tls_client(SSL **ret, int fd, const char *host, bool verify, const char *ca_file,
+		   struct error *e)
+{
+	SSL_CTX *context = client_context();
+	BIO_METHOD *method = sock_method();
+	SSL *ssl = context ? SSL_new(context) : NULL;
+	BIO *bio = ssl && method ? BIO_new(method) : NULL;
+
+	if (!bio) {
+		SSL_free(ssl);
+		return error_set(e, -ENOMEM, "there is no memory for encryption");
+	}
+	BIO_set_data(bio, (void *)(intptr_t)fd);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(ssl, bio, bio);
+	SSL_set_connect_state(ssl);
+	SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	if (verify && ca_file && !trust_file(ssl, ca_file)) {
+		SSL_free(ssl);
+		return error_set(e, -EINVAL, "the certificates in %s cannot be read", ca_file);
+	}
+	if (!set_name(ssl, host, verify)) {
+		SSL_free(ssl);
+		return error_set(e, -EINVAL, "\"%s\" is no name for a certificate", host);
+	}
+	*ret = ssl;
+	return 0;
+}
+
+int net_tls_error(SSL *ssl, const char *host, uint16_t port, struct error *e)
+{
+	unsigned long code = ERR_peek_last_error();
+	long verify = SSL_get_verify_result(ssl);
+
+	ERR_clear_error();
+	if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE && verify != X509_V_OK)
+		return error_set(e, -EKEYREJECTED, "the certificate of %s:%u is not to be trusted "
+				 "(%s): let this machine know its authority, or correct the name",
+				 host, port, X509_verify_cert_error_string(verify));
+	return error_set(e, -ECONNRESET, "the encrypted line to %s:%u broke (%s)", host, port,
+			 code ? ERR_reason_error_string(code) : "closed by the server");
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * OpenSSL as the streams use it: one context for the process, sockets written
+ * without SIGPIPE, errors as sentences.
+ */
+#ifndef IFAX_NET_TLS_H
+#define IFAX_NET_TLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <openssl/ssl.h>
+
+#include "base/error.h"
+
+/* How far a mail server's line is to be trusted; the words of the configuration. */
+enum net_tls {
+	NET_TLS_NONE,		/* "none": plain text */
+	NET_TLS_OPPORTUNISTIC,	/* "opportunistic": encrypted where offered, not verified */
+	NET_TLS_REQUIRED,	/* "required" or "starttls": STARTTLS, chain and name verified */
+	NET_TLS_IMPLICIT,	/* "tls": from the first byte, chain and name verified */
+};
+
+int net_tls_from_name(const char *name);	/* enum net_tls, or -EINVAL; NULL is none */
+
+/*
+ * A client's SSL on @fd, which stays the caller's. @verify: chain and @host must
+ * be right, by the system's trust store or, where not NULL, @ca_file. SSL_free().
+ */
+int net_tls_client(SSL **ret, int fd, const char *host, bool verify, const char *ca_file,
+		   struct error *e);
+/* What went wrong in the last operation on @ssl with @host: -EKEYREJECTED or -ECONNRESET. */
+int net_tls_error(SSL *ssl, const char *host, uint16_t port, struct error *e);
+
+#endif

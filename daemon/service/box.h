@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The box: what main.c wires together. Each duty takes what it needs from here
+ * and keeps the pointer; main.c makes them and frees them in the reverse order.
+ */
+#ifndef IFAX_SERVICE_BOX_H
+#define IFAX_SERVICE_BOX_H
+
+#include <systemd/sd-event.h>
+
+#include "service/conf.h"
+#include "service/job_say.h"
+
+struct box {
+	sd_event *event;
+	struct conf conf;
+	struct store *store;
+	struct job_keeper keeper;	/* how duties write into jobs */
+	struct boards *boards;
+	struct monitor *monitor;	/* tells boards what comes and goes */
+	struct printing *printing;
+	struct inbound *inbound;
+	struct outbound *outbound;
+	struct scanning *scanning;
+	struct sending *sending;
+	struct collector *collector;
+	struct manager *manager;	/* the bus */
+};
+
+/* Printing and scanning, which wait for boards. */
+int box_open_duties(struct box *box, struct error *e);
+/* Lets boards come: the last step, when all that their work leads to is there. */
+int box_open_devices(struct box *box, struct error *e);
+/* Ends what both began. */
+void box_close_devices(struct box *box);
+
+#endif

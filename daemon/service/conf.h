@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * /etc/ifax/ifax.conf and ifax.conf.d/ drop-ins, in the form of systemd's own
+ * files. Every setting is one row of the table in conf.c; man/ifax.conf.5
+ * explains each.
+ */
+#ifndef IFAX_SERVICE_CONF_H
+#define IFAX_SERVICE_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Strings are owned: conf_free(). Zeroed is not valid: conf_load() sets defaults. */
+struct conf {
+	/* [Box] */
+	char *hostname;		/* for EHLO and Message-ID; default: the machine's own name */
+	char *company;		/* on pages and in mails */
+	char *spool;		/* folder */
+	char *state;		/* folder */
+	char *worker;		/* socket of the worker */
+	/* [Send] */
+	char *smarthost;	/* host or host:port; mail goes there */
+	char *smarthost_tls;	/* none, opportunistic, required */
+	uint64_t retry_usec;	/* first wait after a transient failure; doubles */
+	uint64_t retry_max_usec;
+	uint64_t expire_usec;	/* queued longer than this: failed */
+	uint64_t timeout_usec;	/* of one command */
+	/* [Collect] */
+	uint64_t interval_usec;	/* default between collections of a mailbox */
+	uint64_t max_message;	/* bytes of a mail */
+	/* [Scan] */
+	uint32_t xres;		/* pixels per metre */
+	uint32_t yres;
+	uint32_t max_pages;	/* of a document */
+	/* [Print] */
+	uint32_t max_received_pages;	/* of a received document */
+};
+
+/* Reads @path and the drop-ins in @path.d; missing files are fine. An error names file and line. */
+int conf_load(struct conf *c, const char *path, struct error *e);
+/* The parts of it: defaults, then one file's text on top. conf_free() after errors, too. */
+int conf_defaults(struct conf *c, struct error *e);
+int conf_parse(struct conf *c, const char *data, size_t len, const char *file, struct error *e);
+void conf_free(struct conf *c);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/fax.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "device/scan.h"
+#include "mail/address.h"
+#include "mail/message.h"
+#include "page/tiff_write.h"
+#include "service/outbound.h"
+#include "service/scanning.h"
+#include "service/sending.h"
+#include "service/words.h"
+#include "store/store.h"
+
+#define RECIPIENTS_MAX 1000
+
+struct sending {
+	struct box *box;
+};
+
+/* What recipients can take, least first. Of whom nothing is known takes the first. */
+static const struct form {
+	const char *accepts;		/* in a recipient's entry */
+	const char *encoding;		/* in a job */
+	enum tiff_profile profile;
+	uint32_t coding;
+	uint32_t k;
+	uint32_t width_max;		/* pixels, 0 = no matter */
+} forms[] = {
+	{ "s", "mh", TIFF_PROFILE_S, FAX_ENC_MH, 0, 1728 },
+	{ "f-mr", "mr", TIFF_PROFILE_F, FAX_ENC_MR, 4, 0 },
+	{ "f", "mmr", TIFF_PROFILE_F, FAX_ENC_MMR, 0, 0 },
+};
+
+static const struct resolution {
+	const char *name;
+	uint32_t yres;
+} resolutions[] = {
+	{ "standard", FAX_RES_3_85_MM },
+	{ "fine", FAX_RES_7_7_MM },
+	{ "superfine", FAX_RES_15_4_MM },
+};
+
+static size_t form_of(const struct sending *s, const char *address)
+{
+	struct recipient *r = NULL;
+	size_t form = 0;
+
+	if (store_recipient_get(s->box->store, address, &r) < 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+		if (r->accepts && !strcmp(forms[i].accepts, r->accepts))
+			form = i;
+	recipient_free(r);
+	return form;
+}
+
+/* The best form that all recipients take. */
+static const struct form *common_form(const struct sending *s, const struct job *job)
+{
+	size_t least = ARRAY_SIZE(forms) - 1, form;
+
+	for (size_t i = 0; i < job->n_recipients; i++) {
+		form = form_of(s, job->recipients[i].address);
+		if (form < least)
+			least = form;
+	}
+	return &forms[least];
+}
+
+static const struct form *job_form(const struct job *job)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+		if (job->encoding && !strcmp(forms[i].encoding, job->encoding))
+			return &forms[i];
+	return &forms[0];
+}
+
+static int add_recipients(struct job *job, char **to, struct error *e)
+{
+	int r;
+
+	for (size_t i = 0; to[i]; i++) {
+		if (i >= RECIPIENTS_MAX)
+			return error_set(e, -E2BIG, "a document can have %d recipients, no more",
+					 RECIPIENTS_MAX);
+		r = address_check(to[i], e);
+		if (r < 0)
+			return r;
+		if (job_add_recipient(job, to[i]) < 0)
+			return error_set(e, -ENOMEM, "out of memory");
+	}
+	if (!job->n_recipients)
+		return error_set(e, -EINVAL, "a recipient is missing");
+	return 0;
+}
+
+static int set_sender(const struct sending *s, struct job *job, const char *code, struct error *e)
+{
+	struct user *u = NULL;
+	int r;
+
+	r = store_user_get(s->box->store, code, false, &u);
+	if (r == -ENOENT)
+		return error_set(e, r, "there is no user %s; \"ifaxctl users\" lists them", code);
+	if (r < 0)
+		return error_set(e, r, "cannot read user %s: %s", code, strerror(-r));
+	if (!u->address)
+		r = error_set(e, -EINVAL, "user %s has no mail address to send from; \"ifaxctl users "
+			      "edit %s --address ...\" sets one", code, code);
+	else
+		r = job_set(&job->from, u->address);
+	if (r >= 0)
+		r = job_set(&job->user, u->code);
+	user_free(u);
+	return r;
+}
+
+static int fill_job(const struct sending *s, struct job *job, const struct send_request *q,
+		    struct error *e)
+{
+	_free_ char *id = NULL, *subject = NULL;
+	char when[32];
+	int r;
+
+	job->kind = JOB_SEND;
+	job->state = JOB_SCANNING;
+	r = set_sender(s, job, q->user, e);
+	if (r >= 0)
+		r = add_recipients(job, q->to, e);
+	if (r < 0)
+		return r;
+	id = message_id_make(s->box->conf.hostname);
+	words_time(words_now(), when, sizeof(when));
+	if (q->subject)
+		words_set(&subject, "%s", q->subject);
+	else
+		words_set(&subject, "Fax of %s", when);
+	if (!id || !subject || job_set(&job->message_id, id) < 0 ||
+	    job_set(&job->subject, subject) < 0 || job_set(&job->board, q->board) < 0 ||
+	    job_set(&job->encoding, common_form(s, job)->encoding) < 0)
+		return error_set(e, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int choose_resolution(const char *name, uint32_t *yres, struct error *e)
+{
+	if (!name)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(resolutions); i++) {
+		if (!strcmp(resolutions[i].name, name)) {
+			*yres = resolutions[i].yres;
+			return 0;
+		}
+	}
+	return error_set(e, -EINVAL, "\"%s\" is no resolution; there are standard, fine and superfine",
+			 name);
+}
+
+/* The document as a whole message, ready for the spool. */
+static int build_message(const struct sending *s, const struct job *job,
+			 const struct page_list *pages, struct buffer *out, struct error *e)
+{
+	struct message_spec spec = {
+		.from = job->from,
+		.subject = job->subject,
+		.message_id = job->message_id,
+		.date = words_now(),
+		.filename = "fax.tif",
+	};
+	_buffer_ struct buffer tiff = { 0 };
+	_free_ char *text = NULL;
+	const char **to = NULL;
+	struct user *u = NULL;
+	int r;
+
+	r = tiff_write(pages, job_form(job)->profile, &tiff, e);
+	if (r < 0)
+		return r;
+	to = calloc(job->n_recipients, sizeof(*to));
+	words_set(&text, "A fax of %zu page(s) is attached.\n\n%s\n", pages->n,
+		  s->box->conf.company ? s->box->conf.company : s->box->conf.hostname);
+	if (!to || !text) {
+		free(to);
+		return error_set(e, -ENOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < job->n_recipients; i++)
+		to[i] = job->recipients[i].address;
+	if (store_user_get(s->box->store, job->user, false, &u) >= 0)
+		spec.from_name = u->name;
+	spec.to = to;
+	spec.n_to = job->n_recipients;
+	spec.text = text;
+	spec.tiff = tiff.data;
+	spec.tiff_len = tiff.len;
+	r = message_build(&spec, out, e);
+	user_free(u);
+	free(to);
+	return r;
+}
+
+static void on_queued(void *userdata, int r)
+{
+	struct sending *s = userdata;
+
+	/* A failed commit is told by the store itself, which takes no more then. */
+	if (r >= 0)
+		outbound_wake(s->box->outbound);
+}
+
+static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
+		       const struct error *why)
+{
+	struct sending *s = userdata;
+	_buffer_ struct buffer message = { 0 };
+	_free_ char *sentence = NULL;
+	struct error e = { 0 };
+	int r;
+
+	if (!pages) {
+		job_free(job);
+		return;
+	}
+	job->pages = pages->n;
+	r = build_message(s, job, pages, &message, &e);
+	page_list_clear(pages);
+	if (r >= 0) {
+		job->state = JOB_QUEUED;
+		words_set(&job->detail, "%u page(s) scanned; waits for the mail server", job->pages);
+		r = store_job_attach(s->box->store, job, message.data, message.len, on_queued, s, &e);
+	}
+	if (r < 0) {
+		words_set(&sentence, "the scanned pages cannot be kept: %s; put the original back in "
+			  "the feeder and send it again", error_text(&e));
+		job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, sentence);
+	} else {
+		log_full(LOG_INFO, job->id, job->user, "Job %llu: %u page(s) scanned",
+			 (unsigned long long)job->id, job->pages);
+	}
+	job_free(job);
+}
+
+static int start(struct sending *s, struct job *job, const struct send_request *q, uint64_t *id,
+		 struct error *e)
+{
+	struct scan_params params = { .xres = s->box->conf.xres, .yres = s->box->conf.yres };
+	const struct form *form;
+	int r;
+
+	r = choose_resolution(q->resolution, &params.yres, e);
+	if (r >= 0)
+		r = fill_job(s, job, q, e);
+	if (r < 0)
+		return r;
+	form = job_form(job);
+	params.encoding = form->coding;
+	params.k = form->k;
+	params.width_max = form->width_max;
+	params.flags = tiff_coding_flags(form->profile, form->coding);
+	r = job_set(&job->detail, "waits for the scanner");
+	if (r >= 0)
+		r = store_job_create(s->box->store, job, NULL, 0, NULL, NULL, e);
+	if (r < 0)
+		return r;
+	*id = job->id;
+	r = scanning_start(s->box->scanning, job, &params, on_scanned, s);
+	return r < 0 ? error_set(e, r, "cannot start scanning: %s", strerror(-r)) : 0;
+}
+
+int sending_request(struct sending *s, const struct send_request *q, uint64_t *id, struct error *e)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	int r;
+
+	if (!job)
+		return error_set(e, -ENOMEM, "out of memory");
+	r = start(s, job, q, id, e);
+	if (r < 0) {
+		if (job->id)
+			job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, error_text(e));
+		job_free(job);
+	}
+	return r;
+}
+
+int sending_cancel(struct sending *s, uint64_t id)
+{
+	return scanning_cancel(s->box->scanning, id);
+}
+
+/* Jobs that were scanning when the box stopped have lost their pages. */
+static int recover(struct sending *s, struct error *e)
+{
+	struct job_filter f = { .kind = JOB_SEND, .state = JOB_SCANNING };
+	struct job **jobs = NULL;
+	size_t n = 0;
+	int r;
+
+	r = store_job_list(s->box->store, &f, &jobs, &n);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = scanning_recover(s->box->scanning, jobs[i]);
+	job_list_free(jobs, n);
+	return r < 0 ? error_set(e, r, "cannot take over what was being scanned: %s", strerror(-r)) : 0;
+}
+
+int sending_new(struct sending **ret, struct box *box, struct error *e)
+{
+	struct sending *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return error_set(e, -ENOMEM, "out of memory");
+	s->box = box;
+	r = recover(s, e);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void sending_free(struct sending *s)
+{
+	free(s);
+}

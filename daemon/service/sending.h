@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Sending: from "put the original in and press start" to a document that is
+ * durably queued. The job exists from the request on; its document, a whole
+ * message, is attached when the last page is scanned.
+ */
+#ifndef IFAX_SERVICE_SENDING_H
+#define IFAX_SERVICE_SENDING_H
+
+#include "service/box.h"
+
+struct sending;
+
+/* Borrowed for the call. */
+struct send_request {
+	const char *user;		/* code */
+	char **to;			/* NULL-terminated */
+	const char *subject;		/* NULL: the configured words */
+	const char *resolution;		/* NULL, "standard", "fine" or "superfine" */
+	const char *board;		/* serial, NULL: any that has a scanner */
+};
+
+int sending_new(struct sending **ret, struct box *box, struct error *e);
+void sending_free(struct sending *s);
+int sending_request(struct sending *s, const struct send_request *r, uint64_t *id,
+		    struct error *e);
+/* Stops scanning for a job. -ENOENT: not scanning for it. */
+int sending_cancel(struct sending *s, uint64_t id);
+
+#endif

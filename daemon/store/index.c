@@ -1,0 +1,566 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The index in SQLite. WAL with synchronous=NORMAL: a power failure may take the
+ * last transactions, never the file's soundness; what is missing is replayed.
+ */
+#include "store/store_internal.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define VERSION	   1
+#define LIST_LIMIT 1000
+
+static const char schema[] =
+	"CREATE TABLE place(one INTEGER PRIMARY KEY, segment INT, offset INT, seq INT, nonce INT,"
+	" last_id INT);"
+	"CREATE TABLE jobs(id INTEGER PRIMARY KEY, kind INT, state INT, final INT, user TEXT,"
+	" next_try INT, message_id TEXT, digest TEXT,"
+	" oldest INT," /* the oldest segment that it needs */
+	" body_segment INT, body_offset INT, body_seq INT, body_skip INT, body_len INT,"
+	" record_len INT, record BLOB);"
+	"CREATE INDEX jobs_open ON jobs(next_try) WHERE final=0;"
+	"CREATE INDEX jobs_user ON jobs(user) WHERE user IS NOT NULL;"
+	"CREATE INDEX jobs_twin ON jobs(message_id) WHERE message_id IS NOT NULL AND kind=1;"
+	"CREATE INDEX jobs_oldest ON jobs(oldest);"
+	"CREATE INDEX jobs_live ON jobs(final, record_len, body_len);"
+	"CREATE TABLE sources(source TEXT PRIMARY KEY, segment INT) WITHOUT ROWID;"
+	"CREATE INDEX sources_segment ON sources(segment);"
+	"PRAGMA user_version=1;";
+
+enum statement {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_PLACE_PUT,
+	SQL_PLACE_GET,
+	SQL_JOB_PUT,
+	SQL_JOB_UPDATE,
+	SQL_JOB_GET,
+	SQL_JOB_REMOVE,
+	SQL_TWIN,
+	SQL_SOURCE_PUT,
+	SQL_SOURCE_HAS,
+	SQL_SOURCE_REMOVE,
+	SQL_SOURCE_EACH,
+	SQL_JOB_IN,
+	SQL_SOURCE_IN,
+	SQL_LIVE,
+	_STATEMENTS
+};
+
+static const char *const sql[_STATEMENTS] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_PLACE_PUT] = "INSERT OR REPLACE INTO place VALUES(1,?,?,?,?,?)",
+	[SQL_PLACE_GET] = "SELECT segment,offset,seq,nonce,last_id FROM place",
+	[SQL_JOB_PUT] = "INSERT OR REPLACE INTO jobs(record,record_len,kind,state,final,user,"
+			"next_try,message_id,digest,id,oldest,body_segment,body_offset,body_seq,"
+			"body_skip,body_len) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
+			"?14,?15,?16)",
+	[SQL_JOB_UPDATE] = "UPDATE jobs SET record=?1,record_len=?2,kind=?3,state=?4,final=?5,"
+			   "user=?6,next_try=?7,message_id=?8,digest=?9,"
+			   "oldest=iif(?5 OR NOT body_segment,?11,body_segment) WHERE id=?10",
+	[SQL_JOB_GET] = "SELECT record,body_segment,body_offset,body_seq,body_skip,body_len "
+			"FROM jobs WHERE id=?",
+	[SQL_JOB_REMOVE] = "DELETE FROM jobs WHERE id=?",
+	/* Those that printed or will: not failed, canceled or themselves duplicates. */
+	[SQL_TWIN] = "SELECT id FROM jobs WHERE kind=1 AND message_id=?1 AND digest=?2 AND id<>?3 "
+		     "AND (?3=0 OR id<?3) AND state NOT IN (?4,?5,?6) ORDER BY id LIMIT 1",
+	[SQL_SOURCE_PUT] = "INSERT OR REPLACE INTO sources VALUES(?,?)",
+	[SQL_SOURCE_HAS] = "SELECT 1 FROM sources WHERE source=?",
+	[SQL_SOURCE_REMOVE] = "DELETE FROM sources WHERE source=?",
+	[SQL_SOURCE_EACH] = "SELECT source FROM sources WHERE source>=? ORDER BY source",
+	[SQL_JOB_IN] = "SELECT id FROM jobs WHERE oldest<=? LIMIT 1",
+	[SQL_SOURCE_IN] = "SELECT source FROM sources WHERE segment<=? LIMIT 1",
+	[SQL_LIVE] = "SELECT coalesce(sum(record_len+iif(final,0,body_len)),0) FROM jobs",
+};
+
+struct index {
+	sqlite3 *db;
+	char *path;
+	bool open;		/* a transaction is */
+	sqlite3_stmt *st[_STATEMENTS];
+};
+
+const char *index_error(struct index *x)
+{
+	return x->db ? sqlite3_errmsg(x->db) : "not open";
+}
+
+static int result(int rc)
+{
+	switch (rc) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	default:
+		return -EIO;
+	}
+}
+
+static sqlite3_stmt *statement(struct index *x, enum statement which)
+{
+	sqlite3_stmt *st = x->st[which];
+
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return st;
+}
+
+/* Runs a statement that gives no rows. */
+static int run(sqlite3_stmt *st)
+{
+	int rc = sqlite3_step(st);
+
+	sqlite3_reset(st);
+	return result(rc);
+}
+
+static int begin(struct index *x)
+{
+	int r;
+
+	if (x->open)
+		return 0;
+	r = run(statement(x, SQL_BEGIN));
+	x->open = !r;
+	return r;
+}
+
+static void close_db(struct index *x)
+{
+	for (int i = 0; i < _STATEMENTS; i++) {
+		sqlite3_finalize(x->st[i]);
+		x->st[i] = NULL;
+	}
+	sqlite3_close(x->db);
+	x->db = NULL;
+	x->open = false;
+}
+
+static int user_version(sqlite3 *db)
+{
+	sqlite3_stmt *st;
+	int v = -1;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		v = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return v;
+}
+
+static bool sound(sqlite3 *db)
+{
+	sqlite3_stmt *st;
+	bool ok = false;
+
+	if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		ok = !strcmp((const char *)sqlite3_column_text(st, 0), "ok");
+	sqlite3_finalize(st);
+	return ok;
+}
+
+int private_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int open_db(struct index *x, bool fresh)
+{
+	int rc, r = private_file(x->path);
+
+	if (r < 0)
+		return r;
+	rc = sqlite3_open_v2(x->path, &x->db,
+				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+				 NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(x->db,
+				  "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+				  "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;"
+				  "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;",
+				  NULL, NULL, NULL);
+	if (rc == SQLITE_OK && fresh)
+		rc = sqlite3_exec(x->db, schema, NULL, NULL, NULL);
+	if (rc == SQLITE_OK && (user_version(x->db) != VERSION || (!fresh && !sound(x->db))))
+		rc = SQLITE_CORRUPT;
+	for (int i = 0; i < _STATEMENTS && rc == SQLITE_OK; i++)
+		rc = sqlite3_prepare_v3(x->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &x->st[i],
+					NULL);
+	return result(rc);
+}
+
+static void unlink_all(const char *path)
+{
+	static const char *const suffix[] = { "", "-wal", "-shm", "-journal" };
+	char name[4096];
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffix); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, suffix[i]);
+		unlink(name);
+	}
+}
+
+int index_reset(struct index *x, struct error *e)
+{
+	int r;
+
+	close_db(x);
+	unlink_all(x->path);
+	r = open_db(x, true);
+	if (r < 0)
+		return error_set(e, r, "The index %s cannot be made: %s.", x->path,
+				 x->db ? sqlite3_errmsg(x->db) : strerror(-r));
+	return 0;
+}
+
+int index_open(struct index **ret, const char *path, struct error *e)
+{
+	struct index *x = calloc(1, sizeof(*x));
+	int r;
+
+	if (!x)
+		return error_set(e, -ENOMEM, "Out of memory.");
+	x->path = strdup(path);
+	if (!x->path) {
+		free(x);
+		return error_set(e, -ENOMEM, "Out of memory.");
+	}
+	r = access(path, F_OK) < 0 ? -ENOENT : open_db(x, false);
+	if (r < 0)
+		r = index_reset(x, e);
+	if (r < 0) {
+		index_close(x);
+		return r;
+	}
+	*ret = x;
+	return 0;
+}
+
+/* What is not committed is dropped. */
+void index_close(struct index *x)
+{
+	if (!x)
+		return;
+	close_db(x);
+	free(x->path);
+	free(x);
+}
+
+int index_commit(struct index *x, const struct index_place *place, struct error *e)
+{
+	sqlite3_stmt *st;
+	int r;
+
+	if (!x->open)
+		return 0;
+	st = statement(x, SQL_PLACE_PUT);
+	sqlite3_bind_int64(st, 1, (int64_t)place->pos.segment);
+	sqlite3_bind_int64(st, 2, (int64_t)place->pos.offset);
+	sqlite3_bind_int64(st, 3, (int64_t)place->pos.seq);
+	sqlite3_bind_int64(st, 4, (int64_t)place->nonce);
+	sqlite3_bind_int64(st, 5, (int64_t)place->last_id);
+	r = run(st);
+	if (!r)
+		r = run(statement(x, SQL_COMMIT));
+	if (r < 0)
+		return error_set(e, r, "The index cannot be written: %s.", index_error(x));
+	x->open = false;
+	return 0;
+}
+
+int index_place(struct index *x, struct index_place *ret)
+{
+	sqlite3_stmt *st = statement(x, SQL_PLACE_GET);
+	int rc = sqlite3_step(st);
+
+	*ret = (struct index_place){ 0 };
+	if (rc == SQLITE_ROW) {
+		ret->pos.segment = (uint64_t)sqlite3_column_int64(st, 0);
+		ret->pos.offset = (uint64_t)sqlite3_column_int64(st, 1);
+		ret->pos.seq = (uint64_t)sqlite3_column_int64(st, 2);
+		ret->nonce = (uint64_t)sqlite3_column_int64(st, 3);
+		ret->last_id = (uint64_t)sqlite3_column_int64(st, 4);
+	}
+	sqlite3_reset(st);
+	return result(rc);
+}
+
+static void bind_text(sqlite3_stmt *st, int at, const char *s)
+{
+	if (s)
+		sqlite3_bind_text(st, at, s, -1, SQLITE_STATIC);
+}
+
+static void bind_body(sqlite3_stmt *st, const struct index_body *body)
+{
+	sqlite3_bind_int64(st, 12, (int64_t)body->pos.segment);
+	sqlite3_bind_int64(st, 13, (int64_t)body->pos.offset);
+	sqlite3_bind_int64(st, 14, (int64_t)body->pos.seq);
+	sqlite3_bind_int64(st, 15, body->skip);
+	sqlite3_bind_int64(st, 16, (int64_t)body->len);
+}
+
+int index_put_job(struct index *x, const struct job *j, const void *state, size_t len,
+		  uint64_t segment, const struct index_body *body)
+{
+	sqlite3_stmt *st;
+	int r = begin(x);
+
+	if (r < 0)
+		return r;
+	st = statement(x, body ? SQL_JOB_PUT : SQL_JOB_UPDATE);
+	sqlite3_bind_blob64(st, 1, state, len, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, (int64_t)len);
+	sqlite3_bind_int(st, 3, (int)j->kind);
+	sqlite3_bind_int(st, 4, (int)j->state);
+	sqlite3_bind_int(st, 5, job_state_final(j->state));
+	bind_text(st, 6, j->user);
+	sqlite3_bind_int64(st, 7, (int64_t)j->next_try);
+	bind_text(st, 8, j->message_id);
+	bind_text(st, 9, j->digest);
+	sqlite3_bind_int64(st, 10, (int64_t)j->id);
+	sqlite3_bind_int64(st, 11, (int64_t)segment);
+	if (body)
+		bind_body(st, body);
+	r = run(st);
+	if (r < 0 || body)
+		return r;
+	return sqlite3_changes(x->db) ? 0 : -ENOENT;
+}
+
+static int row_job(sqlite3_stmt *st, struct job **ret)
+{
+	int r = job_decode(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), ret);
+
+	if (!r)
+		(*ret)->body_len = (uint64_t)sqlite3_column_int64(st, 5);
+	return r;
+}
+
+int index_get_job(struct index *x, uint64_t id, struct job **ret, struct index_body *body)
+{
+	sqlite3_stmt *st = statement(x, SQL_JOB_GET);
+	int rc, r = 0;
+
+	sqlite3_bind_int64(st, 1, (int64_t)id);
+	rc = sqlite3_step(st);
+	if (rc != SQLITE_ROW) {
+		sqlite3_reset(st);
+		return rc == SQLITE_DONE ? -ENOENT : result(rc);
+	}
+	if (body) {
+		body->pos.segment = (uint64_t)sqlite3_column_int64(st, 1);
+		body->pos.offset = (uint64_t)sqlite3_column_int64(st, 2);
+		body->pos.seq = (uint64_t)sqlite3_column_int64(st, 3);
+		body->skip = (uint32_t)sqlite3_column_int64(st, 4);
+		body->len = (uint64_t)sqlite3_column_int64(st, 5);
+	}
+	if (ret)
+		r = row_job(st, ret);
+	sqlite3_reset(st);
+	return r;
+}
+
+int index_remove_job(struct index *x, uint64_t id)
+{
+	sqlite3_stmt *st;
+	int r = begin(x);
+
+	if (r < 0)
+		return r;
+	st = statement(x, SQL_JOB_REMOVE);
+	sqlite3_bind_int64(st, 1, (int64_t)id);
+	return run(st);
+}
+
+static int list_statement(struct index *x, const struct job_filter *f, sqlite3_stmt **ret)
+{
+	_buffer_ struct buffer q = { 0 };
+	int r;
+
+	r = buffer_printf(&q,
+			  "SELECT record,body_segment,body_offset,body_seq,body_skip,body_len "
+			  "FROM jobs WHERE 1%s%s%s%s%s ORDER BY %s LIMIT ?5",
+			  f->kind >= 0 ? " AND kind=?1" : "", f->state >= 0 ? " AND state=?2" : "",
+			  f->unfinished || f->due_before ? " AND final=0" : "",
+			  f->user ? " AND user=?3" : "", f->due_before ? " AND next_try<=?4" : "",
+			  f->due_before ? "next_try,id" : f->newest_first ? "id DESC" : "id");
+	if (r < 0)
+		return r;
+	return result(sqlite3_prepare_v2(x->db, q.data, (int)q.len, ret, NULL));
+}
+
+int index_list(struct index *x, const struct job_filter *f, struct job ***ret, size_t *n)
+{
+	uint32_t limit = f->limit ? f->limit : LIST_LIMIT;
+	struct job **list = NULL;
+	sqlite3_stmt *st = NULL;
+	size_t count = 0, cap = 0;
+	int r, rc = SQLITE_DONE;
+
+	r = list_statement(x, f, &st);
+	if (r < 0)
+		return r;
+	if (f->kind >= 0)
+		sqlite3_bind_int(st, 1, f->kind);
+	if (f->state >= 0)
+		sqlite3_bind_int(st, 2, f->state);
+	if (f->user)
+		bind_text(st, 3, f->user);
+	if (f->due_before)
+		sqlite3_bind_int64(st, 4, (int64_t)f->due_before);
+	sqlite3_bind_int64(st, 5, limit);
+	while (!r && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		if (count == cap) {
+			void *p = reallocarray(list, cap = cap ? 2 * cap : 16, sizeof(*list));
+
+			if (!p) {
+				r = -ENOMEM;
+				break;
+			}
+			list = p;
+		}
+		r = row_job(st, &list[count]);
+		count += !r;
+	}
+	sqlite3_finalize(st);
+	if (!r)
+		r = result(rc);
+	if (r < 0) {
+		job_list_free(list, count);
+		return r;
+	}
+	*ret = list;
+	*n = count;
+	return 0;
+}
+
+int index_twin(struct index *x, const struct job *j, uint64_t *ret)
+{
+	sqlite3_stmt *st = statement(x, SQL_TWIN);
+	int rc;
+
+	*ret = 0;
+	if (!j->message_id || !j->digest)
+		return 0;
+	bind_text(st, 1, j->message_id);
+	bind_text(st, 2, j->digest);
+	sqlite3_bind_int64(st, 3, (int64_t)j->id);
+	sqlite3_bind_int(st, 4, JOB_FAILED);
+	sqlite3_bind_int(st, 5, JOB_CANCELED);
+	sqlite3_bind_int(st, 6, JOB_DUPLICATE);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return result(rc);
+}
+
+int index_put_source(struct index *x, const char *source, uint64_t segment)
+{
+	sqlite3_stmt *st;
+	int r = begin(x);
+
+	if (r < 0)
+		return r;
+	st = statement(x, SQL_SOURCE_PUT);
+	bind_text(st, 1, source);
+	sqlite3_bind_int64(st, 2, (int64_t)segment);
+	return run(st);
+}
+
+int index_has_source(struct index *x, const char *source)
+{
+	sqlite3_stmt *st = statement(x, SQL_SOURCE_HAS);
+	int rc;
+
+	bind_text(st, 1, source);
+	rc = sqlite3_step(st);
+	sqlite3_reset(st);
+	return rc == SQLITE_ROW ? 1 : result(rc);
+}
+
+int index_remove_source(struct index *x, const char *source)
+{
+	sqlite3_stmt *st;
+	int r = begin(x);
+
+	if (r < 0)
+		return r;
+	st = statement(x, SQL_SOURCE_REMOVE);
+	bind_text(st, 1, source);
+	return run(st);
+}
+
+/* @fn may not change the index. */
+int index_each_source(struct index *x, const char *prefix, index_source_fn fn, void *userdata)
+{
+	sqlite3_stmt *st = statement(x, SQL_SOURCE_EACH);
+	size_t len = strlen(prefix);
+	int rc, r = 0;
+
+	bind_text(st, 1, prefix);
+	while (!r && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		const char *source = (const char *)sqlite3_column_text(st, 0);
+
+		if (!source || strncmp(source, prefix, len))
+			break;
+		r = fn(userdata, source);
+	}
+	sqlite3_reset(st);
+	return r ? r : result(rc);
+}
+
+int index_job_in(struct index *x, uint64_t segment, uint64_t *id)
+{
+	sqlite3_stmt *st = statement(x, SQL_JOB_IN);
+	int rc;
+
+	sqlite3_bind_int64(st, 1, (int64_t)segment);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*id = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE ? -ENOENT : result(rc);
+}
+
+int index_source_in(struct index *x, uint64_t segment, char **ret)
+{
+	sqlite3_stmt *st = statement(x, SQL_SOURCE_IN);
+	int rc, r;
+
+	sqlite3_bind_int64(st, 1, (int64_t)segment);
+	rc = sqlite3_step(st);
+	r = rc == SQLITE_DONE ? -ENOENT : result(rc);
+	if (rc == SQLITE_ROW) {
+		*ret = strdup((const char *)sqlite3_column_text(st, 0));
+		r = *ret ? 0 : -ENOMEM;
+	}
+	sqlite3_reset(st);
+	return r;
+}
+
+int index_live_bytes(struct index *x, uint64_t *ret)
+{
+	sqlite3_stmt *st = statement(x, SQL_LIVE);
+	int rc = sqlite3_step(st);
+
+	if (rc == SQLITE_ROW)
+		*ret = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return result(rc);
+}

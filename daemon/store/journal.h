@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The append journal below the store: records in numbered segments of one
+ * folder, made durable in groups.
+ *
+ * A segment's blocks are allocated and written with zeros before it is used, so
+ * that a record only overwrites initialised blocks: fdatasync() then carries
+ * data alone, no file-system metadata. Every commit starts on a block of its
+ * own; a write that is torn cannot touch what was durable before it. Records
+ * carry the segment's random number, so that nothing inside a document can pose
+ * as a record.
+ *
+ * The caller's thread appends; one thread of the journal's own makes durable and
+ * prepares the next segment. Lifetime: journal_close() ends both.
+ */
+#ifndef IFAX_STORE_JOURNAL_H
+#define IFAX_STORE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/error.h"
+
+#define JOURNAL_SEGMENT_MIN (256u * 1024)
+#define JOURNAL_PAYLOAD_MAX (1u << 30)
+
+struct journal;
+
+/* Where a record stands. */
+struct journal_pos {
+	uint64_t segment;
+	uint64_t offset;	/* of its header */
+	uint64_t seq;		/* ascending over all segments, from 1 */
+};
+
+struct journal_record {
+	struct journal_pos pos;
+	uint16_t type;
+	uint32_t len;
+	uint64_t payload_at;	/* offset of the payload in the segment */
+	const uint8_t *payload;
+};
+
+/* What journal_replay() met. */
+struct journal_report {
+	uint64_t records;	/* handed to the function */
+	uint64_t torn;		/* incomplete at the very end, as a power failure leaves them */
+	uint64_t lost;		/* unreadable with readable ones behind them: damage */
+	uint64_t lost_durable;	/* of those, known to have been durable once */
+	uint64_t bad_segments;	/* whole segments missing or without a readable head */
+};
+
+/* -EBUSY: another process has the folder. */
+int journal_open(struct journal **ret, const char *dir, uint64_t segment_bytes, struct error *e);
+/* Waits for what was appended, then closes. */
+void journal_close(struct journal *j);
+
+/* Is there a sound record at @pos? And is @pos the oldest there is or behind it? 1, 0, -errno. */
+int journal_has(struct journal *j, const struct journal_pos *pos, uint64_t nonce);
+
+typedef int (*journal_record_fn)(void *userdata, const struct journal_record *rec);
+/*
+ * Hands over every sound record behind @after (NULL: all), in order. Must be
+ * called once, before journal_start(); finds the end to append at. A non-zero
+ * return of @fn ends it and is returned.
+ */
+int journal_replay(struct journal *j, const struct journal_pos *after, journal_record_fn fn,
+		   void *userdata, struct journal_report *report, struct error *e);
+int journal_start(struct journal *j, struct error *e);
+
+/*
+ * Appends a record; it is durable when journal_durable() has reached its seq.
+ * @bulk records leave a reserve in the last segment to those that are not, so
+ * that states can still be written when no segment can be added.
+ * -ENOSPC, -EDQUOT, -EFBIG: no segment could be added, nothing changed. Other
+ * errors: the journal takes no more, see journal_failed().
+ */
+int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, int n_iov, bool bulk,
+		   struct journal_pos *pos, struct error *e);
+/* Becomes readable whenever journal_durable() or journal_failed() changed. */
+int journal_fd(const struct journal *j);
+void journal_acknowledge(struct journal *j);	/* empties journal_fd() */
+uint64_t journal_durable(struct journal *j);
+int journal_failed(struct journal *j, struct error *e);	/* 0 or -errno */
+/* The last record appended or found; zeros where there is none yet. */
+void journal_last_pos(const struct journal *j, struct journal_pos *ret);
+/* Waits until all that was appended is durable. */
+int journal_sync(struct journal *j, struct error *e);
+
+/*
+ * Copies a sound record's payload from @skip on to @out (@len bytes); the whole
+ * payload is checked. -EBADMSG: damaged.
+ */
+int journal_read(struct journal *j, const struct journal_pos *pos, uint32_t skip, int out_fd,
+		 uint64_t len, struct error *e);
+
+/* For reclaiming: whole segments go, oldest first. */
+uint64_t journal_first(const struct journal *j);	/* number of the oldest segment */
+uint64_t journal_last(const struct journal *j);		/* of the one appended to */
+uint64_t journal_bytes(const struct journal *j);	/* of all but the last */
+uint64_t journal_nonce(const struct journal *j, uint64_t segment);
+/* The caller's number kept in the head of the next segments and the largest found. */
+void journal_set_mark(struct journal *j, uint64_t mark);
+uint64_t journal_mark(const struct journal *j);
+int journal_remove_first(struct journal *j, struct error *e);
+
+#endif

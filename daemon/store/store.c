@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Jobs: every change is a journal record first and an index entry second, in
+ * one go on the event loop. Reads come from the index and so see each change at
+ * once; the promise is given later, when the journal says durable.
+ */
+#include "store/store_internal.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include <string.h>
+
+#define SEGMENT_DEFAULT	 (64ull << 20)
+#define MIN_FREE_DEFAULT (32ull << 20)
+
+static uint64_t now_usec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* The journal holds what the index does not: the next start replays it. */
+static void index_broke(struct store *s, int r)
+{
+	if (s->broken)
+		return;
+	s->broken = r;
+	snprintf(s->notice, sizeof(s->notice),
+		 "The index cannot be written (%s); nothing more is accepted. Check the disk, then "
+		 "restart ifaxd.", index_error(s->index));
+}
+
+static int usable(struct store *s, struct error *e)
+{
+	if (s->closing)
+		return error_set(e, -ESHUTDOWN, "The spool is being closed.");
+	return s->broken ? error_set(e, s->broken, "%s", s->notice) : journal_failed(s->journal, e);
+}
+
+static void queue_pending(struct store *s, uint64_t seq, uint64_t id, store_done_fn done,
+			  void *userdata, struct pending *p)
+{
+	*p = (struct pending){ .seq = seq, .id = id, .done = done, .userdata = userdata };
+	*s->pending_end = p;
+	s->pending_end = &p->next;
+}
+
+int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n, bool bulk,
+		 struct journal_pos *pos, struct error *e)
+{
+	int r = usable(s, e);
+
+	if (r < 0)
+		return r;
+	return journal_append(s->journal, type, iov, n, bulk, pos, e);
+}
+
+static void commit_index(struct store *s)
+{
+	struct index_place place = { .last_id = s->last_id };
+	struct error e;
+	int r;
+
+	if (s->broken)
+		return;
+	journal_last_pos(s->journal, &place.pos);
+	place.nonce = journal_nonce(s->journal, place.pos.segment);
+	r = index_commit(s->index, &place, &e);
+	if (r < 0)
+		index_broke(s, r);
+}
+
+/* The pending entry is out of the list before anything is called: that may add more. */
+static void finish_one(struct store *s, int r)
+{
+	struct pending *p = s->pending;
+	struct job *j;
+
+	s->pending = p->next;
+	if (!s->pending)
+		s->pending_end = &s->pending;
+	if (p->done)
+		p->done(p->userdata, r);
+	if (!r && p->id && s->watch && !index_get_job(s->index, p->id, &j, NULL)) {
+		s->watch(s->watch_data, j);
+		job_free(j);
+	}
+	free(p);
+}
+
+/*
+ * What the commit thread reported. Before: the index's transaction holds changes
+ * of which the journal says whether they are durable. After: it is committed, to
+ * the page cache only. Should the disk keep the index but not the journal's last
+ * records, the place in the index names a record that does not exist and the
+ * next start builds the index anew; the other way round it replays.
+ */
+static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct store *s = userdata;
+	uint64_t durable;
+	struct error e;
+	int failed;
+
+	journal_acknowledge(s->journal);
+	durable = journal_durable(s->journal);
+	failed = journal_failed(s->journal, &e);
+	if (!failed)
+		commit_index(s);
+	else if (!s->notice[0])
+		snprintf(s->notice, sizeof(s->notice), "%s", error_text(&e));
+	while (s->pending && (failed || s->pending->seq <= durable))
+		finish_one(s, s->pending->seq <= durable ? 0 : failed);
+	if (!failed && !s->broken)
+		reclaim_step(s);
+	return 0;
+}
+
+static int job_state_put(struct store *s, const struct job *j, const struct buffer *state,
+			 const struct journal_pos *pos, const struct index_body *body)
+{
+	int r = index_put_job(s->index, j, state->data, state->len, pos->segment, body);
+
+	if (!r && body && j->source)
+		r = index_put_source(s->index, j->source, pos->segment);
+	return r;
+}
+
+/* State and document in one record. The record counts even where the index fails. */
+int store_put_job(struct store *s, const struct job *j, const void *body, size_t len,
+		  struct journal_pos *pos, struct error *e)
+{
+	_buffer_ struct buffer state = { 0 };
+	struct index_body b = { .len = len };
+	struct iovec iov[3];
+	uint32_t state_len;
+	int r = job_encode(j, &state);
+
+	if (r < 0)
+		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
+	state_len = htole32((uint32_t)state.len);
+	iov[0] = (struct iovec){ &state_len, sizeof(state_len) };
+	iov[1] = (struct iovec){ state.data, state.len };
+	iov[2] = (struct iovec){ (void *)(uintptr_t)body, len };
+	r = store_append(s, RECORD_JOB, iov, len ? 3 : 2, len != 0, pos, e);
+	if (r < 0)
+		return r;
+	if (len) {
+		b.pos = *pos;
+		b.skip = (uint32_t)(sizeof(state_len) + state.len);
+	}
+	r = job_state_put(s, j, &state, pos, &b);
+	if (r < 0)
+		index_broke(s, r);
+	return 0;
+}
+
+static int check_space(struct store *s, struct error *e)
+{
+	struct statvfs v;
+
+	if (statvfs(s->spool, &v) < 0)
+		return error_set(e, -errno, "The spool's free space is unknown: %s.",
+				 strerror(errno));
+	if ((uint64_t)v.f_bavail * v.f_frsize < s->min_free_bytes)
+		return error_set(e, -ENOSPC, "The spool is full. Free some space in %s.", s->spool);
+	return 0;
+}
+
+/* Both ways of giving a job its document end here. */
+static int put_new(struct store *s, struct job *j, const void *body, size_t len, store_done_fn done,
+		   void *userdata, struct error *e)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+	struct journal_pos pos;
+	int r;
+
+	if (!p)
+		return error_set(e, -ENOMEM, "Out of memory.");
+	j->body_len = len;
+	j->changed = now_usec();
+	r = store_put_job(s, j, body, len, &pos, e);
+	if (r < 0) {
+		j->body_len = 0;
+		free(p);
+		return r;
+	}
+	queue_pending(s, pos.seq, j->id, done, userdata, p);
+	return 0;
+}
+
+int store_job_create(struct store *s, struct job *j, const void *body, size_t len,
+		     store_done_fn done, void *userdata, struct error *e)
+{
+	uint64_t created = j->created;
+	int r = usable(s, e);
+
+	if (r < 0)
+		return r;
+	if (j->source) {
+		r = index_has_source(s->index, j->source);
+		if (r > 0)
+			return error_set(e, -EEXIST, "The mail %s was received already.",
+					 j->source);
+		if (r < 0)
+			return error_set(e, r, "The index cannot be read.");
+	}
+	r = len ? check_space(s, e) : 0;
+	if (r < 0)
+		return r;
+	j->id = s->last_id + 1;
+	if (!j->created)
+		j->created = now_usec();
+	/* Before the record, for it may begin a segment: its head names the last id given. */
+	journal_set_mark(s->journal, j->id);
+	r = put_new(s, j, body, len, done, userdata, e);
+	if (r < 0) {
+		j->id = 0;
+		j->created = created;
+		return r;
+	}
+	s->last_id = j->id;
+	return 0;
+}
+
+static int unknown_job(int r, uint64_t id, struct error *e)
+{
+	if (r == -ENOENT)
+		return error_set(e, r, "There is no job %llu.", (unsigned long long)id);
+	return error_set(e, r, "Job %llu cannot be read: %s.", (unsigned long long)id,
+			 strerror(-r));
+}
+
+/* Takes what may not change from the stored job: the caller's copy may differ there. */
+static int keep_fixed(struct store *s, struct job *j, struct error *e)
+{
+	struct job *old;
+	int r = index_get_job(s->index, j->id, &old, NULL);
+
+	if (r < 0)
+		return unknown_job(r, j->id, e);
+	j->created = old->created;
+	j->body_len = old->body_len;
+	free(j->source);
+	j->source = take_ptr(old->source);
+	job_free(old);
+	return 0;
+}
+
+int store_job_attach(struct store *s, struct job *j, const void *body, size_t len,
+		     store_done_fn done, void *userdata, struct error *e)
+{
+	int r = usable(s, e);
+
+	if (!r)
+		r = keep_fixed(s, j, e);
+	if (r < 0)
+		return r;
+	if (j->body_len)
+		return error_set(e, -EEXIST, "Job %llu has its document.",
+				 (unsigned long long)j->id);
+	if (!len)
+		return error_set(e, -EINVAL, "An empty document.");
+	r = check_space(s, e);
+	return r < 0 ? r : put_new(s, j, body, len, done, userdata, e);
+}
+
+int store_job_update(struct store *s, struct job *j, store_done_fn done, void *userdata,
+		     struct error *e)
+{
+	_buffer_ struct buffer state = { 0 };
+	_free_ struct pending *p = NULL;
+	struct journal_pos pos;
+	struct iovec iov;
+	int r = usable(s, e);
+
+	if (!r)
+		r = keep_fixed(s, j, e);
+	if (r < 0)
+		return r;
+	j->changed = now_usec();
+	p = calloc(1, sizeof(*p));
+	r = p ? job_encode(j, &state) : -ENOMEM;
+	if (r < 0)
+		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
+	iov = (struct iovec){ state.data, state.len };
+	r = store_append(s, RECORD_STATE, &iov, 1, false, &pos, e);
+	if (r < 0)
+		return r;
+	r = job_state_put(s, j, &state, &pos, NULL);
+	if (r < 0)
+		index_broke(s, r);
+	queue_pending(s, pos.seq, j->id, done, userdata, take_ptr(p));
+	return 0;
+}
+
+int store_job_remove(struct store *s, uint64_t id, struct error *e)
+{
+	uint64_t le = htole64(id);
+	struct iovec iov = { &le, sizeof(le) };
+	struct journal_pos pos;
+	struct job *j;
+	bool final;
+	int r = index_get_job(s->index, id, &j, NULL);
+
+	if (r < 0)
+		return unknown_job(r, id, e);
+	final = job_state_final(j->state);
+	job_free(j);
+	if (!final)
+		return error_set(e, -EBUSY, "Job %llu is not finished; cancel it first.",
+				 (unsigned long long)id);
+	r = store_append(s, RECORD_REMOVE, &iov, 1, false, &pos, e);
+	if (r < 0)
+		return r;
+	r = index_remove_job(s->index, id);
+	if (r < 0)
+		index_broke(s, r);
+	return 0;
+}
+
+int store_sync(struct store *s, struct error *e)
+{
+	return journal_sync(s->journal, e);
+}
+
+int store_job_get(struct store *s, uint64_t id, struct job **ret)
+{
+	return index_get_job(s->index, id, ret, NULL);
+}
+
+int store_job_body(struct store *s, uint64_t id, int *ret_fd, struct error *e)
+{
+	struct index_body b;
+	_close_ int fd = -1;
+	int r = index_get_job(s->index, id, NULL, &b);
+
+	if (r < 0)
+		return unknown_job(r, id, e);
+	if (!b.pos.segment)
+		return error_set(e, -ENOENT, "Job %llu has no document.", (unsigned long long)id);
+	fd = memfd_create("ifax-document", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return error_set(e, -errno, "No memory file for the document: %s.",
+				 strerror(errno));
+	r = journal_read(s->journal, &b.pos, b.skip, fd, b.len, e);
+	if (r < 0)
+		return r;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0 ||
+	    lseek(fd, 0, SEEK_SET) < 0)
+		return error_set(e, -errno, "The document cannot be sealed: %s.", strerror(errno));
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+int store_job_list(struct store *s, const struct job_filter *f, struct job ***ret, size_t *n)
+{
+	return index_list(s->index, f, ret, n);
+}
+
+int store_source_known(struct store *s, const char *source)
+{
+	return index_has_source(s->index, source);
+}
+
+struct forget {
+	const char *const *keep;
+	size_t n_keep;
+	char **gone;
+	size_t n;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int collect_forgotten(void *userdata, const char *source)
+{
+	struct forget *f = userdata;
+	void *p;
+
+	if (f->n_keep &&
+	    bsearch(&source, f->keep, f->n_keep, sizeof(*f->keep), compare_names))
+		return 0;
+	p = reallocarray(f->gone, f->n + 1, sizeof(*f->gone));
+	if (!p)
+		return -ENOMEM;
+	f->gone = p;
+	f->gone[f->n] = strdup(source);
+	return f->gone[f->n] ? (f->n++, 0) : -ENOMEM;
+}
+
+static int forget_one(struct store *s, char *source)
+{
+	struct iovec iov = { source, strlen(source) };
+	struct journal_pos pos;
+	int r = store_append(s, RECORD_FORGET, &iov, 1, false, &pos, NULL);
+
+	if (r < 0)
+		return r;
+	r = index_remove_source(s->index, source);
+	if (r < 0)
+		index_broke(s, r);
+	return 0;
+}
+
+int store_source_forget(struct store *s, const char *prefix, const char *const *keep, size_t n)
+{
+	_free_ const char **sorted = calloc(n + 1, sizeof(*sorted));
+	struct forget f = { .keep = sorted, .n_keep = n };
+	int r;
+
+	if (!sorted)
+		return -ENOMEM;
+	if (n) {
+		memcpy(sorted, keep, n * sizeof(*sorted));
+		qsort(sorted, n, sizeof(*sorted), compare_names);
+	}
+	r = index_each_source(s->index, prefix, collect_forgotten, &f);
+	for (size_t i = 0; i < f.n; i++) {
+		if (!r)
+			r = forget_one(s, f.gone[i]);
+		free(f.gone[i]);
+	}
+	free(f.gone);
+	return r;
+}
+
+int store_find_twin(struct store *s, const struct job *j, uint64_t *ret)
+{
+	return index_twin(s->index, j, ret);
+}
+
+void store_watch(struct store *s, store_watch_fn fn, void *userdata)
+{
+	s->watch = fn;
+	s->watch_data = userdata;
+}
+
+const char *store_notice(struct store *s)
+{
+	return s->notice[0] ? s->notice : NULL;
+}
+
+/* A document that stood in a part of the journal that is damaged: the job says so. */
+static int replay_orphan(struct store *s, struct job *j, uint64_t segment)
+{
+	static const struct index_body none;
+	_buffer_ struct buffer state = { 0 };
+	int r = 0;
+
+	if (j->body_len && !job_state_final(j->state)) {
+		j->state = JOB_FAILED;
+		r = job_set(&j->detail, "The document was lost to damage on the spool's disk; send "
+					"it again.");
+	}
+	j->body_len = 0;
+	if (!r)
+		r = job_encode(j, &state);
+	return r < 0 ? r : index_put_job(s->index, j, state.data, state.len, segment, &none);
+}
+
+static int replay_state(struct store *s, const struct journal_record *rec, const uint8_t *state,
+			size_t len, const struct index_body *body)
+{
+	struct job *j;
+	int r = job_decode(state, len, &j);
+
+	if (r < 0)
+		return r;
+	if (j->id > s->last_id)
+		s->last_id = j->id;
+	r = index_put_job(s->index, j, state, len, rec->pos.segment, body);
+	if (r == -ENOENT && !body)
+		r = replay_orphan(s, j, rec->pos.segment);
+	if (!r && body && j->source)
+		r = index_put_source(s->index, j->source, rec->pos.segment);
+	job_free(j);
+	return r;
+}
+
+static int replay_job(struct store *s, const struct journal_record *rec)
+{
+	struct index_body body = { 0 };
+	uint32_t len;
+
+	if (rec->len < sizeof(len))
+		return -EBADMSG;
+	memcpy(&len, rec->payload, sizeof(len));
+	len = le32toh(len);
+	if (len > rec->len - sizeof(len))
+		return -EBADMSG;
+	body.len = rec->len - sizeof(len) - len;
+	if (body.len) {
+		body.pos = rec->pos;
+		body.skip = (uint32_t)sizeof(len) + len;
+	}
+	return replay_state(s, rec, rec->payload + sizeof(len), len, &body);
+}
+
+static int replay_remove(struct store *s, const struct journal_record *rec)
+{
+	uint64_t id;
+
+	if (rec->len != sizeof(id))
+		return -EBADMSG;
+	memcpy(&id, rec->payload, sizeof(id));
+	return index_remove_job(s->index, le64toh(id));
+}
+
+static int replay_source(struct store *s, const struct journal_record *rec, bool known)
+{
+	_free_ char *source = strndup((const char *)rec->payload, rec->len);
+
+	if (!source)
+		return -ENOMEM;
+	return known ? index_put_source(s->index, source, rec->pos.segment)
+		     : index_remove_source(s->index, source);
+}
+
+static int replay_record(void *userdata, const struct journal_record *rec)
+{
+	struct store *s = userdata;
+
+	switch (rec->type) {
+	case RECORD_JOB:
+		return replay_job(s, rec);
+	case RECORD_STATE:
+		return replay_state(s, rec, rec->payload, rec->len, NULL);
+	case RECORD_REMOVE:
+		return replay_remove(s, rec);
+	case RECORD_SOURCE:
+		return replay_source(s, rec, true);
+	case RECORD_FORGET:
+		return replay_source(s, rec, false);
+	default:
+		return -EPROTO;	/* of a later version: better to stop than to lose it */
+	}
+}
+
+static void note_report(struct store *s, const struct journal_report *rp)
+{
+	if (rp->lost || rp->bad_segments)
+		snprintf(s->notice, sizeof(s->notice),
+			 "The spool is damaged: %llu records (%llu of them once durable) and %llu "
+			 "segments cannot be read; everything else was kept. Check the disk.",
+			 (unsigned long long)rp->lost, (unsigned long long)rp->lost_durable,
+			 (unsigned long long)rp->bad_segments);
+	else if (rp->torn)
+		snprintf(s->notice, sizeof(s->notice),
+			 "The end of the spool was incomplete, as after a power failure; %llu "
+			 "unfinished records were dropped.", (unsigned long long)rp->torn);
+}
+
+/* Brings the index up to the journal's end, from its place or from nothing. */
+static int recover(struct store *s, struct error *e)
+{
+	struct journal_report report;
+	struct index_place place;
+	bool follow;
+	int r = index_place(s->index, &place);
+
+	if (r < 0)
+		return error_set(e, r, "The index cannot be read.");
+	follow = place.pos.segment &&
+		 journal_has(s->journal, &place.pos, place.nonce) > 0;
+	if (!follow) {
+		place = (struct index_place){ 0 };
+		r = index_reset(s->index, e);
+		if (r < 0)
+			return r;
+	}
+	s->last_id = journal_mark(s->journal);
+	if (place.last_id > s->last_id)
+		s->last_id = place.last_id;
+	r = journal_replay(s->journal, follow ? &place.pos : NULL, replay_record, s, &report, e);
+	if (r < 0)
+		return r;
+	note_report(s, &report);
+	/* Ids of a replayed tail stand in no segment's head yet. */
+	journal_set_mark(s->journal, s->last_id);
+	r = journal_start(s->journal, e);
+	if (!r && report.records)
+		commit_index(s);
+	if (s->broken)
+		return error_set(e, s->broken, "%s", s->notice);
+	return r;
+}
+
+static int make_folder(const char *path, struct error *e)
+{
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return error_set(e, -errno, "%s cannot be created: %s.", path, strerror(errno));
+	return 0;
+}
+
+static int open_files(struct store *s, const struct store_options *o, struct error *e)
+{
+	_buffer_ struct buffer path = { 0 };
+	int r = make_folder(o->spool, e);
+
+	if (!r)
+		r = make_folder(o->state, e);
+	if (!r && buffer_printf(&path, "%s/journal", o->spool) < 0)
+		r = error_set(e, -ENOMEM, "Out of memory.");
+	if (!r)
+		r = journal_open(&s->journal, path.data,
+				 o->segment_bytes ? o->segment_bytes : SEGMENT_DEFAULT, e);
+	buffer_clear(&path);
+	if (!r && buffer_printf(&path, "%s/index.db", o->state) < 0)
+		r = error_set(e, -ENOMEM, "Out of memory.");
+	if (!r)
+		r = index_open(&s->index, path.data, e);
+	return r ? r : users_open(s, o->state, e);
+}
+
+int store_open(struct store **ret, sd_event *event, const struct store_options *o,
+	       struct error *e)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return error_set(e, -ENOMEM, "Out of memory.");
+	s->pending_end = &s->pending;
+	s->min_free_bytes = o->min_free_bytes ? o->min_free_bytes : MIN_FREE_DEFAULT;
+	s->event = sd_event_ref(event);
+	s->spool = strdup(o->spool);
+	if (o->key) {
+		memcpy(s->key, o->key, sizeof(s->key));
+		s->has_key = true;
+	}
+	r = s->spool ? open_files(s, o, e) : error_set(e, -ENOMEM, "Out of memory.");
+	if (!r)
+		r = recover(s, e);
+	if (!r) {
+		r = sd_event_add_io(event, &s->source, journal_fd(s->journal), EPOLLIN, on_journal,
+				    s);
+		if (r < 0)
+			error_set(e, r, "The event loop does not take the spool: %s.",
+				  strerror(-r));
+	}
+	if (r < 0) {
+		store_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	if (s->source) {
+		int r = journal_sync(s->journal, NULL);
+		uint64_t durable = journal_durable(s->journal);
+
+		/* What is called now can add nothing more, so that this ends. */
+		s->closing = true;
+		s->watch = NULL;
+		while (s->pending)
+			finish_one(s, s->pending->seq <= durable ? 0 : r);
+		if (!r)
+			commit_index(s);
+	}
+	sd_event_source_unref(s->source);
+	index_close(s->index);
+	journal_close(s->journal);
+	users_close(s);
+	explicit_bzero(s->key, sizeof(s->key));
+	free(s->spool);
+	sd_event_unref(s->event);
+	free(s);
+}

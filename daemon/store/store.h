@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the box keeps: jobs with their documents, users, recipients.
+ *
+ * Truth is the spool journal (append-only segments, group commit by
+ * fdatasync); SQLite is its index and is rebuilt from it where they differ.
+ * Users and recipients live in a SQLite file of their own, synchronous.
+ *
+ * Lifetime: what a function hands out is the caller's to free with the
+ * function named beside it. Everything runs on the event loop's thread; the
+ * journal's commit thread is hidden behind it. "Durable" means that fdatasync
+ * returned.
+ */
+#ifndef IFAX_STORE_STORE_H
+#define IFAX_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+
+struct store;
+
+/* @spool: folder of the journal; @state: folder of index.db and users.db; @key: 32 bytes or NULL */
+struct store_options {
+	const char *spool;
+	const char *state;
+	const uint8_t *key;		/* seals users' passwords; NULL: none can be stored */
+	uint64_t segment_bytes;		/* of a journal segment, 0 = 64 MiB */
+	uint64_t min_free_bytes;	/* refuse new documents below this, 0 = 32 MiB */
+};
+
+int store_open(struct store **ret, sd_event *event, const struct store_options *o,
+	       struct error *e);
+/* Commits what waits, calls what waits for it, then closes. */
+void store_close(struct store *s);
+/*
+ * What opening met that people should hear of, or why the store takes no more
+ * since: one sentence, or NULL. Valid until the next call.
+ */
+const char *store_notice(struct store *s);
+
+enum job_kind {
+	JOB_SEND,	/* scanned here, goes out by mail */
+	JOB_PRINT,	/* came by mail, is to be printed */
+	JOB_COLLECT,	/* a mailbox was asked for mail by request, or could not be */
+	_JOB_KINDS
+};
+
+enum job_state {
+	JOB_SCANNING,	/* pages go into memory; nothing accepted yet */
+	JOB_QUEUED,	/* document durable; waits for its turn or next try */
+	JOB_SENDING,	/* a server has it in hand; found so at start: may have been taken */
+	JOB_SENT,	/* final: accepted by a server for every recipient */
+	JOB_CHECKING,	/* received; the worker looks at it */
+	JOB_PRINTING,	/* page_in_hand is on its way to paper */
+	JOB_WAITING,	/* for paper, a board, a person: detail says which */
+	JOB_PRINTED,	/* final */
+	JOB_HELD,	/* kept until someone releases it: detail says why */
+	JOB_FAILED,	/* final: detail says why and what to do */
+	JOB_CANCELED,	/* final */
+	JOB_DUPLICATE,	/* final: same mail as an earlier job, not printed again */
+	JOB_COLLECTING,
+	JOB_COLLECTED,	/* final: the mailbox was asked; detail says how many mails came */
+	_JOB_STATES
+};
+
+const char *job_state_name(enum job_state state);	/* "queued" ... */
+int job_state_from_name(const char *name);		/* or -EINVAL */
+const char *job_kind_name(enum job_kind kind);
+bool job_state_final(enum job_state state);
+
+enum rcpt_state {
+	RCPT_WAITING,
+	RCPT_SENT,
+	RCPT_REFUSED,	/* detail: the server's words */
+};
+
+struct job_recipient {
+	char *address;
+	enum rcpt_state state;
+	char *detail;		/* may be NULL */
+};
+
+/* Strings are owned and may be NULL; times are microseconds since the epoch. */
+struct job {
+	uint64_t id;		/* 0 before store_job_create() */
+	enum job_kind kind;
+	enum job_state state;
+	char *user;		/* user code */
+	char *from;
+	char *subject;
+	char *message_id;	/* with angle brackets */
+	char *source;		/* unique key of a received mail, "pop3/<user>/<uidl>" */
+	char *digest;		/* hex SHA-256 of a received document's coded pages */
+	char *board;		/* serial of the board that scanned or prints */
+	char *encoding;		/* "mh", "mr" or "mmr" of what was scanned */
+	char *detail;		/* the last thing to be known, a sentence for people */
+	struct job_recipient *recipients;
+	size_t n_recipients;
+	uint32_t pages;
+	uint32_t pages_done;
+	uint32_t page_in_hand;	/* from 1; journalled before the paper moves; 0 = none */
+	uint32_t attempts;
+	uint64_t created;
+	uint64_t changed;
+	uint64_t next_try;	/* 0 = now */
+	uint64_t body_len;	/* bytes of the document, a whole message; 0 = none yet */
+};
+
+void job_free(struct job *j);		/* the struct and what it owns; NULL is fine */
+int job_add_recipient(struct job *j, const char *address);
+int job_set(char **field, const char *value);	/* replaces an owned string; value may be NULL */
+
+/*
+ * Called on the event loop once the change is durable (0) or could not be made
+ * so (-errno: nothing of it counts).
+ */
+typedef void (*store_done_fn)(void *userdata, int r);
+
+/*
+ * Assigns j->id at once and journals job and document (@body, len bytes, may be
+ * none) as one record: after a crash both are there or neither. -ENOSPC: less
+ * than min_free_bytes would remain; -EEXIST: j->source is known already.
+ */
+int store_job_create(struct store *s, struct job *j, const void *body, size_t len,
+		     store_done_fn done, void *userdata, struct error *e);
+/* Gives a job that has none its document, and its new state with it. */
+int store_job_attach(struct store *s, struct job *j, const void *body, size_t len,
+		     store_done_fn done, void *userdata, struct error *e);
+/*
+ * Journals every field of @j but id, created, source, body_len; sets changed.
+ * What follows reads the new state at once; it counts when @done (may be NULL)
+ * says so.
+ */
+int store_job_update(struct store *s, struct job *j, store_done_fn done, void *userdata,
+		     struct error *e);
+/* Removes a final job and its document. -EBUSY: not final. */
+int store_job_remove(struct store *s, uint64_t id, struct error *e);
+/*
+ * Waits for everything appended so far to be durable, on this thread. For
+ * points at which the box must not go on: before paper moves, before DELE.
+ */
+int store_sync(struct store *s, struct error *e);
+
+int store_job_get(struct store *s, uint64_t id, struct job **ret);	/* -ENOENT; job_free() */
+/*
+ * A sealed memory file that holds exactly the document; the caller's to close.
+ * -ENOENT: none, for a final job's goes in time; -EBADMSG: damaged on disk.
+ */
+int store_job_body(struct store *s, uint64_t id, int *ret_fd, struct error *e);
+
+struct job_filter {
+	int kind;		/* -1 = any */
+	int state;		/* -1 = any */
+	bool unfinished;	/* only those not final */
+	const char *user;	/* NULL = any */
+	uint64_t due_before;	/* next_try at or before, soonest first; 0 = any */
+	uint32_t limit;		/* 0 = 1000 */
+	bool newest_first;
+};
+
+/* ret[n] and each job are the caller's: job_list_free(). */
+int store_job_list(struct store *s, const struct job_filter *f, struct job ***ret, size_t *n);
+void job_list_free(struct job **jobs, size_t n);
+/* Was a mail with this key received already (whatever became of it)? 1 or 0 or -errno. */
+int store_source_known(struct store *s, const char *source);
+/* Keys with this prefix that are not in @keep need not be remembered any more. */
+int store_source_forget(struct store *s, const char *prefix, const char *const *keep, size_t n);
+/* An earlier received job of the same Message-ID and digest that printed or will: id, 0 = none. */
+int store_find_twin(struct store *s, const struct job *j, uint64_t *ret);
+
+/* Called after every change of a job, on the event loop. */
+typedef void (*store_watch_fn)(void *userdata, const struct job *j);
+void store_watch(struct store *s, store_watch_fn fn, void *userdata);
+
+/* Users, requirements E1. Strings are owned; password is in the clear in memory only. */
+struct user {
+	char *code;		/* 1 to 16 of [0-9A-Za-z_-] */
+	char *name;
+	char *address;		/* mail address, originator of what this user sends */
+	char *pop3_host;	/* NULL: nothing is collected */
+	uint32_t pop3_port;	/* 0 = 110 or 995 by pop3_tls */
+	char *pop3_tls;		/* "none", "starttls" or "tls"; NULL = "starttls" */
+	char *pop3_login;
+	char *pop3_password;	/* store_user_get() gives it only with @secrets */
+	bool has_password;	/* out: one is stored */
+	bool auto_receive;
+	bool auto_print;
+	uint32_t interval;	/* seconds between collections, 0 = the configured one */
+	uint32_t keep_days;	/* 1 to 31 */
+	bool leave_on_server;
+};
+
+void user_free(struct user *u);
+/* Where no password is given, the stored one stays; "" removes it. -EEXIST, -ENOENT by @create. */
+int store_user_put(struct store *s, const struct user *u, bool create, struct error *e);
+int store_user_get(struct store *s, const char *code, bool secrets, struct user **ret);
+int store_user_list(struct store *s, struct user ***ret, size_t *n);
+void user_list_free(struct user **users, size_t n);
+int store_user_remove(struct store *s, const char *code, struct error *e);
+
+/* Recipients of whom something is known; of others nothing is: profile S. */
+struct recipient {
+	char *address;
+	char *name;
+	char *accepts;		/* "s" (MH), "f-mr" (MR), "f" (MMR) */
+};
+
+void recipient_free(struct recipient *r);
+int store_recipient_put(struct store *s, const struct recipient *r, struct error *e);
+int store_recipient_get(struct store *s, const char *address, struct recipient **ret);
+int store_recipient_list(struct store *s, struct recipient ***ret, size_t *n);
+void recipient_list_free(struct recipient **r, size_t n);
+int store_recipient_remove(struct store *s, const char *address, struct error *e);
+
+#endif

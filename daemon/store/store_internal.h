@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of this room share among themselves. */
+#ifndef IFAX_STORE_INTERNAL_H
+#define IFAX_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "store/index.h"
+#include "store/journal.h"
+#include "store/store.h"
+
+/* Types of journal records; numbers stand on disk. */
+enum record_type {
+	RECORD_JOB = 1,		/* u32 length of the state, state, document: replaces both */
+	RECORD_STATE = 2,	/* state: the document stays */
+	RECORD_REMOVE = 3,	/* u64 id */
+	RECORD_SOURCE = 4,	/* the key's bytes: known */
+	RECORD_FORGET = 5,	/* the key's bytes: not any more */
+};
+
+/* job.c: a job's state in bytes and back. -EBADMSG: not such bytes. */
+int job_encode(const struct job *j, struct buffer *b);
+int job_decode(const void *data, size_t len, struct job **ret);
+
+struct pending {
+	struct pending *next;
+	uint64_t seq;
+	uint64_t id;		/* the job to tell watchers of, 0 = none */
+	store_done_fn done;
+	void *userdata;
+};
+
+struct store {
+	struct journal *journal;
+	struct index *index;
+	sqlite3 *users;
+	sd_event *event;
+	sd_event_source *source;
+	bool has_key;
+	uint8_t key[32];
+	char *spool;
+	uint64_t min_free_bytes;
+	uint64_t last_id;
+	struct pending *pending;	/* in order of seq */
+	struct pending **pending_end;
+	store_watch_fn watch;
+	void *watch_data;
+	bool closing;
+	int broken;			/* the index does not follow any more */
+	char notice[400];
+
+	uint64_t reclaim_segment;	/* being emptied, 0 = none */
+	uint64_t reclaim_checked;	/* the last segment when last looked at */
+	uint64_t reclaim_seq;		/* all that was moved is durable from here on; 0 = moving */
+};
+
+/* store.c */
+int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n, bool bulk,
+		 struct journal_pos *pos, struct error *e);
+int store_put_job(struct store *s, const struct job *j, const void *body, size_t len,
+		  struct journal_pos *pos, struct error *e);
+
+/* Makes sure that @path, a database, is there and its owner's alone. */
+int private_file(const char *path);
+
+/* reclaim.c: called after each commit */
+void reclaim_step(struct store *s);
+
+/* users.c */
+int users_open(struct store *s, const char *state, struct error *e);
+void users_close(struct store *s);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "base/cleanup.h"
+#include "page/pageset.h"
+#include "page/tiff_read.h"
+#include "worker/parse.h"
+
+#define DEFAULT_MESSAGE	 (64ull << 20)
+#define DEFAULT_OUTPUT	 (128ull << 20)
+#define DEFAULT_PAGES	 500
+#define DEFAULT_TIMEOUT	 30000
+#define DEFAULT_PERMILLE 100
+
+/* A mail under examination. */
+struct job {
+	const struct raster_engine *engine;
+	struct worker_limits limits;
+	uint64_t deadline;		/* CLOCK_MONOTONIC, microseconds */
+	struct incoming in;
+	struct page_list pages;
+};
+
+static uint64_t now_usec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
+static void set_limits(struct job *j, const struct worker_request *rq)
+{
+	j->limits = rq->limits;
+	if (!j->limits.max_message)
+		j->limits.max_message = DEFAULT_MESSAGE;
+	if (!j->limits.max_output)
+		j->limits.max_output = DEFAULT_OUTPUT;
+	if (!j->limits.max_pages)
+		j->limits.max_pages = DEFAULT_PAGES;
+	if (!j->limits.timeout_ms)
+		j->limits.timeout_ms = DEFAULT_TIMEOUT;
+	if (!j->limits.bad_permille)
+		j->limits.bad_permille = DEFAULT_PERMILLE;
+	else if (j->limits.bad_permille > 1000)
+		j->limits.bad_permille = 0;
+	j->deadline = now_usec() + j->limits.timeout_ms * 1000ull;
+	j->engine = rq->engine.nwidths ? &rq->engine : &raster_common_engine;
+}
+
+/* The sentence of @e becomes one about the attachment it befell. */
+static void blame_file(const struct incoming_file *f, size_t number, struct error *e)
+{
+	struct error why = *e;
+
+	if (f->name)
+		error_set(e, why.code, "Attachment %zu (%.80s): %s", number, f->name, why.text);
+	else
+		error_set(e, why.code, "Attachment %zu: %s", number, why.text);
+}
+
+static int read_files(struct job *j, struct error *e)
+{
+	struct tiff_limits l = {
+		.max_pages = j->limits.max_pages,
+		.max_rows = j->limits.max_rows,
+		.max_pixels = j->limits.max_pixels,
+		.deadline = j->deadline,
+	};
+	int r;
+
+	for (size_t i = 0; i < j->in.n_files; i++) {
+		const struct incoming_file *f = &j->in.files[i];
+
+		r = tiff_read(f->data, f->len, &l, &j->pages, e);
+		if (r < 0) {
+			blame_file(f, i + 1, e);
+			return r;
+		}
+		if (j->pages.n > j->limits.max_pages)
+			return error_set(e, -EFBIG, "The mail has more than %u pages",
+					 j->limits.max_pages);
+	}
+	return 0;
+}
+
+static int fit_pages(struct job *j, struct error *e)
+{
+	struct error why = { 0 };
+	int r;
+
+	for (size_t i = 0; i < j->pages.n; i++) {
+		if (now_usec() >= j->deadline)
+			return error_set(e, -ETIMEDOUT, "Checking the pages takes too long");
+		r = raster_fit(&j->pages.pages[i], j->engine, j->limits.bad_permille, &why);
+		if (r < 0)
+			return error_set(e, r, "Page %zu cannot be printed: %s", i + 1,
+					 error_text(&why));
+	}
+	return 0;
+}
+
+static void digest_page(EVP_MD_CTX *ctx, const struct page *p)
+{
+	uint32_t head[] = { p->width, p->rows, p->xres, p->yres, p->nstrips };
+
+	EVP_DigestUpdate(ctx, head, sizeof(head));
+	for (uint32_t i = 0; i < p->nstrips; i++) {
+		const struct page_strip *s = &p->strips[i];
+		uint32_t strip[] = { s->rows, s->encoding, s->flags };
+
+		EVP_DigestUpdate(ctx, strip, sizeof(strip));
+		EVP_DigestUpdate(ctx, s->data, s->len);
+	}
+}
+
+/* Tells one document from another, whatever mail it came in. */
+static int digest_pages(const struct page_list *l, char hex[WORKER_DIGEST_LEN + 1])
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned char raw[EVP_MAX_MD_SIZE];
+	unsigned int len = 0;
+	int ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+
+	for (size_t i = 0; ok && i < l->n; i++)
+		digest_page(ctx, &l->pages[i]);
+	ok = ok && EVP_DigestFinal_ex(ctx, raw, &len) && len * 2 == WORKER_DIGEST_LEN;
+	EVP_MD_CTX_free(ctx);
+	for (unsigned int i = 0; ok && i < len; i++)
+		sprintf(hex + 2 * i, "%02x", raw[i]);
+	return ok ? 0 : -ENOMEM;
+}
+
+/* What an error means where it came up: while reading mail, TIFF or page. */
+static enum worker_code code_of(int r, enum worker_code otherwise)
+{
+	switch (r) {
+	case -ETIMEDOUT:
+		return WORKER_TIMEOUT;
+	case -ENOMEM:
+	case -ENOSPC:
+	case -EIO:
+		return WORKER_TROUBLE;
+	case -EFBIG:
+	case -EMSGSIZE:
+		return otherwise == WORKER_BAD_MAIL ? WORKER_BAD_MAIL : WORKER_TOO_LARGE;
+	case -EILSEQ:
+		return WORKER_DAMAGED;
+	case -ENOTSUP:
+		return otherwise == WORKER_BAD_MAIL ? WORKER_BAD_ATTACHMENT : otherwise;
+	default:
+		return otherwise;
+	}
+}
+
+/* A mail without files: which kind, and what to tell people. */
+static void reply_no_files(const struct job *j, struct worker_reply *rp)
+{
+	struct error e;
+
+	if (j->in.report) {
+		error_set(&e, -ENOMSG, "The mail is a delivery or disposition report, not a fax");
+		worker_reply_fail(rp, WORKER_REPORT, &e);
+	} else if (j->in.n_texts) {
+		error_set(&e, -ENOMSG,
+			  "The mail has text only and no pages; send the pages as a TIFF file");
+		worker_reply_fail(rp, WORKER_TEXT_ONLY, &e);
+	} else {
+		error_set(&e, -ENOMSG, "The mail has no pages; send them as a TIFF file");
+		worker_reply_fail(rp, WORKER_NO_PAGES, &e);
+	}
+}
+
+static int hand_over(struct job *j, int output, struct worker_reply *rp, struct error *e)
+{
+	int r = pageset_write(&j->pages, output, j->limits.max_output, e);
+
+	if (r < 0)
+		return r;
+	r = digest_pages(&j->pages, rp->digest);
+	if (r < 0)
+		return error_set(e, r, "Cannot compute the digest of the pages");
+	rp->code = WORKER_PAGES;
+	rp->pages = j->pages.n;
+	for (size_t i = 0; i < j->pages.n; i++)
+		rp->rows_bad += j->pages.pages[i].rows_bad;
+	return 0;
+}
+
+static void examine(struct job *j, const void *message, size_t len, int output,
+		    struct worker_reply *rp)
+{
+	struct incoming_limits l = { .max_parts = j->limits.max_parts };
+	enum worker_code stage = WORKER_BAD_MAIL;
+	struct error e = { 0 };
+	int r = incoming_parse(message, len, &l, &j->in, &e);
+
+	rp->summary = j->in.summary;
+	rp->files = j->in.n_files;
+	rp->texts = j->in.n_texts;
+	if (r >= 0 && !j->in.n_files) {
+		reply_no_files(j, rp);
+		return;
+	}
+	if (r >= 0) {
+		stage = WORKER_BAD_TIFF;
+		r = read_files(j, &e);
+	}
+	if (r >= 0)
+		r = fit_pages(j, &e);
+	if (r >= 0)
+		r = hand_over(j, output, rp, &e);
+	if (r < 0)
+		worker_reply_fail(rp, code_of(r, stage), &e);
+}
+
+void worker_parse_mail(const struct worker_request *rq, const void *message, size_t len,
+		       int output, struct worker_reply *rp)
+{
+	struct job j = { 0 };
+
+	worker_reply_init(rp);
+	set_limits(&j, rq);
+	examine(&j, message, len, output, rp);
+	page_list_clear(&j.pages);	/* they point into the files */
+	incoming_free(&j.in);
+}
+
+/* Reads the whole file: mapped, it could be cut short while it is parsed. */
+static int read_all(int fd, void *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (char *)data + done, len - done, done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += n;
+	}
+	return 0;
+}
+
+static void *load(int fd, uint64_t max, size_t *len, struct error *e)
+{
+	_free_ void *data = NULL;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		error_set(e, -EIO, "The mail cannot be read");
+		return NULL;
+	}
+	if ((uint64_t)st.st_size > max) {
+		error_set(e, -EFBIG, "The mail has %lld bytes, the limit is %llu",
+			  (long long)st.st_size, (unsigned long long)max);
+		return NULL;
+	}
+	*len = st.st_size;
+	data = malloc(*len + 1);
+	r = data ? read_all(fd, data, *len) : -ENOMEM;
+	if (r < 0) {
+		error_set(e, r, "The mail cannot be read: %s", strerror(-r));
+		return NULL;
+	}
+	return take_ptr(data);
+}
+
+void worker_parse_fd(const struct worker_request *rq, int message, int output,
+		     struct worker_reply *rp)
+{
+	uint64_t max = rq->limits.max_message ? rq->limits.max_message : DEFAULT_MESSAGE;
+	struct error e = { 0 };
+	size_t len = 0;
+	_free_ void *data = load(message, max, &len, &e);
+
+	worker_reply_init(rp);
+	if (data)
+		worker_parse_mail(rq, data, len, output, rp);
+	else
+		worker_reply_fail(rp, code_of(e.code, WORKER_BAD_MAIL), &e);
+}
