@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include <linux/fax.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "device/board.h"
 #include "device/func.h"
