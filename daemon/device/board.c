@@ -213,11 +213,19 @@ static bool has_node(const struct func *f, const char *node)
 	return f && !strcmp(f->node, node);
 }
 
-static struct board_entry *entry_of_node(struct boards *bs, const char *node)
+/*
+ * A name may be a new board's already while what had it before waits for the
+ * timer: @gone says which is meant.
+ */
+static struct board_entry *entry_of_node(struct boards *bs, const char *node, bool gone)
 {
-	for (struct board_entry *b = bs->first; b; b = b->next)
-		if (has_node(b->scan, node) || has_node(b->print, node) || has_node(b->encode, node))
-			return b;
+	for (struct board_entry *b = bs->first; b; b = b->next) {
+		struct func *const funcs[] = { b->scan, b->print, b->encode };
+
+		for (size_t i = 0; i < ARRAY_SIZE(funcs); i++)
+			if (has_node(funcs[i], node) && funcs[i]->gone == gone)
+				return b;
+	}
 	return NULL;
 }
 
@@ -235,8 +243,9 @@ static int place(struct boards *bs, struct func *f, struct error *e)
 	       f->info.function == FAX_FUNC_PRINT ? &b->print :
 						    &b->encode;
 	if (*slot)
-		return error_set(e, -EEXIST, "%s is a second one of its kind on its board; it is not "
-				 "used.", f->node);
+		return error_set(e, -EEXIST,
+				 "%s is a second one of its kind on its board; it is not used.",
+				 f->node);
 	if (f->info.function == FAX_FUNC_CODEC) {
 		int r = func_open(&b->decode, bs->event, bs->sys, f->node, e);
 
@@ -253,7 +262,7 @@ int boards_node_added(struct boards *bs, const char *node, struct error *e)
 	struct func *f = NULL;
 	int r;
 
-	if (entry_of_node(bs, node))
+	if (entry_of_node(bs, node, false))
 		return 0;	/* met at enumeration and told again */
 	r = func_open(&f, bs->event, bs->sys, node, e);
 	if (r < 0)
@@ -266,7 +275,7 @@ int boards_node_added(struct boards *bs, const char *node, struct error *e)
 
 void boards_node_removed(struct boards *bs, const char *node)
 {
-	struct board_entry *b = entry_of_node(bs, node);
+	struct board_entry *b = entry_of_node(bs, node, false) ?: entry_of_node(bs, node, true);
 
 	if (!b)
 		return;

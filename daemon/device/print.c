@@ -40,7 +40,6 @@ struct hw_printer {
 
 	/* the page */
 	bool busy;
-	bool sheet_missing;	/* it waits for its sheet: nothing has moved yet */
 	uint32_t print_job;	/* 0 = not queued or ended */
 	uint32_t coder_job;
 	struct fax_completion printed;
@@ -320,7 +319,6 @@ static int hw_page(struct printer *base, const struct page *page, const struct p
 	r = check_sheet(p, &s, e);
 	if (r < 0)
 		return r;
-	p->sheet_missing = false;
 	p->print_job = 0;
 	p->coder_job = 0;
 	p->printed = (struct fax_completion){};
@@ -367,7 +365,8 @@ static void finish_page(struct hw_printer *p)
 	p->busy = false;
 	if (result.code != FAX_CODE_OK) {
 		close_pipe(p);	/* what the two sides left in it is nobody's */
-		result.untouched = p->sheet_missing && !result.rows;
+		/* Waiting proves nothing: the tray is empty, too, while its last sheet moves. */
+		result.untouched = result.code == FAX_CODE_PAPER_OUT && !result.rows;
 		code_error(&result.error, FAX_FUNC_PRINT, result.code);
 	}
 	p->handlers->done(p->handlers_data, &result);
@@ -424,10 +423,8 @@ static void on_print_event(void *userdata, const struct fax_event *event)
 	bool ours = p->busy && p->print_job && event->job == p->print_job;
 
 	if (event->type == FAX_EVENT_JOB_WAITING && ours) {
-		p->sheet_missing = event->conditions & FAX_COND_PAPER_OUT;
 		p->handlers->waiting(p->handlers_data, event->conditions);
 	} else if (event->type == FAX_EVENT_JOB_GOES_ON && ours) {
-		p->sheet_missing = false;
 		p->handlers->goes_on(p->handlers_data);
 	}
 	if (event->type == FAX_EVENT_LOST)

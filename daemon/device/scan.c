@@ -24,7 +24,6 @@
 #define CODED_MAX	(64u << 20)	/* of a page */
 #define RAW_MAX		(128u << 20)
 #define FINE		8000u		/* widths in fax_caps are for this resolution */
-#define MARGIN_UM	2000u		/* JIS B4, 257 mm, travels as 2048 pixels, 256 mm */
 #define COOKIE_SCAN	1
 #define COOKIE_ENCODE	2
 
@@ -100,14 +99,11 @@ int scan_width(const struct fax_caps *caps, uint32_t paper_width, const struct s
 	       uint32_t *ret, struct error *e)
 {
 	uint64_t need = ((uint64_t)paper_width * p->xres + 999999) / 1000000;
-	uint64_t margin = (uint64_t)MARGIN_UM * p->xres / 1000000;
 	uint32_t width;
 
 	if (!paper_width)	/* as good as all originals are A4 */
 		need = scaled(1728, p->xres);
 	width = least_width(caps, p->xres, need);
-	if (!width && need > margin)
-		width = least_width(caps, p->xres, need - margin);
 	if (!width)
 		return error_set(e, -EMSGSIZE,
 				 "The original is %u mm wide, but the scanner takes at most %u mm: "
@@ -138,8 +134,8 @@ static int check_params(const struct hw_scanner *s, const struct scan_params *p,
 		return error_set(e, -EINVAL, "A page cannot be scanned in this form.");
 	if (!has_resolution(&s->scan->caps, p->xres, p->yres))
 		return error_set(e, -EOPNOTSUPP,
-				 "The scanner cannot scan %u by %u pixels per metre: set XResolution= "
-				 "and YResolution= of [Scan] to what it can.", p->xres, p->yres);
+				 "The scanner cannot scan %u by %u pixels per metre: set XRes= and "
+				 "YRes= of [Scan] to what it can.", p->xres, p->yres);
 	if (s->coder && !(s->coder->caps.encodings & 1u << p->encoding))
 		return error_set(e, -EOPNOTSUPP, "The board's coder does not know this encoding.");
 	return 0;
@@ -507,7 +503,8 @@ static void on_coder_completed(void *userdata, const struct fax_completion *c)
 
 /*
  * A person stands at a scanner: rather than wait for hands that may not know of
- * it, the page is given up and told so.
+ * it, the page is given up and told so. That the feeder is empty is no reason:
+ * so it is while its last sheet moves.
  */
 static void on_scan_event(void *userdata, const struct fax_event *event)
 {
@@ -518,8 +515,6 @@ static void on_scan_event(void *userdata, const struct fax_event *event)
 			stop_page(s, FAX_CODE_COVER);
 		else if (event->conditions & FAX_COND_JAM)
 			stop_page(s, FAX_CODE_JAM);
-		else if (event->conditions & FAX_COND_PAPER_OUT)
-			stop_page(s, FAX_CODE_PAPER_OUT);
 	}
 	if (s->changed)
 		s->changed(s->changed_data);

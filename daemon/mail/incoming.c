@@ -348,6 +348,8 @@ int incoming_parse(const void *data, size_t len, const struct incoming_limits *l
 
 	memset(ret, 0, sizeof(*ret));
 	set_limits(&w.limits, limits);
+	if (!len)
+		return error_set(e, -EBADMSG, "The mail is empty");
 	r = check_cost(data, len, &w.limits, e);
 	if (r < 0)
 		return r;

@@ -398,7 +398,6 @@ static bool flush(struct smtp_session *s)
 	struct buffer *out = smtp_client_output(s->client);
 	enum smtp_timeout t = smtp_client_timeout(s->client);
 	uint64_t usec = s->o.timeout_usec;
-
 	int r = out->len ? net_stream_write(s->stream, out->data, out->len) : 0;
 
 	buffer_clear(out);

@@ -87,8 +87,11 @@ static uint64_t blacken(cairo_surface_t *s, const struct bitmap *b)
 	for (uint32_t y = 0; data && y < b->rows; y++) {
 		uint32_t top = y * high / b->rows, end = (y + 1) * high / b->rows;
 
+		if (end == top)
+			end++;
+
 		for (uint32_t x = 0; x < b->width; x++)
-			if (coverage(data + x, stride, top, end > top ? end : top + 1) >= BLACK_FROM) {
+			if (coverage(data + x, stride, top, end) >= BLACK_FROM) {
 				bitmap_row(b, y)[x / 8] |= 0x80 >> x % 8;
 				black++;
 			}
@@ -117,8 +120,8 @@ int banner_make(const char *text, uint32_t width, uint32_t xres, uint32_t yres,
 	black = blacken(s, &b);
 	cairo_surface_destroy(s);
 	if (!black && *text)
-		return error_set(e, -ENOENT, "The line \"%.60s\" cannot be drawn; is a font installed?",
-				 text);
+		return error_set(e, -ENOENT, "The line \"%.60s\" cannot be drawn; "
+				 "is a font installed?", text);
 	*ret = size;
 	r = bitmap_to_page(&b, FAX_ENC_MMR, 0, ret);
 	return r < 0 ? error_set(e, r, "A line for the page cannot be coded: %s", strerror(-r)) : 0;

@@ -72,10 +72,18 @@ static int t4_fill_params(struct t4_params *p, uint32_t width, uint32_t rows, ui
 	return 0;
 }
 
-/* Decodes @s to the rows of @b from @row on; *good and *bad count what became of its rows. */
+/* What became of the rows of a strip. */
+struct outcome {
+	uint32_t rows;		/* that the code had */
+	uint32_t bad;		/* of these, damaged */
+	bool ended;		/* by RTC or EOFB */
+};
+
+/* Decodes @s to the rows of @b from @row on; rows that the code leaves out are white. */
 static int decode_strip(struct t4_decoder *d, struct bitmap *b, uint32_t row,
-			const struct page_strip *s, uint32_t *good, uint32_t *bad)
+			const struct page_strip *s, struct outcome *o)
 {
+	const struct t4_damage *damage = t4_decoder_damage(d);
 	struct t4_params params;
 	uint32_t rows = 0;
 	size_t used = 0;
@@ -90,39 +98,66 @@ static int decode_strip(struct t4_decoder *d, struct bitmap *b, uint32_t row,
 		      &rows);
 	if (r < 0)
 		return r;
-	*bad = t4_decoder_damage(d)->rows_bad + (s->rows - rows);
-	*good = s->rows - *bad;
-	/* A row that the code leaves out is white, whatever the decoder left there. */
+	o->rows = rows;
+	o->bad = damage->rows_bad;
+	o->ended = damage->flags & T4_D_END_SEEN;
 	memset(bitmap_row(b, row + rows), 0, (s->rows - rows) * b->stride);
+	return 0;
+}
+
+/*
+ * The code ends, by its own word, before the rows that were announced: that is
+ * a shorter page and no damage. Only its last strip can say so.
+ */
+static void shorten(struct page *p, struct bitmap *b, struct page_strip *last,
+		    const struct outcome *o)
+{
+	uint32_t missing = last->rows - o->rows;
+
+	last->rows -= missing;
+	p->rows -= missing;
+	b->rows -= missing;
+}
+
+static int decode_strips(struct t4_decoder *d, struct bitmap *b, struct page *p, uint32_t *good,
+			 struct error *e)
+{
+	uint32_t row = 0;
+
+	for (uint32_t i = 0; i < p->nstrips; i++) {
+		struct page_strip *s = &p->strips[i];
+		struct outcome o = { 0 };
+		int r;
+
+		if (!s->rows || s->rows > p->rows - row)
+			return error_set(e, -EINVAL, "Strip %u does not fit into its page", i + 1);
+		r = decode_strip(d, b, row, s, &o);
+		if (r < 0)
+			return error_set(e, r, "Strip %u cannot be decoded", i + 1);
+		if (o.ended && o.rows && i + 1 == p->nstrips && row + s->rows == p->rows)
+			shorten(p, b, s, &o);
+		*good += o.rows - o.bad;
+		p->rows_bad += o.bad + (s->rows - o.rows);
+		row += s->rows;
+	}
+	p->rows_bad += p->rows - row;
 	return 0;
 }
 
 int bitmap_decode(struct bitmap *b, struct page *p, struct error *e)
 {
-	_free_ struct t4_decoder *d = malloc(sizeof(*d));
-	uint32_t row = 0, all_good = 0, good = 0, bad = 0;
+	_free_ struct t4_decoder *d = calloc(1, sizeof(*d));
 	int r = bitmap_alloc(b, p->width, p->rows);
+	uint32_t good = 0;
 
 	if (r < 0 || !d)
 		return error_set(e, r < 0 ? r : -ENOMEM, "A page of %u by %u pixels does not fit",
 				 p->width, p->rows);
 	p->rows_bad = 0;
-	for (uint32_t i = 0; i < p->nstrips; i++) {
-		const struct page_strip *s = &p->strips[i];
-
-		if (!s->rows || s->rows > p->rows - row)
-			return error_set(e, -EINVAL, "Strip %u does not fit into its page", i + 1);
-		r = decode_strip(d, b, row, s, &good, &bad);
-		if (r < 0)
-			return error_set(e, r, "Strip %u cannot be decoded", i + 1);
-		all_good += good;
-		p->rows_bad += bad;
-		row += s->rows;
-	}
-	p->rows_bad += p->rows - row;
-	if (!all_good)
-		return error_set(e, -EILSEQ, "Not one row of the page could be decoded");
-	return 0;
+	r = decode_strips(d, b, p, &good, e);
+	if (r >= 0 && !good)
+		r = error_set(e, -EILSEQ, "Not one row of the page could be decoded");
+	return r;
 }
 
 static int encode_rows(struct t4_encoder *enc, const struct bitmap *b, struct buffer *out)

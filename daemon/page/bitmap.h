@@ -33,7 +33,9 @@ static inline uint8_t *bitmap_row(const struct bitmap *b, uint32_t row)
 /*
  * Decodes all strips of @p into @b, which is allocated here with p->rows rows.
  * Rows that the code leaves out are white and count as bad; p->rows_bad gets
- * their number. -EILSEQ only where nothing at all could be read.
+ * their number. Where the last strip's end code comes early, @p is shortened to
+ * the rows that there are. -EILSEQ only where nothing at all could be read. @b
+ * is to be freed in any case.
  */
 int bitmap_decode(struct bitmap *b, struct page *p, struct error *e);
 

@@ -127,7 +127,7 @@ bool tiff_ifd_fault(const uint8_t *data, size_t len, bool little_endian, unsigne
 			       check_bounded(&f, ifd, entries, text, size);
 		ifd = get(&f, ifd + 2 + (size_t)entries * ENTRY_LEN, 4);
 	}
-	snprintf(text, size, "its directory (IFD), at byte %llu, reaches beyond the end of the file",
+	snprintf(text, size, "its directory (IFD), at byte %llu, reaches beyond the file's end",
 		 (unsigned long long)ifd);
 	return true;
 }

@@ -177,7 +177,7 @@ bool tiff_recognize(const void *data, size_t len)
 	const uint8_t *d = data;
 	uint8_t order[2];
 
-	/* Anything may hold 42 in its third byte: a foreign byte order is for files that claim to be TIFF. */
+	/* Anything may hold 42 there: a foreign byte order is for files that claim to be TIFF. */
 	return find_order(data, len, order) && (d[0] == d[1]) && (d[0] == 'I' || d[0] == 'M');
 }
 

@@ -17,6 +17,8 @@
 
 #include "base/cleanup.h"
 #include "pop3/client.h"
+#include "pop3/digest.h"
+#include "pop3/octets.h"
 
 #define PIPELINE_MAX	32
 #define SECRET_MAX	255
@@ -39,23 +41,6 @@ struct mail {
 	char *uidl;
 };
 
-/* Where in a multi-line part of octets the next one stands. */
-enum place {
-	LINE_START,
-	AFTER_DOT,		/* a dot at the start of a line was taken away */
-	AFTER_DOT_CR,
-	WITHIN,
-	AFTER_CR,
-};
-
-/* The name of a header field at the start of a line decides whether it counts. */
-struct header_digest {
-	EVP_MD_CTX *md;
-	char name[20];
-	size_t n;		/* octets in name */
-	bool undecided, skip, ended;
-};
-
 struct pop3_client {
 	struct pop3_client_options o;
 	struct buffer out;
@@ -75,9 +60,9 @@ struct pop3_client {
 	bool cr;
 
 	bool multi;		/* in the multi-line part of the head's answer */
-	enum place place;
+	struct pop3_octets octets;
 	uint64_t got;		/* octets of this mail */
-	struct header_digest digest;
+	struct pop3_digest digest;
 
 	struct mail *mails;
 	size_t n_mails, mails_cap, cursor;
@@ -98,7 +83,7 @@ void pop3_client_free(struct pop3_client *c)
 	clear_mails(c);
 	free(c->mails);
 	free(c->queue);
-	EVP_MD_CTX_free(c->digest.md);
+	pop3_digest_free(&c->digest);
 	buffer_free(&c->out);
 	free(c);
 }
@@ -503,83 +488,6 @@ static void name_the_rest(struct pop3_client *c)
 }
 
 /*
- * The digest of a header: SHA-256 over its lines, without the fields that
- * servers change from session to session.
- */
-
-static bool is_changing(const char *name, size_t len)
-{
-	static const char *const names[] = {
-		"Status", "X-Status", "X-UIDL", "X-UID", "X-Keywords", "Content-Length",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (word_is(name, len, names[i]))
-			return true;
-	return false;
-}
-
-static int digest_begin(struct header_digest *d)
-{
-	if (!d->md)
-		d->md = EVP_MD_CTX_new();
-	d->n = 0;
-	d->undecided = true;
-	d->skip = d->ended = false;
-	return d->md && EVP_DigestInit_ex(d->md, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
-}
-
-static void digest_decide(struct header_digest *d, char next)
-{
-	/* A folded line shares its field's fate. */
-	if (!(d->n == 0 && (next == ' ' || next == '\t')))
-		d->skip = next == ':' && is_changing(d->name, d->n);
-	if (!d->skip)
-		EVP_DigestUpdate(d->md, d->name, d->n);
-	d->undecided = false;
-}
-
-static void digest_octet(struct header_digest *d, char o)
-{
-	if (d->ended)
-		return;
-	if (d->undecided) {
-		if (d->n == 0 && o == '\r') {
-			d->ended = true;
-			return;
-		}
-		if (o != ':' && o != ' ' && o != '\t' && o != '\n' && d->n < sizeof(d->name)) {
-			d->name[d->n++] = o;
-			return;
-		}
-		digest_decide(d, o);
-	}
-	if (!d->skip)
-		EVP_DigestUpdate(d->md, &o, 1);
-	if (o == '\n') {
-		d->undecided = true;
-		d->n = 0;
-	}
-}
-
-static int digest_end(struct header_digest *d, char **ret)
-{
-	unsigned char md[EVP_MAX_MD_SIZE];
-	unsigned int len = 0;
-	char *hex;
-
-	if (EVP_DigestFinal_ex(d->md, md, &len) != 1)
-		return -ENOMEM;
-	hex = malloc(2 * len + 1);
-	if (!hex)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < len; i++)
-		snprintf(hex + 2 * i, 3, "%02x", md[i]);
-	*ret = hex;
-	return 0;
-}
-
-/*
  * Status lines
  */
 
@@ -593,9 +501,9 @@ static void answered(struct pop3_client *c)
 static bool begin_multi(struct pop3_client *c, struct pop3_event *ev)
 {
 	c->multi = true;
-	c->place = LINE_START;
+	c->octets = (struct pop3_octets){ 0 };
 	c->got = 0;
-	if (c->queue[c->head].op == TOP && digest_begin(&c->digest) < 0)
+	if (c->queue[c->head].op == TOP && pop3_digest_begin(&c->digest) < 0)
 		return fail(c, ev, "there was no memory for a message's header");
 	return false;
 }
@@ -761,83 +669,12 @@ static bool on_list_line(struct pop3_client *c, struct pop3_event *ev)
 	return r < 0 ? garbage(c, ev) : false;
 }
 
-/* Octets of @s that are the message's own, up to a line that begins with a dot. */
-static size_t stretch(const char *s, size_t len, enum place *place)
-{
-	bool cr = *place == AFTER_CR;
-	size_t i = 0;
-
-	while (i < len) {
-		const char *nl = memchr(s + i, '\n', len - i);
-
-		if (!nl) {
-			*place = s[len - 1] == '\r' ? AFTER_CR : WITHIN;
-			return len;
-		}
-		if (nl > s)
-			cr = nl[-1] == '\r';
-		i = nl + 1 - s;
-		if (cr && (i == len || s[i] == '.')) {
-			*place = LINE_START;
-			return i;
-		}
-		cr = false;
-	}
-	*place = WITHIN;
-	return len;
-}
-
-/*
- * The next stretch of a message: 1, its octets are *ret; 0, more is needed; 2, the
- * message is at its end, which is CRLF.CRLF and nothing else.
- */
-static int take_stretch(struct pop3_client *c, const char **data, size_t *len, const char **ret,
-			size_t *n)
-{
-	while (*len) {
-		char o = **data;
-
-		switch (c->place) {
-		case LINE_START:
-			c->place = o == '.' ? AFTER_DOT : WITHIN;
-			if (o != '.')
-				continue;
-			break;
-		case AFTER_DOT:
-			c->place = o == '\r' ? AFTER_DOT_CR : WITHIN;
-			if (o != '\r')
-				continue;
-			break;
-		case AFTER_DOT_CR:
-			if (o != '\n') {
-				c->place = AFTER_CR;
-				*ret = "\r";
-				*n = 1;
-				return 1;
-			}
-			++*data;
-			--*len;
-			return 2;
-		case WITHIN:
-		case AFTER_CR:
-			*n = stretch(*data, *len, &c->place);
-			*ret = *data;
-			*data += *n;
-			*len -= *n;
-			return 1;
-		}
-		++*data;
-		--*len;
-	}
-	return 0;
-}
-
 static bool end_header(struct pop3_client *c, struct pop3_event *ev)
 {
 	struct mail *m = &c->mails[c->queue[c->head].mail];
 
 	answered(c);
-	if (digest_end(&c->digest, &m->uidl) < 0)
+	if (pop3_digest_end(&c->digest, &m->uidl) < 0)
 		return fail(c, ev, "there was no memory for a message's header");
 	return false;
 }
@@ -861,8 +698,7 @@ static bool on_header(struct pop3_client *c, const char *s, size_t n, struct pop
 	if (c->got > HEADER_MAX)
 		return fail(c, ev, "a message's header has no end: it has to be taken off the "
 			    "server by other means");
-	for (size_t i = 0; i < n; i++)
-		digest_octet(&c->digest, s[i]);
+	pop3_digest_add(&c->digest, s, n);
 	return false;
 }
 
@@ -886,11 +722,11 @@ static bool take_octets(struct pop3_client *c, const char **data, size_t *len,
 	bool header = c->queue[c->head].op == TOP;
 	const char *s;
 	size_t n;
-	int r = take_stretch(c, data, len, &s, &n);
+	int r = pop3_octets_take(&c->octets, data, len, &s, &n);
 
-	if (r == 0)
+	if (r == POP3_OCTETS_MORE)
 		return false;
-	if (r == 2)
+	if (r == POP3_OCTETS_END)
 		return header ? end_header(c, ev) : end_message(c, ev);
 	c->got += n;
 	return header ? on_header(c, s, n, ev) : on_octets(c, s, n, ev);
@@ -941,15 +777,20 @@ static bool all_listed(struct pop3_client *c, struct pop3_event *ev)
 	return tell(ev, POP3_LISTED, 0);
 }
 
+static void drop_input(const char **data, size_t *len)
+{
+	if (*len)
+		*data += *len;
+	*len = 0;
+}
+
 bool pop3_client_next(struct pop3_client *c, const char **data, size_t *len, struct pop3_event *ev)
 {
 	for (;;) {
 		bool told;
 
-		if (c->over || c->handshake) {
-			*data += *len;
-			*len = 0;
-		}
+		if (c->over || c->handshake)
+			drop_input(data, len);
 		if (c->over)
 			return false;
 		if (c->lost)
@@ -963,10 +804,9 @@ bool pop3_client_next(struct pop3_client *c, const char **data, size_t *len, str
 		if (!*len)
 			return false;
 		told = in_octets(c) ? take_octets(c, data, len, ev) : take_line(c, data, len, ev);
-		if (told && ev->type == POP3_STARTTLS) {
-			*data += *len;
-			*len = 0;
-		}
+		/* Plain text behind the answer to STLS is nobody's answer. */
+		if (told && ev->type == POP3_STARTTLS)
+			drop_input(data, len);
 		if (told)
 			return true;
 	}

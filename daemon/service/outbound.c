@@ -17,6 +17,7 @@
 /* One message on its way. The envelope's strings belong to the job. */
 struct delivery {
 	struct outbound *outbound;
+	uint64_t number;
 	struct job *job;
 	struct smtp_session *session;
 	size_t *index;			/* recipient i of the envelope is job recipient index[i] */
@@ -29,6 +30,7 @@ struct outbound {
 	struct box *box;
 	sd_event_source *timer;
 	struct delivery *delivery;	/* NULL: none */
+	uint64_t deliveries;		/* begun so far; the one in hand has this number */
 	char *host;			/* of the smarthost */
 	uint16_t port;
 	enum net_tls tls;
@@ -144,13 +146,20 @@ static void on_done(void *userdata, const struct smtp_session_outcome *out)
 	}
 }
 
+/* A state on its way into the journal; its delivery may be over before that answers. */
+struct commit {
+	struct outbound *outbound;
+	uint64_t number;		/* of the delivery */
+};
+
 static void on_sending_durable(void *userdata, int r)
 {
-	struct outbound *o = userdata;
+	struct commit *c = userdata;
+	struct delivery *d = c->outbound->delivery;
 
-	/* The delivery may be gone: its line broke while the journal wrote. */
-	if (o->delivery && o->delivery->session)
-		smtp_session_go_on(o->delivery->session, r);
+	if (d && d->number == c->number && d->session)
+		smtp_session_go_on(d->session, r);
+	free(c);
 }
 
 /*
@@ -160,12 +169,18 @@ static void on_sending_durable(void *userdata, int r)
 static void before_dot(void *userdata, struct smtp_session *session)
 {
 	struct delivery *d = userdata;
-	int r;
+	struct commit *c = malloc(sizeof(*c));
+	int r = -ENOMEM;
 
-	r = job_say(&d->outbound->box->keeper, d->job, LOG_DEBUG, JOB_SENDING, on_sending_durable,
-		    d->outbound, "the mail server has the mail in hand");
-	if (r < 0)
+	if (c) {
+		*c = (struct commit){ d->outbound, d->number };
+		r = job_say(&d->outbound->box->keeper, d->job, LOG_DEBUG, JOB_SENDING,
+			    on_sending_durable, c, "the mail server has the mail in hand");
+	}
+	if (r < 0) {
+		free(c);
 		smtp_session_go_on(session, r);
+	}
 }
 
 static int envelope(struct delivery *d)
@@ -227,6 +242,7 @@ static void deliver(struct outbound *o, struct job *job)
 		return;
 	}
 	d->outbound = o;
+	d->number = ++o->deliveries;
 	d->job = job;
 	d->body = -1;
 	o->delivery = d;

@@ -20,6 +20,7 @@
 #include <openssl/evp.h>
 
 #include "smtp/client.h"
+#include "smtp/stuff.h"
 
 #define PIPELINE_MAX	64
 #define ADDRESS_MAX	480	/* a command line is 512 octets with its verb and parameters */
@@ -75,7 +76,7 @@ struct smtp_client {
 	size_t sent, answered;		/* recipients; sent >= answered */
 	size_t in_flight;		/* RCPTs on the wire without an answer */
 	size_t accepted, transient;
-	bool line_start, last_cr;	/* of the body */
+	struct smtp_stuffing stuffing;
 
 	char lost_text[300];
 	enum smtp_verdict lost_verdict;
@@ -521,8 +522,7 @@ int smtp_client_send(struct smtp_client *c, const struct smtp_envelope *e)
 	c->e = *e;
 	c->mail_sent = c->mail_pending = c->mail_failed = c->split = false;
 	c->sent = c->answered = c->in_flight = c->accepted = c->transient = 0;
-	c->line_start = true;
-	c->last_cr = false;
+	c->stuffing = (struct smtp_stuffing){ 0 };
 	c->state = ENVELOPE;
 	return 0;
 }
@@ -680,91 +680,27 @@ static bool answer_data(struct smtp_client *c, struct smtp_event *ev, int class)
 			  "the server refused the message");
 }
 
-/* What of @s, @len can be sent as it stands: up to a line end that is none, or a dot to stuff. */
-static size_t plain_length(const char *s, size_t len, bool line_start)
+static int no_memory_for_body(struct smtp_client *c, int r)
 {
-	size_t i = 0;
-
-	if (len && line_start && s[0] == '.')
-		return 0;
-	while (i < len) {
-		const char *nl = memchr(s + i, '\n', len - i);
-		const char *cr = memchr(s + i, '\r', nl ? (size_t)(nl - s) - i : len - i);
-
-		if (!nl)
-			return cr ? (size_t)(cr - s) : len;
-		if (!cr || cr + 1 != nl)
-			return cr ? (size_t)(cr - s) : (size_t)(nl - s);
-		i = nl + 1 - s;
-		if (i < len && s[i] == '.')
-			return i;
-	}
-	return len;
-}
-
-static int push(struct smtp_client *c, const char *s, size_t len)
-{
-	int r = buffer_append(&c->out, s, len);
-
 	if (r < 0)
 		lose(c, SMTP_TRANSIENT, "there was no memory for the message");
 	return r;
 }
 
-/*
- * A CR is held back (last_cr) until its LF is seen: every line end goes out as
- * CRLF, whichever half of it was there.
- */
-static int push_line_end(struct smtp_client *c)
-{
-	c->last_cr = false;
-	c->line_start = true;
-	return push(c, "\r\n", 2);
-}
-
 int smtp_client_body(struct smtp_client *c, const void *data, size_t len)
 {
-	const char *s = data;
-	int r = 0;
-
 	if (c->state != BODY)
 		return -EBUSY;
-	while (len && r >= 0) {
-		size_t n;
-
-		if (c->last_cr) {
-			n = *s == '\n';
-			r = push_line_end(c);
-		} else if (*s == '\n') {
-			n = 1;
-			r = push_line_end(c);
-		} else if (*s == '\r') {
-			n = 1;
-			c->last_cr = true;
-		} else {
-			n = plain_length(s, len, c->line_start);
-			if (!n) {
-				n = 1;
-				r = push(c, "..", 2);
-			} else {
-				r = push(c, s, n);
-			}
-			c->line_start = s[n - 1] == '\n';
-		}
-		s += n;
-		len -= n;
-	}
-	return r < 0 ? r : 0;
+	return no_memory_for_body(c, smtp_stuff(&c->stuffing, &c->out, data, len));
 }
 
 int smtp_client_body_end(struct smtp_client *c)
 {
-	int r = 0;
+	int r;
 
 	if (c->state != BODY)
 		return -EBUSY;
-	if (c->last_cr || !c->line_start)
-		r = push_line_end(c);
+	r = no_memory_for_body(c, smtp_stuff_end(&c->stuffing, &c->out));
 	if (r >= 0)
 		c->state = SAY_DOT;
 	return r;
@@ -885,6 +821,13 @@ static bool drops_input(const struct smtp_client *c)
 	return c->state == HANDSHAKE || c->state == OVER;
 }
 
+static void drop_input(const char **data, size_t *len)
+{
+	if (*len)
+		*data += *len;
+	*len = 0;
+}
+
 /*
  * Where the server must wait for us, what it sent already is no answer: before
  * the handshake it is dropped, and before a message it must not be taken for
@@ -895,10 +838,8 @@ static bool at_turning_point(struct smtp_client *c, const char **data, size_t *l
 {
 	if (ev->type == SMTP_BODY && *len)
 		return fail_local(c, ev, SMTP_TRANSIENT, "the server answered before it was asked");
-	if (ev->type == SMTP_STARTTLS) {
-		*data += *len;
-		*len = 0;
-	}
+	if (ev->type == SMTP_STARTTLS)
+		drop_input(data, len);
 	return true;
 }
 
@@ -912,8 +853,7 @@ bool smtp_client_next(struct smtp_client *c, const char **data, size_t *len, str
 		if (c->state == LOST)
 			continue;
 		if (drops_input(c)) {
-			*data += *len;
-			*len = 0;
+			drop_input(data, len);
 			return false;
 		}
 		r = smtp_reply_feed(&c->parser, data, len);

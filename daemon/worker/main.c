@@ -109,8 +109,10 @@ static int run(const char *path, struct error *e)
 int main(int argc, char *argv[])
 {
 	static const struct option options[] = {
-		{ "listen", required_argument, NULL, 'l' }, { "check", required_argument, NULL, 'c' },
-		{ "version", no_argument, NULL, 'v' },	    { "help", no_argument, NULL, 'h' },
+		{ "listen", required_argument, NULL, 'l' },
+		{ "check", required_argument, NULL, 'c' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	const char *path = NULL;

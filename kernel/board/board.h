@@ -20,7 +20,7 @@ struct faxb;
  * @read32: all-ones where there is no board any more; any context
  * @write32: any context
  * @sync_irq: on return no call of faxb_interrupt() that began before goes on; may sleep
- * @halt: keep a board that does not answer from doing DMA; may sleep
+ * @halt: keep a board that does not answer from doing DMA, for good; may sleep, may be called again
  */
 struct faxb_io_ops {
 	u32 (*read32)(void *io, u32 reg);

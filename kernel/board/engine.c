@@ -12,12 +12,21 @@ void faxb_set_gone(struct faxb *b)
 		fax_board_fault(b->board, FAX_CODE_GONE);
 }
 
+/* 0, or why the board does nothing any more. */
+static int out_of_order(struct faxb *b)
+{
+	if (READ_ONCE(b->gone))
+		return -ENODEV;
+	return READ_ONCE(b->cut) ? -EIO : 0;
+}
+
 static int faxb_check(struct fax_func *func, struct fax_job_params *params)
 {
 	struct faxb_func *f = fax_func_priv(func);
+	int ret = out_of_order(f->b);
 
-	if (READ_ONCE(f->b->gone))
-		return -ENODEV;
+	if (ret)
+		return ret;
 	if (params->fmt.k > 255 || params->fmt.width > FAXB_WIDTH_MAX ||
 	    params->fmt.rows > FAXB_ROWS_MAX)
 		return -EINVAL;
@@ -27,9 +36,10 @@ static int faxb_check(struct fax_func *func, struct fax_job_params *params)
 static int faxb_start(struct fax_func *func, struct fax_chunk *chunk)
 {
 	struct faxb_func *f = fax_func_priv(func);
+	int ret = out_of_order(f->b);
 
-	if (READ_ONCE(f->b->gone))
-		return -ENODEV;
+	if (ret)
+		return ret;
 	if (chunk->op < FAX_OP_SCAN || chunk->op > FAX_OP_DECODE ||
 	    !(f->queues & BIT(chunk->op - 1)) || chunk->rows > FAXB_ROWS_MAX)
 		return -EINVAL;
@@ -76,29 +86,53 @@ static int wait_reset(struct faxb *b, u32 q)
 	}
 }
 
-/*
- * On return no DMA of these queues is in flight and none of their chunks is
- * held. A board that does not answer is cut off from memory altogether.
- */
-int faxb_reset_queues(struct faxb *b, u32 mask)
+/* The board did not do as promised. It does no DMA from here on, whatever it thinks it does. */
+static void cut_off(struct faxb *b, int why)
 {
-	unsigned long queues = mask;
-	int ret = 0, err;
+	b->desc.ops->halt(b->desc.io);
+	if (why == -ENODEV) {
+		faxb_set_gone(b);
+	} else if (!xchg(&b->cut, true)) {
+		dev_err(b->desc.dev, "no answer to a reset: cut off\n");
+		if (!READ_ONCE(b->deaf))
+			fax_board_fault(b->board, FAX_CODE_RESET);
+	}
+}
+
+static int halt_queues(struct faxb *b, unsigned long queues)
+{
+	int ret = out_of_order(b), err;
 	u32 q;
 
-	for_each_set_bit(q, &queues, FAXB_QUEUES) {
-		faxb_queue_stop(&b->queue[q]);
-		faxb_write(b, FAXB_QUEUE(q) + FAXB_Q_CTRL, FAXB_Q_CTRL_RESET);
+	if (ret) {
+		b->desc.ops->halt(b->desc.io);
+		return ret;
 	}
+	for_each_set_bit(q, &queues, FAXB_QUEUES)
+		faxb_write(b, FAXB_QUEUE(q) + FAXB_Q_CTRL, FAXB_Q_CTRL_RESET);
 	for_each_set_bit(q, &queues, FAXB_QUEUES) {
 		err = wait_reset(b, q);
 		if (err)
 			ret = err;
 	}
-	if (ret == -ENODEV)
-		faxb_set_gone(b);
 	if (ret)
-		b->desc.ops->halt(b->desc.io);
+		cut_off(b, ret);
+	return ret;
+}
+
+/*
+ * On return no DMA of these queues is in flight and none of their chunks is
+ * held, even if the board did not answer.
+ */
+int faxb_reset_queues(struct faxb *b, u32 mask)
+{
+	unsigned long queues = mask;
+	int ret;
+	u32 q;
+
+	for_each_set_bit(q, &queues, FAXB_QUEUES)
+		faxb_queue_stop(&b->queue[q]);
+	ret = halt_queues(b, queues);
 	b->desc.ops->sync_irq(b->desc.io);
 	for_each_set_bit(q, &queues, FAXB_QUEUES) {
 		faxb_queue_forget(&b->queue[q]);

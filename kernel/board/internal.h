@@ -72,6 +72,7 @@ struct faxb {
 	struct faxb_queue queue[FAXB_QUEUES];
 	u32 max_sg;
 	bool gone;		/* registers read as all-ones */
+	bool cut;		/* did not answer a reset: kept from memory for good */
 	bool deaf;		/* faxb_unregister() began: no more events */
 	struct dentry *debugfs;
 };

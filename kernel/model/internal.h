@@ -7,6 +7,7 @@
 
 #ifdef __KERNEL__
 #include <linux/kernel.h>
+#include <linux/math64.h>
 #else
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif
@@ -20,6 +21,15 @@
 static inline u32 fm_min(u32 a, u32 b)
 {
 	return a < b ? a : b;
+}
+
+static inline u64 fm_div(u64 n, u32 by)
+{
+#ifdef __KERNEL__
+	return div_u64(n, by);
+#else
+	return n / by;
+#endif
 }
 
 static inline u32 fm_get_le32(const u8 *p)

@@ -33,8 +33,8 @@
 
 /**
  * struct fm_sheet - an original under the scanning line
- * @width: @rows: pixels
- * @xres: @yres: pixels per metre
+ * @width: @rows: pixels, 1 to FAXB_WIDTH_MAX and FAXB_ROWS_MAX
+ * @xres: @yres: pixels per metre, FAXB_RES_MIN to FAXB_RES_MAX
  */
 struct fm_sheet {
 	u32 width;

@@ -2,17 +2,16 @@
 /* Scanner and printer engine: one sheet each at a time. */
 #include "internal.h"
 
+/* No overflow: pixels and resolutions are below 2^20, and 100 pixels a metre is the coarsest. */
 static u32 scale(u32 n, u32 to, u32 from)
 {
-	u64 out = (u64)n * to / from;
-
-	return out > 0xffffffffu ? 0xffffffffu : (u32)out;
+	return (u32)fm_div((u64)n * to, from);
 }
 
 /* The pixel or row of the original whose middle lies nearest to that of @n. */
 static u32 nearest(u32 n, u32 count, u32 to, u32 from)
 {
-	u64 at = ((u64)2 * n + 1) * from / ((u64)2 * to);
+	u64 at = fm_div(((u64)2 * n + 1) * from, 2 * to);
 
 	return at < count ? (u32)at : count - 1;
 }

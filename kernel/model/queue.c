@@ -163,7 +163,8 @@ static bool format_valid(u32 q, const struct fm_work *w)
 {
 	u32 format = w->sqe[FAXB_SQE_FORMAT];
 	u32 enc = FAXB_FORMAT_ENC(format);
-	bool res = w->sqe[FAXB_SQE_XRES] && w->sqe[FAXB_SQE_YRES];
+	bool res = w->sqe[FAXB_SQE_XRES] - FAXB_RES_MIN <= FAXB_RES_MAX - FAXB_RES_MIN &&
+		   w->sqe[FAXB_SQE_YRES] - FAXB_RES_MIN <= FAXB_RES_MAX - FAXB_RES_MIN;
 	bool no_res = !w->sqe[FAXB_SQE_XRES] && !w->sqe[FAXB_SQE_YRES];
 
 	if (w->sqe[FAXB_SQE_SEG_ROWS] && q != FAXB_Q_DECODE)

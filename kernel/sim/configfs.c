@@ -129,8 +129,8 @@ static ssize_t sim_##_name##_store(struct config_item *item, const char *page,	\
 }											\
 CONFIGFS_ATTR(sim_, _name)
 
-SIM_NUMBER(feeder_xres, feeder_xres, 100, 100000);
-SIM_NUMBER(feeder_yres, feeder_yres, 100, 100000);
+SIM_NUMBER(feeder_xres, feeder_xres, FAXB_RES_MIN, FAXB_RES_MAX);
+SIM_NUMBER(feeder_yres, feeder_yres, FAXB_RES_MIN, FAXB_RES_MAX);
 SIM_NUMBER(paper, paper, 0, 1000000);
 SIM_NUMBER(cover, cover, 0, 1);
 SIM_NUMBER(jam, jam, 0, BIT(FAXB_Q_SCAN) | BIT(FAXB_Q_PRINT));

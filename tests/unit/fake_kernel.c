@@ -61,7 +61,7 @@ static int fake_open(const char *path, int flags)
 	if (sscanf(path, "%llu/%7s", &board, function) != 2)
 		return fail(ENOENT);
 	fd = new_fd(FD_NODE);
-	fds[fd].board = board;
+	fds[fd].board = fake_kernel.next_board_id ?: board;
 	fds[fd].function = !strncmp(function, "scan", 4)  ? FAX_FUNC_SCAN :
 			   !strncmp(function, "print", 5) ? FAX_FUNC_PRINT :
 							FAX_FUNC_CODEC;

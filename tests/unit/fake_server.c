@@ -54,7 +54,7 @@ static void make_certificate(void)
 	X509_set_pubkey(cert, key);
 	name = X509_get_subject_name(cert);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1,
-	-1, 0);
+				   -1, 0);
 	X509_set_issuer_name(cert, name);
 	X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
 	names = X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_alt_name, "DNS:localhost");

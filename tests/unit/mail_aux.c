@@ -22,7 +22,8 @@ void aux_put(struct buffer *out, const char *text)
 
 void aux_base64(struct buffer *out, const void *data, size_t len)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const unsigned char *d = data;
 
 	for (size_t i = 0; i < len; i += 3) {

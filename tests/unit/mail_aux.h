@@ -20,7 +20,9 @@ void aux_put_part(struct buffer *out, const char *boundary, const struct aux_par
 /* A whole mail: a plain header, then a multipart of @subtype with boundary "b0". */
 void aux_mail(struct buffer *out, const char *subtype, const struct aux_part *parts, size_t n);
 
-#define AUX_TIFF_HEADERS "Content-Type: image/tiff; name=\"page.tif\"\r\nContent-Transfer-Encoding: base64\r\n"
+#define AUX_TIFF_HEADERS                                     \
+	"Content-Type: image/tiff; name=\"page.tif\"\r\n" \
+	"Content-Transfer-Encoding: base64\r\n"
 #define AUX_TEXT_HEADERS "Content-Type: text/plain; charset=us-ascii\r\n"
 
 /* A read-only descriptor that holds @len bytes. */

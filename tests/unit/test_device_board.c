@@ -183,6 +183,28 @@ static void test_late_comer_puts_the_board_together_anew(void **state)
 	assert_non_null(r->last->scanner);
 }
 
+/* udev tells of both before the timer has taken the old one apart. */
+static void test_same_name_at_once_again(void **state)
+{
+	struct room *r = *state;
+
+	scan_on_board(r);
+	boards_node_removed(r->boards, "1/scan");
+	boards_node_removed(r->boards, "1/codec");
+	fake_kernel.next_board_id = 9;
+	add_node(r, "1/scan");
+	add_node(r, "1/codec");
+	fake_settle(r->event, SETTLE_MSEC);
+	assert_int_equal(r->added, 2);
+	assert_int_equal(r->removed, 1);
+	assert_int_equal(r->last->id, 9);
+	assert_non_null(r->last->scanner);
+	boards_node_removed(r->boards, "1/scan");
+	boards_node_removed(r->boards, "1/codec");
+	fake_settle(r->event, SETTLE_MSEC);
+	assert_int_equal(r->removed, 2);
+}
+
 static void test_second_of_a_kind(void **state)
 {
 	struct room *r = *state;
@@ -212,6 +234,7 @@ int main(void)
 		T(test_two_boards),
 		T(test_gone_with_a_page_in_hand),
 		T(test_late_comer_puts_the_board_together_anew),
+		T(test_same_name_at_once_again),
 		T(test_second_of_a_kind),
 		T(test_node_that_is_none),
 	};

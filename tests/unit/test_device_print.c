@@ -47,7 +47,8 @@ static int open_desk(void **state, bool coder)
 	assert_true(sd_event_new(&d->event) >= 0);
 	assert_int_equal(func_open(&d->print, d->event, &fake_kernel_sys, "1/print", &e), 0);
 	if (coder)
-		assert_int_equal(func_open(&d->coder, d->event, &fake_kernel_sys, "1/codec", &e), 0);
+		assert_int_equal(func_open(&d->coder, d->event, &fake_kernel_sys, "1/codec", &e),
+				 0);
 	assert_int_equal(printer_new(&d->printer, d->print, d->coder), 0);
 	printer_on_change(d->printer, on_change, d);
 	d->strips[0] = (struct page_strip){ "first strip", 11, 100, FAX_ENC_MH, 0,
@@ -213,16 +214,22 @@ static void test_paper_out_then_refilled(void **state)
 	assert_int_equal(d->last.code, FAX_CODE_OK);
 }
 
-static void test_gone_before_the_sheet_came(void **state)
+/* The tray is empty while its last sheet moves: only PAPER_OUT says that none did. */
+static void test_what_is_certain_about_the_sheet(void **state)
 {
 	struct desk *d = *state;
 
 	start(d, NULL);
+	end_both(d, (struct fax_completion){ .code = FAX_CODE_PAPER_OUT },
+		 (struct fax_completion){ .code = FAX_CODE_PEER });
+	assert_int_equal(d->last.code, FAX_CODE_PAPER_OUT);
+	assert_true(d->last.untouched);
+	start(d, NULL);
 	event(d, FAX_EVENT_JOB_WAITING, FAX_COND_PAPER_OUT);
 	func_dispatch(d->print, EPOLLERR | EPOLLHUP);
-	assert_int_equal(d->pages, 1);
+	assert_int_equal(d->pages, 2);
 	assert_int_equal(d->last.code, FAX_CODE_GONE);
-	assert_true(d->last.untouched);
+	assert_false(d->last.untouched);
 }
 
 static void test_gone_mid_page(void **state)
@@ -384,7 +391,7 @@ int main(void)
 		T(test_page_with_banner),
 		T(test_next_page_costs_six_calls),
 		T(test_paper_out_then_refilled),
-		T(test_gone_before_the_sheet_came),
+		T(test_what_is_certain_about_the_sheet),
 		T(test_gone_mid_page),
 		T(test_jam),
 		T(test_code_that_cannot_be_followed),

@@ -17,15 +17,15 @@ static void good_ones_are_taken_apart(void **state)
 	static const struct {
 		const char *text, *local, *domain;
 	} cases[] = {
-		{ "office@example.test", "office", "example.test" },
-		{ "a@b", "a", "b" },
-		{ "first.last+fax=1@sub.example.test", "first.last+fax=1", "sub.example.test" },
-		{ "FAX=+390408565@gateway.example", "FAX=+390408565", "gateway.example" },
-		{ "\"two words\"@example.test", "\"two words\"", "example.test" },
-		{ "\"a\\\"b@c\"@example.test", "\"a\\\"b@c\"", "example.test" },
-		{ "x@[192.0.2.1]", "x", "[192.0.2.1]" },
-		{ "x@[IPv6:2001:db8::1]", "x", "[IPv6:2001:db8::1]" },
-		{ "!#$%&'*+-/=?^_`{|}~@x1-2.example", "!#$%&'*+-/=?^_`{|}~", "x1-2.example" },
+		{"office@example.test", "office", "example.test"},
+		{"a@b", "a", "b"},
+		{"first.last+fax=1@sub.example.test", "first.last+fax=1", "sub.example.test"},
+		{"FAX=+390408565@gateway.example", "FAX=+390408565", "gateway.example"},
+		{"\"two words\"@example.test", "\"two words\"", "example.test"},
+		{"\"a\\\"b@c\"@example.test", "\"a\\\"b@c\"", "example.test"},
+		{"x@[192.0.2.1]", "x", "[192.0.2.1]"},
+		{"x@[IPv6:2001:db8::1]", "x", "[IPv6:2001:db8::1]"},
+		{"!#$%&'*+-/=?^_`{|}~@x1-2.example", "!#$%&'*+-/=?^_`{|}~", "x1-2.example"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -42,15 +42,46 @@ static void good_ones_are_taken_apart(void **state)
 static void bad_ones_are_refused(void **state)
 {
 	static const char *const cases[] = {
-		"", "@", "a", "a@", "@b", ".a@b", "a.@b", "a..b@c", "a b@c", "a@b c", "a@b.", "a@.b",
-		"a@b..c", "a@-b", "a@b-", "a@b_c", "<a@b>", "a@b>", "a@b\r\nRCPT TO:<x@y>", "a\n@b",
-		"\"a@b", "\"a\"b@c", "\"a\n\"@c", "\"\\\"@c", "a@[1.2.3]", "a@[1.2.3.4", "a@[1.2.3.256]",
-		"a@[IPv6:zz]", "a@[IPv6:1.2.3.4]", "a@[]", "a@b,c@d", "a@b@c", "b\xc3\xbcro@example.test",
-		"a@b\x7f", "a@b;c", "(x)a@b",
+		"",
+		"@",
+		"a",
+		"a@",
+		"@b",
+		".a@b",
+		"a.@b",
+		"a..b@c",
+		"a b@c",
+		"a@b c",
+		"a@b.",
+		"a@.b",
+		"a@b..c",
+		"a@-b",
+		"a@b-",
+		"a@b_c",
+		"<a@b>",
+		"a@b>",
+		"a@b\r\nRCPT TO:<x@y>",
+		"a\n@b",
+		"\"a@b",
+		"\"a\"b@c",
+		"\"a\n\"@c",
+		"\"\\\"@c",
+		"a@[1.2.3]",
+		"a@[1.2.3.4",
+		"a@[1.2.3.256]",
+		"a@[IPv6:zz]",
+		"a@[IPv6:1.2.3.4]",
+		"a@[]",
+		"a@b,c@d",
+		"a@b@c",
+		"b\xc3\xbcro@example.test",
+		"a@b\x7f",
+		"a@b;c",
+		"(x)a@b",
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct error e = { 0 };
+		struct error e = {0};
 
 		if (address_check(cases[i], &e) != -EINVAL)
 			fail_msg("taken: %s", cases[i]);

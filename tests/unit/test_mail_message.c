@@ -14,7 +14,7 @@
 #include "mail/incoming.h"
 #include "mail/message.h"
 
-static const char *const to[] = { "office@example.test", "two@example.test" };
+static const char *const to[] = {"office@example.test", "two@example.test"};
 static char data[5000];
 
 static struct message_spec plain(void)
@@ -42,7 +42,7 @@ static bool has(const struct buffer *b, const char *text)
 static void P1_it_has_every_header(void **state)
 {
 	struct message_spec s = plain();
-	_buffer_ struct buffer b = { 0 };
+	_buffer_ struct buffer b = {0};
 	struct error e;
 
 	assert_int_equal(message_build(&s, &b, &e), 0);
@@ -65,14 +65,16 @@ static void P1_it_has_every_header(void **state)
 static void lines_end_in_crlf_and_are_short(void **state)
 {
 	struct message_spec s = plain();
-	_buffer_ struct buffer b = { 0 };
+	_buffer_ struct buffer b = {0};
 	size_t line = 0;
 	struct error e;
 
-	s.subject = "A subject that goes on and on, about the quarterly figures of all branches, "
-		    "and about what B\xc3\xbcro and \xe6\x9d\xb1\xe4\xba\xac said about them last week";
-	s.text = "A line of the text that is longer than seventy-six characters, as people do write "
-		 "them.\nb\xc3\xbcro\n.\nFrom me\n";
+	s.subject =
+		"A subject that goes on and on, about the quarterly figures of all branches, "
+		"and about what B\xc3\xbcro and \xe6\x9d\xb1\xe4\xba\xac said about them last week";
+	s.text =
+		"A line of the text that is longer than seventy-six characters, as people do write "
+		"them.\nb\xc3\xbcro\n.\nFrom me\n";
 	assert_int_equal(message_build(&s, &b, &e), 0);
 	for (size_t i = 0; i < b.len; i++) {
 		assert_true((unsigned char)b.data[i] < 0x80);
@@ -91,16 +93,21 @@ static void lines_end_in_crlf_and_are_short(void **state)
 static void no_header_can_be_smuggled_in(void **state)
 {
 	static const char *const poison[] = {
-		"x\r\nBcc: evil@example.test", "x\nBcc: evil@example.test", "x\rBcc: a", "x\t", "x\x7f",
-		"x\xc2\x85y", "\xff\xfe",
+		"x\r\nBcc: evil@example.test",
+		"x\nBcc: evil@example.test",
+		"x\rBcc: a",
+		"x\t",
+		"x\x7f",
+		"x\xc2\x85y",
+		"\xff\xfe",
 	};
 
 	for (size_t i = 0; i < sizeof(poison) / sizeof(*poison); i++)
 		for (int field = 0; field < 6; field++) {
 			struct message_spec s = plain();
-			_buffer_ struct buffer b = { 0 };
-			const char *list[] = { poison[i] };
-			struct error e = { 0 };
+			_buffer_ struct buffer b = {0};
+			const char *list[] = {poison[i]};
+			struct error e = {0};
 
 			if (field == 0)
 				s.subject = poison[i];
@@ -125,7 +132,7 @@ static void no_header_can_be_smuggled_in(void **state)
 static void missing_and_wild_values_are_refused(void **state)
 {
 	struct message_spec s = plain();
-	_buffer_ struct buffer b = { 0 };
+	_buffer_ struct buffer b = {0};
 	char subject[600];
 	struct error e;
 
@@ -153,7 +160,7 @@ static void names_come_through_as_they_were(void **state)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		struct message_spec s = plain();
-		_buffer_ struct buffer b = { 0 };
+		_buffer_ struct buffer b = {0};
 		struct incoming in;
 		struct error e;
 
@@ -162,7 +169,7 @@ static void names_come_through_as_they_were(void **state)
 		assert_int_equal(message_build(&s, &b, &e), 0);
 		assert_int_equal(incoming_parse(b.data, b.len, NULL, &in, &e), 0);
 		assert_string_equal(in.summary.from, "fax@example.test");
-		if (names[i][0] != '=') {	/* looks encoded, and is read as such */
+		if (names[i][0] != '=') { /* looks encoded, and is read as such */
 			assert_string_equal(in.summary.from_name, names[i]);
 			assert_string_equal(in.summary.subject, names[i]);
 		}
@@ -180,7 +187,7 @@ static void message_ids_are_unique_and_sound(void **state)
 {
 	char *a = message_id_make("fax.example.test"), *b = message_id_make("fax.example.test");
 	struct message_spec s = plain();
-	_buffer_ struct buffer out = { 0 };
+	_buffer_ struct buffer out = {0};
 	struct error e;
 
 	assert_string_not_equal(a, b);

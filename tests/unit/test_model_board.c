@@ -812,6 +812,8 @@ static void bad_descriptors(void **state)
 		{ "segment too long", FAXB_Q_DECODE, FAXB_SQE_SEG_ROWS, 65536 },
 		{ "coded scan", FAXB_Q_SCAN, FAXB_SQE_FORMAT, FAXB_ENC_MH },
 		{ "scan without resolution", FAXB_Q_SCAN, FAXB_SQE_XRES, 0 },
+		{ "scan too fine", FAXB_Q_SCAN, FAXB_SQE_YRES, FAXB_RES_MAX + 1 },
+		{ "scan too coarse", FAXB_Q_SCAN, FAXB_SQE_XRES, FAXB_RES_MIN - 1 },
 		{ "scan with context", FAXB_Q_SCAN, FAXB_SQE_CTRL, FAXB_OP_SCAN | 0x10800 },
 		{ "scan with code", FAXB_Q_SCAN, FAXB_SQE_COUNTS, 1 << 16 | 1 },
 		{ "print without sheet", FAXB_Q_PRINT, FAXB_SQE_CTRL, FAXB_OP_PRINT },

@@ -209,7 +209,7 @@ static void on_host(void *userdata, int r, const struct net_address *addrs, cons
 
 		if (a->sin_family == AF_INET)
 			buffer_printf(&t->log, "%s:%u ", inet_ntop(AF_INET, &a->sin_addr, text,
-			sizeof(text)),
+								   sizeof(text)),
 				      ntohs(a->sin_port));
 	}
 	if (r < 0)
@@ -221,7 +221,7 @@ static void mx(struct test *t, const char *domain, int r, const char *log)
 {
 	t->within = true;
 	assert_int_equal(net_resolve_mx(&t->query, t->event, domain, t->servers, on_mx, t, NULL),
-	0);
+			 0);
 	t->within = false;
 	sd_event_loop(t->event);
 	assert_int_equal(t->calls, 1);
@@ -233,7 +233,7 @@ static void host(struct test *t, const char *name, int r, const char *log)
 {
 	t->within = true;
 	assert_int_equal(net_resolve_host(&t->query, t->event, name, 25, t->servers, on_host, t,
-	NULL),
+					  NULL),
 			 0);
 	t->within = false;
 	sd_event_loop(t->event);
@@ -300,7 +300,7 @@ static void test_canceled(void **state)
 	struct test *t = *state;
 
 	assert_int_equal(net_resolve_host(&t->query, t->event, "plain.test", 25, t->servers,
-	on_host, t,
+					  on_host, t,
 					  NULL), 0);
 	net_query_cancel(t->query);
 	sd_event_run(t->event, 100000);
@@ -317,7 +317,7 @@ static void test_names_that_are_none(void **state)
 	memset(longest, 'a', sizeof(longest));
 	longest[299] = '\0';
 	assert_int_equal(net_resolve_host(&t->query, t->event, "", 25, NULL, on_host, t, &e),
-	-EINVAL);
+			 -EINVAL);
 	assert_int_equal(net_resolve_mx(&t->query, t->event, longest, NULL, on_mx, t, &e), -EINVAL);
 	assert_true(strlen(e.text) > 0);
 }

@@ -59,7 +59,7 @@ static void before_dot(void *userdata, struct smtp_session *s)
 	assert_ptr_equal(s, t->session);
 	if (t->go_on == 1) {
 		assert_true(sd_event_add_time_relative(t->event, &t->later, CLOCK_MONOTONIC, 50000,
-		0,
+						       0,
 						       on_later, t) >= 0);
 	} else if (t->go_on == 2) {
 		smtp_session_cancel(s);
@@ -442,7 +442,7 @@ static void test_large_body(void **state)
 	t.server = &f;
 	for (int i = 0; i < LINES; i++)
 		assert_int_equal(write(t.body, i ? ".23456789\r\n" : "\r\n", i ? 11 : 2),
-		i ? 11 : 2);
+				 i ? 11 : 2);
 	start_with(&t, &(struct smtp_session_options){
 		.host = "127.0.0.1", .port = f.port, .helo = "box", .timeout_usec = 10000000,
 	});

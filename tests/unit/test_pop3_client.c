@@ -346,7 +346,7 @@ static void check(const struct dialogue *d, size_t cut, size_t step)
 	run(&t, d, cut, step, WHOLE);
 	if (strcmp(t.log.data, d->transcript))
 		fail_msg("%s, cut at %zu:\n%s--- expected\n%s", d->name, cut, t.log.data,
-		d->transcript);
+			 d->transcript);
 	run_free(&t);
 }
 
@@ -375,7 +375,7 @@ static void test_lost_anywhere(void **state)
 			run(&t, &dialogues[i], WHOLE, WHOLE, stop);
 			if (t.closed || !strstr(t.log.data, "= failed"))
 				fail_msg("%s, lost at %zu:\n%s", dialogues[i].name, stop,
-				t.log.data);
+					 t.log.data);
 			run_free(&t);
 		}
 	}

@@ -403,7 +403,7 @@ static void check(const struct dialogue *d, size_t cut, size_t step)
 	run(&t, d, cut, step, WHOLE);
 	if (strcmp(t.log.data, d->transcript))
 		fail_msg("%s, cut at %zu:\n%s--- expected\n%s", d->name, cut, t.log.data,
-		d->transcript);
+			 d->transcript);
 	run_free(&t);
 }
 
@@ -569,11 +569,11 @@ static void test_options(void **state)
 
 	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "" }), -EINVAL);
 	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "a b" }),
-	-EINVAL);
+			 -EINVAL);
 	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "a\r\nQUIT" }),
 			 -EINVAL);
 	assert_int_equal(smtp_client_new(&c, &(struct smtp_client_options){ .helo = "a",
-	.user = "u" }),
+					 .user = "u" }),
 			 -EINVAL);
 }
 

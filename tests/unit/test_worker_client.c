@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,6 +22,13 @@
 #include "worker/client.h"
 #include "worker/parse.h"
 #include "worker/server.h"
+
+/* As the program has it; the sanitizers' own memory does not fit into it. */
+#ifdef __SANITIZE_ADDRESS__
+#define MAX_MEMORY 0
+#else
+#define MAX_MEMORY (1ull << 30)
+#endif
 
 static char dir[] = "/tmp/ifax-test-XXXXXX";
 static char path[64];
@@ -55,7 +63,8 @@ static void take_answer(void *userdata, int r, const struct worker_reply *reply,
 static pid_t serve(worker_parse_fn parse, uint32_t timeout_ms, uint32_t max_children)
 {
 	struct worker_server_options o = { .parse = parse, .timeout_ms = timeout_ms,
-					   .max_children = max_children };
+					   .max_children = max_children,
+					   .max_memory = MAX_MEMORY };
 	struct worker_server *s;
 	sd_event *event;
 	struct error e;
@@ -131,6 +140,82 @@ static void pages_come_back(void **state)
 		}
 		page_list_clear(&a.pages);
 	}
+	stop(pid);
+}
+
+static void large_pages_fit_the_limits(void **state)
+{
+	struct t4_image image = aux_scribble(4960, 7016, 3);
+	_buffer_ struct buffer tiff = { 0 }, mail = { 0 };
+	struct page_list l = { 0 };
+	pid_t pid = serve(NULL, 0, 0);
+	struct answer a;
+	struct error e;
+
+	for (int i = 0; i < 2; i++)
+		aux_add_page(&l, &image, FAX_ENC_MMR, FAX_FMT_END, 23622, 23622);
+	assert_int_equal(tiff_write(&l, TIFF_PROFILE_F, &tiff, &e), 0);
+	aux_mail(&mail, "mixed", &(struct aux_part){ AUX_TIFF_HEADERS, tiff.data, tiff.len, true },
+		 1);
+	ask(&a, &mail, 0);
+	assert_int_equal(a.r, 0);
+	assert_int_equal(a.reply.code, WORKER_PAGES);
+	assert_int_equal(a.pages.n, 2);
+	assert_int_equal(a.pages.pages[0].width, 3456);
+	page_list_clear(&a.pages);
+	page_list_clear(&l);
+	t4_image_free(&image);
+	stop(pid);
+}
+
+static void glut(const struct worker_request *rq, int message, int output, struct worker_reply *rp)
+{
+	for (;;) {
+		char *volatile p = malloc(64 << 20);
+
+		if (!p)
+			abort();
+		p[0] = 1;
+	}
+}
+
+static void memory_is_limited(void **state)
+{
+	_buffer_ struct buffer mail = { 0 };
+	struct answer a;
+	pid_t pid;
+
+	if (MAX_MEMORY == 0)
+		skip();
+	pid = serve(glut, 0, 0);
+	aux_put(&mail, "Subject: x\r\n\r\n");
+	ask(&a, &mail, 0);
+	assert_int_equal(a.r, 0);
+	assert_int_equal(a.reply.code, WORKER_CRASHED);
+	stop(pid);
+}
+
+/* Tells how many descriptors it has beyond the standard ones. */
+static void peek(const struct worker_request *rq, int message, int output, struct worker_reply *rp)
+{
+	worker_reply_init(rp);
+	rp->code = WORKER_NO_PAGES;
+	for (int fd = 3; fd < 1024; fd++)
+		rp->files += fcntl(fd, F_GETFD) >= 0;
+	snprintf(rp->sentence, sizeof(rp->sentence), "%s", "this is a test");
+}
+
+static void a_child_has_its_own_descriptors_only(void **state)
+{
+	_buffer_ struct buffer mail = { 0 };
+	pid_t pid = serve(peek, 0, 0);
+	struct answer a;
+
+	aux_put(&mail, "Subject: x\r\n\r\n");
+	ask(&a, &mail, 0);
+	assert_int_equal(a.r, 0);
+	/* connection, mail, pages */
+	assert_int_equal(a.reply.files, 3);
 	stop(pid);
 }
 
@@ -340,6 +425,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_come_back),
+		cmocka_unit_test(large_pages_fit_the_limits),
+		cmocka_unit_test(memory_is_limited),
+		cmocka_unit_test(a_child_has_its_own_descriptors_only),
 		cmocka_unit_test(a_dying_parser_fails_its_mail_only),
 		cmocka_unit_test(a_hanging_parser_is_killed),
 		cmocka_unit_test(a_silent_worker_times_out),

@@ -53,7 +53,7 @@ static struct worker_reply examine(const struct buffer *mail, struct page_list *
 static struct worker_reply examine_parts(const char *subtype, const struct aux_part *parts,
 					 size_t n, struct page_list *l)
 {
-	_buffer_ struct buffer mail = { 0 };
+	_buffer_ struct buffer mail = {0};
 
 	aux_mail(&mail, subtype, parts, n);
 	return examine(&mail, l);
@@ -62,9 +62,9 @@ static struct worker_reply examine_parts(const char *subtype, const struct aux_p
 /* The way of a page: coded, TIFF, message, worker, the same code again. */
 static void round_trip(const struct t4_image *image, uint32_t encoding, enum tiff_profile profile)
 {
-	const char *const to[] = { "office@example.test" };
-	_buffer_ struct buffer tiff = { 0 }, mail = { 0 };
-	struct page_list sent = { 0 }, got = { 0 };
+	const char *const to[] = {"office@example.test"};
+	_buffer_ struct buffer tiff = {0}, mail = {0};
+	struct page_list sent = {0}, got = {0};
 	struct worker_reply rp;
 	struct t4_image seen;
 	struct page *p;
@@ -72,10 +72,18 @@ static void round_trip(const struct t4_image *image, uint32_t encoding, enum tif
 
 	p = aux_add_page(&sent, image, encoding, tiff_coding_flags(profile, encoding), 8000, 7700);
 	assert_int_equal(tiff_write(&sent, profile, &tiff, &e), 0);
-	assert_int_equal(message_build(&(struct message_spec){
-		.from = "fax@example.test", .to = to, .n_to = 1, .subject = "A page",
-		.message_id = "<x.y@example.test>", .date = 1700000000000000, .text = "One page.\n",
-		.filename = "page.tif", .tiff = tiff.data, .tiff_len = tiff.len }, &mail, &e), 0);
+	assert_int_equal(message_build(&(struct message_spec){.from = "fax@example.test",
+							      .to = to,
+							      .n_to = 1,
+							      .subject = "A page",
+							      .message_id = "<x.y@example.test>",
+							      .date = 1700000000000000,
+							      .text = "One page.\n",
+							      .filename = "page.tif",
+							      .tiff = tiff.data,
+							      .tiff_len = tiff.len},
+				       &mail, &e),
+			 0);
 	rp = examine(&mail, &got);
 	assert_int_equal(rp.code, WORKER_PAGES);
 	assert_int_equal(got.n, 1);
@@ -129,19 +137,18 @@ static void test_charts_arrive_as_they_were_sent(void **state)
 
 static void summary_and_digest_are_told(void **state)
 {
-	_buffer_ struct buffer tiff = { 0 }, other = { 0 };
-	struct page_list l = { 0 };
+	_buffer_ struct buffer tiff = {0}, other = {0};
+	struct page_list l = {0};
 	struct worker_reply a, b, c;
 
 	aux_tiff_file(&tiff, 2, TIFF_PROFILE_S, 50);
 	aux_tiff_file(&other, 2, TIFF_PROFILE_S, 51);
-	a = examine_parts("mixed", &(struct aux_part){ AUX_TIFF_HEADERS, tiff.data, tiff.len, true },
+	a = examine_parts("mixed", &(struct aux_part){AUX_TIFF_HEADERS, tiff.data, tiff.len, true},
 			  1, &l);
-	b = examine_parts("mixed", &(struct aux_part){ AUX_TIFF_HEADERS, tiff.data, tiff.len, true },
+	b = examine_parts("mixed", &(struct aux_part){AUX_TIFF_HEADERS, tiff.data, tiff.len, true},
 			  1, &l);
 	c = examine_parts("mixed",
-			  &(struct aux_part){ AUX_TIFF_HEADERS, other.data, other.len, true }, 1,
-			  &l);
+			  &(struct aux_part){AUX_TIFF_HEADERS, other.data, other.len, true}, 1, &l);
 	assert_int_equal(a.code, WORKER_PAGES);
 	assert_int_equal(a.pages, 2);
 	assert_string_equal(a.summary.from, "other@example.test");
@@ -158,7 +165,7 @@ static void summary_and_digest_are_told(void **state)
 static void expect(const char *subtype, const struct aux_part *parts, size_t n,
 		   enum worker_code code, uint32_t pages, const char *says)
 {
-	struct page_list l = { 0 };
+	struct page_list l = {0};
 	struct worker_reply rp = examine_parts(subtype, parts, n, &l);
 
 	if (rp.code != code || rp.pages != pages || !strstr(rp.sentence, says))
@@ -168,59 +175,60 @@ static void expect(const char *subtype, const struct aux_part *parts, size_t n,
 
 static void G3_attachments_decide(void **state)
 {
-	_buffer_ struct buffer tiff = { 0 };
-	struct aux_part text = { AUX_TEXT_HEADERS, "Hello.", 0, false }, fax, octets, magic, pdf, junk,
-			signature, html, cut;
+	_buffer_ struct buffer tiff = {0};
+	struct aux_part text = {AUX_TEXT_HEADERS, "Hello.", 0, false}, fax, octets, magic, pdf,
+			junk, signature, html, cut;
 
 	aux_tiff_file(&tiff, 1, TIFF_PROFILE_S, 40);
-	fax = (struct aux_part){ AUX_TIFF_HEADERS, tiff.data, tiff.len, true };
-	cut = (struct aux_part){ AUX_TIFF_HEADERS, tiff.data, 100, true };
+	fax = (struct aux_part){AUX_TIFF_HEADERS, tiff.data, tiff.len, true};
+	cut = (struct aux_part){AUX_TIFF_HEADERS, tiff.data, 100, true};
 	octets = magic = fax;
 	octets.headers = "Content-Type: application/octet-stream\r\n"
 			 "Content-Disposition: attachment; filename=\"PAGE.TIF\"\r\n"
 			 "Content-Transfer-Encoding: base64\r\n";
 	magic.headers = "Content-Type: application/octet-stream\r\n"
 			"Content-Transfer-Encoding: base64\r\n";
-	pdf = (struct aux_part){ "Content-Type: application/pdf; name=\"a.pdf\"\r\n", "%PDF-1.4", 0,
-				 false };
-	junk = (struct aux_part){ AUX_TIFF_HEADERS, "this is no TIFF file", 0, true };
-	signature = (struct aux_part){ "Content-Type: application/pgp-signature\r\n", "-----", 0,
-				       false };
-	html = (struct aux_part){ "Content-Type: text/html\r\n", "<p>Hello.", 0, false };
+	pdf = (struct aux_part){"Content-Type: application/pdf; name=\"a.pdf\"\r\n", "%PDF-1.4", 0,
+				false};
+	junk = (struct aux_part){AUX_TIFF_HEADERS, "this is no TIFF file", 0, true};
+	signature =
+		(struct aux_part){"Content-Type: application/pgp-signature\r\n", "-----", 0, false};
+	html = (struct aux_part){"Content-Type: text/html\r\n", "<p>Hello.", 0, false};
 
-	expect("mixed", (struct aux_part[]){ text, fax }, 2, WORKER_PAGES, 1, "");
-	expect("mixed", (struct aux_part[]){ fax, text, octets, magic }, 4, WORKER_PAGES, 3, "");
-	expect("mixed", (struct aux_part[]){ fax, signature }, 2, WORKER_PAGES, 1, "");
-	expect("mixed", (struct aux_part[]){ fax, pdf }, 2, WORKER_BAD_ATTACHMENT, 0, "a.pdf");
-	expect("mixed", (struct aux_part[]){ fax, junk }, 2, WORKER_BAD_TIFF, 0, "Attachment 2");
-	expect("mixed", (struct aux_part[]){ cut, fax }, 2, WORKER_BAD_TIFF, 0, "Attachment 1");
-	expect("mixed", (struct aux_part[]){ text }, 1, WORKER_TEXT_ONLY, 0, "text only");
-	expect("mixed", (struct aux_part[]){ signature }, 1, WORKER_NO_PAGES, 0, "no pages");
-	expect("report", (struct aux_part[]){ text, fax }, 2, WORKER_REPORT, 0, "report");
-	expect("encrypted", (struct aux_part[]){ text, fax }, 2, WORKER_BAD_ATTACHMENT, 0,
+	expect("mixed", (struct aux_part[]){text, fax}, 2, WORKER_PAGES, 1, "");
+	expect("mixed", (struct aux_part[]){fax, text, octets, magic}, 4, WORKER_PAGES, 3, "");
+	expect("mixed", (struct aux_part[]){fax, signature}, 2, WORKER_PAGES, 1, "");
+	expect("mixed", (struct aux_part[]){fax, pdf}, 2, WORKER_BAD_ATTACHMENT, 0, "a.pdf");
+	expect("mixed", (struct aux_part[]){fax, junk}, 2, WORKER_BAD_TIFF, 0, "Attachment 2");
+	expect("mixed", (struct aux_part[]){cut, fax}, 2, WORKER_BAD_TIFF, 0, "Attachment 1");
+	expect("mixed", (struct aux_part[]){text}, 1, WORKER_TEXT_ONLY, 0, "text only");
+	expect("mixed", (struct aux_part[]){signature}, 1, WORKER_NO_PAGES, 0, "no pages");
+	expect("report", (struct aux_part[]){text, fax}, 2, WORKER_REPORT, 0, "report");
+	expect("encrypted", (struct aux_part[]){text, fax}, 2, WORKER_BAD_ATTACHMENT, 0,
 	       "encrypted");
 	/* G1: the first alternative that can be printed */
-	expect("alternative", (struct aux_part[]){ text, html }, 2, WORKER_TEXT_ONLY, 0, "text");
-	expect("alternative", (struct aux_part[]){ text, fax, octets }, 3, WORKER_PAGES, 1, "");
-	expect("alternative", (struct aux_part[]){ pdf, fax }, 2, WORKER_PAGES, 1, "");
-	expect("alternative", (struct aux_part[]){ pdf, pdf }, 2, WORKER_BAD_ATTACHMENT, 0, "pdf");
+	expect("alternative", (struct aux_part[]){text, html}, 2, WORKER_TEXT_ONLY, 0, "text");
+	expect("alternative", (struct aux_part[]){text, fax, octets}, 3, WORKER_PAGES, 1, "");
+	expect("alternative", (struct aux_part[]){pdf, fax}, 2, WORKER_PAGES, 1, "");
+	expect("alternative", (struct aux_part[]){pdf, pdf}, 2, WORKER_BAD_ATTACHMENT, 0, "pdf");
 	/* pictures that only a text refers to */
-	expect("related", (struct aux_part[]){ html, pdf, fax }, 3, WORKER_PAGES, 1, "");
+	expect("related", (struct aux_part[]){html, pdf, fax}, 3, WORKER_PAGES, 1, "");
 }
 
 /* Line ends, boundary and header fields as fax machines of the time wrote them. */
 static void P2_the_look_of_an_internet_fax_is_read(void **state)
 {
-	static const struct aux_part text = { AUX_TEXT_HEADERS, "\r\n", 0, false };
-	_buffer_ struct buffer tiff = { 0 }, mail = { 0 };
-	struct page_list l = { 0 };
+	static const struct aux_part text = {AUX_TEXT_HEADERS, "\r\n", 0, false};
+	_buffer_ struct buffer tiff = {0}, mail = {0};
+	struct page_list l = {0};
 	struct worker_reply rp;
 	struct aux_part fax;
 
 	aux_tiff_file(&tiff, 2, TIFF_PROFILE_S, 40);
-	fax = (struct aux_part){ "Content-Type: image/tiff; name=\"IMAGE.TIF\"\r\n"
-				 "Content-Transfer-Encoding: base64\r\n"
-				 "Content-Description: image001.tif\r\n", tiff.data, tiff.len, true };
+	fax = (struct aux_part){"Content-Type: image/tiff; name=\"IMAGE.TIF\"\r\n"
+				"Content-Transfer-Encoding: base64\r\n"
+				"Content-Description: image001.tif\r\n",
+				tiff.data, tiff.len, true};
 	aux_put(&mail, "Return-Path: <fax@example.test>\r\n"
 		       "Received: from a.example.test by b.example.test (8.8.5)\r\n"
 		       "\tid AA01; Thu, 5 Mar 1998 10:00:00 +0900 (JST)\r\n"
@@ -246,8 +254,8 @@ static void P2_the_look_of_an_internet_fax_is_read(void **state)
 
 static void a_single_part_mail_is_read(void **state)
 {
-	_buffer_ struct buffer tiff = { 0 }, mail = { 0 };
-	struct page_list l = { 0 };
+	_buffer_ struct buffer tiff = {0}, mail = {0};
+	struct page_list l = {0};
 
 	aux_tiff_file(&tiff, 1, TIFF_PROFILE_F, 40);
 	aux_put(&mail, "From: a@example.test\nContent-Type: image/tiff; application=faxbw\n"
@@ -260,16 +268,23 @@ static void a_single_part_mail_is_read(void **state)
 static void garbage_is_no_trouble(void **state)
 {
 	static const char *const mails[] = {
-		"", "\r\n", "\r\n\r\n", "x", "From", ": \r\n\r\n", "Subject: =?\xff?q?\xff?=\r\n\r\n",
-		"Content-Type: multipart/mixed\r\n\r\n--x\r\n", "Content-Type: \r\n\r\n",
+		"",
+		"\r\n",
+		"\r\n\r\n",
+		"x",
+		"From",
+		": \r\n\r\n",
+		"Subject: =?\xff?q?\xff?=\r\n\r\n",
+		"Content-Type: multipart/mixed\r\n\r\n--x\r\n",
+		"Content-Type: \r\n\r\n",
 		"Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\n--\r\n",
 		"Date: 99 Xyz 99999 99:99\r\nFrom: <<<>>>@\"\r\nMessage-Id: <\r\n\r\nhello",
 		"Content-Type: message/rfc822\r\n\r\n",
 	};
 
 	for (size_t i = 0; i < sizeof(mails) / sizeof(*mails); i++) {
-		_buffer_ struct buffer mail = { 0 };
-		struct page_list l = { 0 };
+		_buffer_ struct buffer mail = {0};
+		struct page_list l = {0};
 		struct worker_reply rp;
 
 		aux_put(&mail, mails[i]);
@@ -281,15 +296,18 @@ static void garbage_is_no_trouble(void **state)
 
 static void bombs_of_parts_do_not_go_off(void **state)
 {
-	_buffer_ struct buffer deep = { 0 }, wide = { 0 }, head = { 0 }, forwards = { 0 };
-	struct page_list l = { 0 };
+	_buffer_ struct buffer deep = {0}, wide = {0}, head = {0}, forwards = {0};
+	struct page_list l = {0};
 	struct worker_reply rp;
 	clock_t start = clock();
 
 	aux_put(&deep, "From: a@example.test\r\n");
 	for (int i = 0; i < 30000; i++)
-		assert_int_equal(buffer_printf(&deep, "Content-Type: multipart/mixed; "
-					       "boundary=b%d\r\n\r\n--b%d\r\n", i, i), 0);
+		assert_int_equal(buffer_printf(&deep,
+					       "Content-Type: multipart/mixed; "
+					       "boundary=b%d\r\n\r\n--b%d\r\n",
+					       i, i),
+				 0);
 	rp = examine(&deep, &l);
 	assert_int_equal(rp.code, WORKER_BAD_MAIL);
 	assert_non_null(strstr(rp.sentence, "parts"));
@@ -317,15 +335,15 @@ static void bombs_of_parts_do_not_go_off(void **state)
 
 static void limits_have_their_messages(void **state)
 {
-	_buffer_ struct buffer tiff = { 0 }, mail = { 0 };
-	struct page_list l = { 0 };
+	_buffer_ struct buffer tiff = {0}, mail = {0};
+	struct page_list l = {0};
 	struct worker_request rq;
 	struct worker_reply rp;
 	struct error e;
 	int fd, out = pageset_create(&e);
 
 	aux_tiff_file(&tiff, 3, TIFF_PROFILE_S, 40);
-	aux_mail(&mail, "mixed", &(struct aux_part){ AUX_TIFF_HEADERS, tiff.data, tiff.len, true },
+	aux_mail(&mail, "mixed", &(struct aux_part){AUX_TIFF_HEADERS, tiff.data, tiff.len, true},
 		 1);
 	worker_request_init(&rq);
 	rq.limits.max_pages = 2;
@@ -358,15 +376,15 @@ static void limits_have_their_messages(void **state)
 
 static void damage_beyond_the_share_is_told(void **state)
 {
-	_buffer_ struct buffer tiff = { 0 };
+	_buffer_ struct buffer tiff = {0};
 	struct worker_request rq;
-	struct page_list l = { 0 };
-	_buffer_ struct buffer mail = { 0 };
+	struct page_list l = {0};
+	_buffer_ struct buffer mail = {0};
 	struct worker_reply rp;
 
 	aux_tiff_file(&tiff, 1, TIFF_PROFILE_S, 400);
 	memset(tiff.data + tiff.len / 2, 0x01, 3);
-	aux_mail(&mail, "mixed", &(struct aux_part){ AUX_TIFF_HEADERS, tiff.data, tiff.len, true },
+	aux_mail(&mail, "mixed", &(struct aux_part){AUX_TIFF_HEADERS, tiff.data, tiff.len, true},
 		 1);
 	worker_request_init(&rq);
 	rq.limits.bad_permille = 1001;

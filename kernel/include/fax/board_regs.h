@@ -165,6 +165,9 @@
 #define FAXB_WIDTH_MAX		16384u
 #define FAXB_ROWS_MAX		65535u	/* of a page and of a descriptor */
 
+#define FAXB_RES_MIN		100u	/* pixels per metre */
+#define FAXB_RES_MAX		100000u
+
 /* scatter list entry: address lo, hi, length in bytes, zero */
 #define FAXB_SGE_LO		0u
 #define FAXB_SGE_HI		1u
