@@ -278,6 +278,7 @@ void fax_func_reset(struct fax_func *func, struct fax_job *culprit, u32 code)
 	func->progress = jiffies;
 	func->waiting = false;
 	fax_event_all(func, FAX_EVENT_RESET, 0);
+	fax_board_kick(func->board);
 }
 
 static struct fax_run *fax_oldest(struct fax_func *func)
@@ -330,7 +331,8 @@ static bool fax_check_deadlines(struct fax_func *func, unsigned long now)
 			fax_func_reset(func, NULL, FAX_CODE_RESET);
 		return true;	/* the list changed */
 	}
-	return armed || fax_oldest(func);
+	/* who waits for people is looked at again when a condition changes */
+	return armed || (fax_oldest(func) && !func->waiting);
 }
 
 static void fax_tick_arm(struct fax_board *board)
@@ -352,7 +354,6 @@ static void fax_board_tick(struct work_struct *work)
 		}
 		if (armed)
 			fax_tick_arm(board);
-		fax_board_kick(board);
 	}
 	mutex_unlock(&board->lock);
 }

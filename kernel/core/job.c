@@ -520,6 +520,9 @@ int fax_ioctl_submit(struct fax_file *ff, struct fax_ioctl *io)
 		return -EINVAL;
 	if (fax_op_function(arg->op) != ff->func->function)
 		return -EOPNOTSUPP;
+	/* the one is about paper, the other about coded output */
+	if (arg->flags & (fax_leased(ff->func) ? FAX_SUBMIT_RESUME : FAX_SUBMIT_NOWAIT))
+		return -EINVAL;
 	ret = fax_may_move(ff);
 	if (ret)
 		return ret;

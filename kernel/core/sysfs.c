@@ -190,7 +190,7 @@ void fax_uevent_change(struct fax_func *func)
 	unsigned long next = READ_ONCE(func->uevent_at) + msecs_to_jiffies(FAX_UEVENT_MS);
 	unsigned long now = jiffies;
 
-	if (!func->board->gone)
+	if (func->counted && !func->board->gone)
 		schedule_delayed_work(&func->uevent, time_after(next, now) ? next - now : 0);
 }
 

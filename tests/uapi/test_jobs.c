@@ -284,6 +284,9 @@ static void test_refusals(int dev)
 	REFUSED(EINVAL, "a flag of decoding");
 	AFRESH(), bad.reserved[3] = 1;
 	REFUSED(EINVAL, "a reserved field of the format");
+	AFRESH();
+	check_errno(submit(dev, FAX_OP_ENCODE, FAX_SUBMIT_NOWAIT, &fmt, -1, segs, 2, NULL), EINVAL,
+		    "NOWAIT, which is about paper");
 	check_u64(status_of(dev).jobs, 0, "nothing was queued");
 	buf_free(dev, &raw);
 	buf_free(dev, &coded);

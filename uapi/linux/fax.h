@@ -252,8 +252,8 @@ struct fax_seg {
 #define FAX_SEG_OUT		1
 
 /* fax_submit.flags */
-#define FAX_SUBMIT_NOWAIT	(1u << 0) /* no paper, no original: fail with PAPER_OUT at once */
-#define FAX_SUBMIT_RESUME	(1u << 1) /* give job, stopped by OUT_FULL, more room */
+#define FAX_SUBMIT_NOWAIT	(1u << 0) /* SCAN, PRINT: without paper fail, PAPER_OUT */
+#define FAX_SUBMIT_RESUME	(1u << 1) /* ENCODE: more room for job after OUT_FULL */
 
 /**
  * struct fax_submit - queue a job, all or nothing
