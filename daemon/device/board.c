@@ -243,8 +243,9 @@ static int place(struct boards *bs, struct func *f, struct error *e)
 	       f->info.function == FAX_FUNC_PRINT ? &b->print :
 						    &b->encode;
 	if (*slot)
-		return error_set(e, -EEXIST, "%s is a second one of its kind on its board; it is not "
-				 "used.", f->node);
+		return error_set(e, -EEXIST,
+				 "%s is a second one of its kind on its board; it is not used.",
+				 f->node);
 	if (f->info.function == FAX_FUNC_CODEC) {
 		int r = func_open(&b->decode, bs->event, bs->sys, f->node, e);
 

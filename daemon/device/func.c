@@ -298,7 +298,8 @@ static int buf_sync(struct func *f, struct func_buf *b, uint64_t flags)
 
 int func_buf_begin(struct func *f, struct func_buf *b, bool write)
 {
-	return buf_sync(f, b, DMA_BUF_SYNC_START | (write ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ));
+	return buf_sync(f, b,
+			DMA_BUF_SYNC_START | (write ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ));
 }
 
 int func_buf_end(struct func *f, struct func_buf *b, bool write)

@@ -24,7 +24,6 @@
 #define CODED_MAX	(64u << 20)	/* of a page */
 #define RAW_MAX		(128u << 20)
 #define FINE		8000u		/* widths in fax_caps are for this resolution */
-#define MARGIN_UM	2000u		/* JIS B4, 257 mm, travels as 2048 pixels, 256 mm */
 #define COOKIE_SCAN	1
 #define COOKIE_ENCODE	2
 
@@ -100,14 +99,11 @@ int scan_width(const struct fax_caps *caps, uint32_t paper_width, const struct s
 	       uint32_t *ret, struct error *e)
 {
 	uint64_t need = ((uint64_t)paper_width * p->xres + 999999) / 1000000;
-	uint64_t margin = (uint64_t)MARGIN_UM * p->xres / 1000000;
 	uint32_t width;
 
 	if (!paper_width)	/* as good as all originals are A4 */
 		need = scaled(1728, p->xres);
 	width = least_width(caps, p->xres, need);
-	if (!width && need > margin)
-		width = least_width(caps, p->xres, need - margin);
 	if (!width)
 		return error_set(e, -EMSGSIZE,
 				 "The original is %u mm wide, but the scanner takes at most %u mm: "

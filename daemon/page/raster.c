@@ -11,6 +11,7 @@
 #include "page/raster.h"
 
 #define ROWS_MAX 65536	/* where the engine names none */
+#define STRIPS_MAX (FAX_MAX_SEGS - 1) /* the coder takes so many in one page, and a notice */
 
 const struct raster_engine raster_common_engine = {
 	.nwidths = 3,
@@ -251,7 +252,8 @@ int raster_fit(struct page *p, const struct raster_engine *engine, uint32_t bad_
 	if (t.scaled_rows > rows_max)
 		return error_set(e, -EMSGSIZE, "It has %u rows, the printer takes %u",
 				 t.scaled_rows, rows_max);
-	if (!p->rows_bad && own_resolution(engine, p) >= 0 && own_width(engine, p, t.xres)) {
+	if (!p->rows_bad && p->nstrips <= STRIPS_MAX && own_resolution(engine, p) >= 0 &&
+	    own_width(engine, p, t.xres)) {
 		p->xres = t.xres;
 		p->yres = t.yres;
 		return 0;

@@ -4,16 +4,42 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include <linux/fax.h>
+
 #include "base/log.h"
 #include "device/board.h"
 #include "device/func.h"
 #include "device/monitor.h"
 #include "page/banner.h"
+#include "page/raster.h"
 #include "service/box.h"
 #include "service/inbound.h"
 #include "service/printing.h"
 #include "service/scanning.h"
 #include "store/store.h"
+
+static void take_engine(void *userdata, struct board *b)
+{
+	const struct fax_caps *caps = board_caps(b, FAX_FUNC_PRINT);
+	struct raster_engine *engine = userdata;
+
+	if (!caps || engine->nwidths)
+		return;
+	engine->nwidths = caps->nwidths;
+	memcpy(engine->widths, caps->widths, sizeof(engine->widths));
+	engine->nresolutions = caps->nresolutions;
+	for (uint32_t i = 0; i < caps->nresolutions; i++) {
+		engine->resolutions[i].x = caps->resolutions[i].x;
+		engine->resolutions[i].y = caps->resolutions[i].y;
+	}
+	engine->rows_max = caps->rows_max;
+}
+
+void box_engine(struct box *box, struct raster_engine *ret)
+{
+	*ret = (struct raster_engine){ 0 };
+	boards_each(box->boards, take_engine, ret);
+}
 
 static void on_board_added(void *userdata, struct board *b)
 {

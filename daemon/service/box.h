@@ -31,6 +31,9 @@ struct box {
 int box_open_duties(struct box *box, struct error *e);
 /* Lets boards come: the last step, when all that their work leads to is there. */
 int box_open_devices(struct box *box, struct error *e);
+/* What the first printer takes; nwidths 0: there is none, or it takes any width. */
+struct raster_engine;
+void box_engine(struct box *box, struct raster_engine *ret);
 /* Ends what both began. */
 void box_close_devices(struct box *box);
 

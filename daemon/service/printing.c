@@ -173,8 +173,9 @@ static void end_canceled(struct task *t)
 	struct error e;
 
 	if (t->second_copy)
-		error_set(&e, 0, "Printing was canceled. %u of %zu pages came out; page %u may have "
-			  "come out in part.", t->job->pages_done, t->pages.n, page_number(t));
+		error_set(&e, 0,
+			  "Printing was canceled. %u of %zu pages came out; page %u may have come "
+			  "out in part.", t->job->pages_done, t->pages.n, page_number(t));
 	else
 		error_set(&e, 0, "Printing was canceled. %u of %zu pages came out.",
 			  t->job->pages_done, t->pages.n);
@@ -204,8 +205,9 @@ static void say_waiting(struct task *t, uint32_t conditions)
 {
 	const char *what = condition_sentence(FAX_FUNC_PRINT, conditions);
 
-	say(t, LOG_WARNING, JOB_WAITING, false, "Page %u of %zu: %s Printing then goes on by itself.",
-	    page_number(t), t->pages.n, what ?: "The printer is not ready.");
+	say(t, LOG_WARNING, JOB_WAITING, false,
+	    "Page %u of %zu: %s Printing then goes on by itself.", page_number(t), t->pages.n,
+	    what ?: "The printer is not ready.");
 }
 
 /*
@@ -415,7 +417,8 @@ static void start_queued(struct task *t)
 		return;
 	}
 	if (!slot) {
-		say(t, LOG_INFO, JOB_QUEUED, false, "The document waits until the printer is free.");
+		say(t, LOG_INFO, JOB_QUEUED, false,
+		    "The document waits until the printer is free.");
 		return;
 	}
 	if (slot->printer->ops->claim(slot->printer, &e) < 0) {

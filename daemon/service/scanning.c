@@ -155,8 +155,8 @@ static void scan_next(struct task *t)
 
 	if (t->pages.n >= t->scanning->max_pages) {
 		error_set(&e, -E2BIG,
-			  "The document has more than %u pages, the most that is scanned at a time. "
-			  "Nothing was sent: send it in parts, or raise MaxPages= of [Scan].",
+			  "The document has more than %u pages, the most that is scanned at a "
+			  "time. Nothing was sent: send it in parts, or raise MaxPages= of [Scan].",
 			  t->scanning->max_pages);
 		task_ends(t, JOB_FAILED, &e);
 		return;
@@ -173,7 +173,7 @@ static bool wants(const struct task *t, const struct slot *slot)
 	return !t->job->board || !strcmp(t->job->board, slot->scanner->serial);
 }
 
-/* The scanner that @t may have, the first that is idle; *@connected: one that it may have exists. */
+/* An idle scanner that @t may have; *@connected: there is one that it may have, idle or not. */
 static struct slot *slot_for(struct scanning *s, const struct task *t, bool *connected)
 {
 	*connected = false;
@@ -213,8 +213,9 @@ static void no_scanner(struct task *t)
 	struct error e;
 
 	if (t->job->board)
-		error_set(&e, -ENODEV, "The scanner of board %s is not connected. Nothing was sent: "
-			  "connect it and send again.", t->job->board);
+		error_set(&e, -ENODEV,
+			  "The scanner of board %s is not connected. Nothing was sent: connect it "
+			  "and send again.", t->job->board);
 	else
 		error_set(&e, -ENODEV, "No scanner is connected. Nothing was sent: connect a board "
 			  "and send again.");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define DEFAULT_TIMEOUT	 120000
 #define REQUEST_SECONDS	 10	/* for a client to send its request */
 #define CHILD_FILES	 64
+#define CHILD_CONN	 3	/* behind standard input, output and error */
 
 /* A child at work; parent's side. */
 struct child {
@@ -49,6 +51,19 @@ static void limit(int resource, rlim_t value)
 
 	/* Only ever lowers: a lower one from outside stays, and that is fine. */
 	(void)setrlimit(resource, &l);
+}
+
+/*
+ * A child keeps its own connection and nothing else of the parent's: neither
+ * the event loop nor the connections of other mails are for it to touch.
+ */
+static int isolate(int conn)
+{
+	if (conn != CHILD_CONN && dup2(conn, CHILD_CONN) < 0)
+		return -errno;
+	if (close_range(CHILD_CONN + 1, ~0u, 0) < 0)
+		return -errno;
+	return CHILD_CONN;
 }
 
 static void confine(const struct worker_server_options *o)
@@ -174,9 +189,9 @@ static int start_child(struct worker_server *s, int conn)
 	}
 	c->pid = fork();
 	if (c->pid == 0) {
-		close(s->listen_fd);
+		conn = isolate(conn);
 		confine(&s->o);
-		_exit(answer(&s->o, conn) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+		_exit(conn < 0 || answer(&s->o, conn) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	if (c->pid < 0) {
 		r = -errno;
@@ -229,7 +244,10 @@ int worker_server_new(struct worker_server **ret, sd_event *event, int listen_fd
 		s->o.max_children = DEFAULT_CHILDREN;
 	if (!s->o.timeout_ms)
 		s->o.timeout_ms = DEFAULT_TIMEOUT;
-	r = sd_event_add_io(event, &s->listen, listen_fd, EPOLLIN, on_connection, s);
+	/* A client that is gone by the time it is accepted must not hold up the loop. */
+	r = fcntl(listen_fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (r >= 0)
+		r = sd_event_add_io(event, &s->listen, listen_fd, EPOLLIN, on_connection, s);
 	if (r < 0) {
 		worker_server_free(s);
 		return error_set(e, r, "Cannot watch the worker's socket: %s", strerror(-r));

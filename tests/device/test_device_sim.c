@@ -91,22 +91,28 @@ static void feed(const uint8_t *pixels, uint32_t width, uint32_t rows)
 	test_free(pbm);
 }
 
-/* The pixels of the only sheet in the tray. */
+/* The pixels of the sheet that lies on top: those before it are what a jam left half printed. */
 static const uint8_t *tray_sheet(uint32_t *width, uint32_t *rows)
 {
 	int fd = open(SIM "tray", O_RDONLY);
-	size_t len = 0;
+	size_t len = 0, at = 0, start = 0;
 	ssize_t n;
-	int at = 0;
 
 	assert_true(fd >= 0);
 	while ((n = read(fd, tray + len, sizeof(tray) - 1 - len)) > 0)
 		len += n;
 	close(fd);
 	tray[len] = 0;
-	assert_int_equal(sscanf((char *)tray, "P4 %u %u%n", width, rows, &at), 2);
-	assert_int_equal(len, at + 1 + (*width + 7) / 8 * (size_t)*rows);
-	return tray + at + 1;
+	assert_true(len > 0);
+	while (at < len) {
+		int header = 0;
+
+		assert_int_equal(sscanf((char *)tray + at, "P4 %u %u%n", width, rows, &header), 2);
+		start = at + header + 1;
+		at = start + (*width + 7) / 8 * (size_t)*rows;
+	}
+	assert_int_equal(at, len);
+	return tray + start;
 }
 
 static void on_added(void *userdata, struct board *b)

@@ -47,7 +47,8 @@ static int open_desk(void **state, bool coder)
 	assert_true(sd_event_new(&d->event) >= 0);
 	assert_int_equal(func_open(&d->print, d->event, &fake_kernel_sys, "1/print", &e), 0);
 	if (coder)
-		assert_int_equal(func_open(&d->coder, d->event, &fake_kernel_sys, "1/codec", &e), 0);
+		assert_int_equal(func_open(&d->coder, d->event, &fake_kernel_sys, "1/codec", &e),
+				 0);
 	assert_int_equal(printer_new(&d->printer, d->print, d->coder), 0);
 	printer_on_change(d->printer, on_change, d);
 	d->strips[0] = (struct page_strip){ "first strip", 11, 100, FAX_ENC_MH, 0,

@@ -11,6 +11,7 @@
 
 #include <linux/fax.h>
 
+#include "page/bitmap.h"
 #include "page/raster.h"
 #include "page_aux.h"
 
@@ -68,6 +69,50 @@ static void a_page_that_fits_keeps_its_code(void **state)
 		page_list_clear(&l);
 		t4_image_free(&image);
 	}
+}
+
+static void free_backing(void *backing, size_t len)
+{
+	free(backing);
+}
+
+/* Each row a strip of its own: sound, but more than a coder takes in one go. */
+static void many_strips_become_one(void **state)
+{
+	_bitmap_ struct bitmap before = { 0 }, after = { 0 };
+	_buffer_ struct buffer code = { 0 };
+	size_t ends[300];
+	struct page p = { .width = 1728, .rows = 300, .xres = 8000, .yres = 7700 };
+	struct error e;
+
+	assert_int_equal(bitmap_alloc(&before, p.width, p.rows), 0);
+	p.strips = calloc(p.rows, sizeof(*p.strips));
+	assert_non_null(p.strips);
+	for (uint32_t i = 0; i < p.rows; i++) {
+		struct bitmap row = { p.width, 1, before.stride, bitmap_row(&before, i) };
+
+		row.data[i % row.stride] = 0x3c;
+		assert_int_equal(bitmap_encode(&row, FAX_ENC_MMR, 0, FAX_FMT_END, &code), 0);
+		ends[i] = code.len;
+	}
+	p.nstrips = p.rows;
+	for (uint32_t i = 0; i < p.rows; i++)
+		p.strips[i] = (struct page_strip){
+			.data = code.data + (i ? ends[i - 1] : 0),
+			.len = ends[i] - (i ? ends[i - 1] : 0),
+			.rows = 1,
+			.encoding = FAX_ENC_MMR,
+			.flags = FAX_FMT_END,
+		};
+	p.backing = code.data;
+	p.backing_free = free_backing;
+	code = (struct buffer){ 0 };
+	assert_int_equal(raster_fit(&p, &raster_common_engine, 0, &e), 0);
+	assert_int_equal(p.nstrips, 1);
+	assert_int_equal(p.rows, 300);
+	assert_int_equal(bitmap_decode(&after, &p, &e), 0);
+	assert_memory_equal(before.data, after.data, before.stride * 300);
+	page_clear(&p);
 }
 
 static void foreign_pages_keep_their_size_on_paper(void **state)
@@ -246,6 +291,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_that_fits_keeps_its_code),
+		cmocka_unit_test(many_strips_become_one),
 		cmocka_unit_test(foreign_pages_keep_their_size_on_paper),
 		cmocka_unit_test(double_rows_are_exact),
 		cmocka_unit_test(thin_lines_survive_scaling_down),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -191,6 +192,30 @@ static void memory_is_limited(void **state)
 	ask(&a, &mail, 0);
 	assert_int_equal(a.r, 0);
 	assert_int_equal(a.reply.code, WORKER_CRASHED);
+	stop(pid);
+}
+
+/* Tells how many descriptors it has beyond the standard ones. */
+static void peek(const struct worker_request *rq, int message, int output, struct worker_reply *rp)
+{
+	worker_reply_init(rp);
+	rp->code = WORKER_NO_PAGES;
+	for (int fd = 3; fd < 1024; fd++)
+		rp->files += fcntl(fd, F_GETFD) >= 0;
+	snprintf(rp->sentence, sizeof(rp->sentence), "%s", "this is a test");
+}
+
+static void a_child_has_its_own_descriptors_only(void **state)
+{
+	_buffer_ struct buffer mail = { 0 };
+	pid_t pid = serve(peek, 0, 0);
+	struct answer a;
+
+	aux_put(&mail, "Subject: x\r\n\r\n");
+	ask(&a, &mail, 0);
+	assert_int_equal(a.r, 0);
+	/* connection, mail, pages */
+	assert_int_equal(a.reply.files, 3);
 	stop(pid);
 }
 
@@ -402,6 +427,7 @@ int main(void)
 		cmocka_unit_test(pages_come_back),
 		cmocka_unit_test(large_pages_fit_the_limits),
 		cmocka_unit_test(memory_is_limited),
+		cmocka_unit_test(a_child_has_its_own_descriptors_only),
 		cmocka_unit_test(a_dying_parser_fails_its_mail_only),
 		cmocka_unit_test(a_hanging_parser_is_killed),
 		cmocka_unit_test(a_silent_worker_times_out),
