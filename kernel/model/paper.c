@@ -160,9 +160,7 @@ int fm_scan_step(struct fm_board *b)
 	if (moved)
 		return moved;
 	if (e->row == e->rows) {
-		if (e->loaded)
-			b->ops->release(b->owner);
-		e->loaded = false;
+		fm_scan_reset(b);
 		e->page = FM_PAGE_ENDED;
 		w->flags |= FAXB_DONE_PAGE_END;
 	} else if (w->rows < w->sqe[FAXB_SQE_ROWS]) {
