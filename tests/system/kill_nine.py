@@ -125,6 +125,8 @@ def judge(number, page, mine):
 def main():
     random.seed(os.environ.get("SEED"))
     start_box()
+    # Slow enough that a page is under way for a good part of the time.
+    sim_write("rows_per_second", 1000)
     say("how long the main job takes undisturbed")
     start = time.monotonic()
     one = send_undisturbed()
