@@ -515,13 +515,25 @@ static int check_whole(const struct conf *c, const char *path, struct error *e)
 	return 0;
 }
 
+/* The name that Debian keeps for mail, one line; false: there is none that is a name. */
+static bool mail_name(char *name, int size)
+{
+	_fclose_ FILE *f = fopen("/etc/mailname", "re");
+
+	if (!f || !fgets(name, size, f))
+		return false;
+	name[strcspn(name, " \t\r\n")] = '\0';
+	return is_host(name) && !strpbrk(name, "[:");
+}
+
 static int set_hostname(struct conf *c, struct error *e)
 {
 	char name[256] = "";
 
 	if (c->hostname)
 		return 0;
-	if (gethostname(name, sizeof(name) - 1) < 0 || !is_host(name) || strpbrk(name, "[:"))
+	if (!mail_name(name, sizeof(name)) &&
+	    (gethostname(name, sizeof(name) - 1) < 0 || !is_host(name) || strpbrk(name, "[:")))
 		snprintf(name, sizeof(name), "localhost");
 	c->hostname = strdup(name);
 	return c->hostname ? 0 : error_set(e, -ENOMEM, "Out of memory.");
