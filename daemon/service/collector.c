@@ -232,8 +232,11 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 	uint64_t now = monotonic(c);
 	struct mailbox *m;
 
-	while (c->n_running < COLLECTIONS_MAX && (m = (struct mailbox *)due_first(&c->queue)) &&
-	       m->due.when <= now) {
+	/* No more in one turn of the loop: they may end as soon as they start. */
+	for (int i = 0; i < COLLECTIONS_MAX && c->n_running < COLLECTIONS_MAX; i++) {
+		m = (struct mailbox *)due_first(&c->queue);
+		if (!m || m->due.when > now)
+			break;
 		if (m->running)
 			put_off(c, m);
 		else
