@@ -93,12 +93,12 @@ static int open_event(struct box *box, struct error *e)
 
 static void close_box(struct box *box)
 {
-	manager_free(box->manager);
-	collector_free(box->collector);
+	manager_free(take_ptr(box->manager));
+	collector_free(take_ptr(box->collector));
 	box_close_devices(box);
-	sending_free(box->sending);
-	outbound_free(box->outbound);
-	inbound_free(box->inbound);
+	sending_free(take_ptr(box->sending));
+	outbound_free(take_ptr(box->outbound));
+	inbound_free(take_ptr(box->inbound));
 	store_close(box->store);
 	sd_event_unref(box->event);
 	conf_free(&box->conf);

@@ -8,9 +8,16 @@
 
 #include <systemd/sd-bus.h>
 
+/*
+ * A string of the bus is UTF-8, and those of ours are one line for people; what
+ * servers and mails said may be anything. free(); NULL: out of memory.
+ */
+char *bus_text(const char *s);
+
 int dict_open(sd_bus_message *m);
 int dict_close(sd_bus_message *m);
-int dict_put_string(sd_bus_message *m, const char *key, const char *value); /* NULL: left out */
+/* By bus_text(); NULL is left out. */
+int dict_put_string(sd_bus_message *m, const char *key, const char *value);
 int dict_put_number(sd_bus_message *m, const char *key, uint64_t value);
 int dict_put_bool(sd_bus_message *m, const char *key, bool value);
 /* Between these, a{sv}s are appended as the value of @key. */

@@ -10,8 +10,8 @@
 
 int bus_fail(sd_bus_error *e, int r, const struct error *why);
 
-/* One job as a{sv}. */
-int job_append(sd_bus_message *m, const struct job *job);
+/* One job as a{sv}: @whole with all of its recipients, else with the first few. */
+int job_append(sd_bus_message *m, const struct job *job, bool whole);
 /* The box as a{sv}. */
 int status_append(sd_bus_message *m, struct box *box);
 /* The methods about users and recipients. */

@@ -3,6 +3,9 @@
 #include "bus/dict.h"
 #include "bus/internal.h"
 
+/* In a list: a thousand jobs of a thousand recipients are more than the bus carries. */
+#define LISTED_RECIPIENTS 5
+
 static const char *const rcpt_states[] = {
 	[RCPT_WAITING] = "waiting",
 	[RCPT_SENT] = "sent",
@@ -29,7 +32,7 @@ static int append_recipients(sd_bus_message *m, const struct job *job)
 	return r < 0 ? r : dict_close_list(m);
 }
 
-static int append_to(sd_bus_message *m, const struct job *job)
+static int append_to(sd_bus_message *m, const struct job *job, size_t n)
 {
 	int r;
 
@@ -40,7 +43,7 @@ static int append_to(sd_bus_message *m, const struct job *job)
 		r = sd_bus_message_open_container(m, 'v', "as");
 	if (r >= 0)
 		r = sd_bus_message_open_container(m, 'a', "s");
-	for (size_t i = 0; r >= 0 && i < job->n_recipients; i++)
+	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = sd_bus_message_append(m, "s", job->recipients[i].address);
 	if (r >= 0)
 		r = sd_bus_message_close_container(m);
@@ -49,7 +52,7 @@ static int append_to(sd_bus_message *m, const struct job *job)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int job_append(sd_bus_message *m, const struct job *job)
+int job_append(sd_bus_message *m, const struct job *job, bool whole)
 {
 	const struct {
 		const char *key, *value;
@@ -68,17 +71,20 @@ int job_append(sd_bus_message *m, const struct job *job)
 		{ "pages-done", job->pages_done },   { "page-in-hand", job->page_in_hand },
 		{ "attempts", job->attempts },	     { "created", job->created },
 		{ "changed", job->changed },	     { "next-try", job->next_try },
-		{ "document-bytes", job->body_len },
+		{ "document-bytes", job->body_len }, { "n-recipients", job->n_recipients },
 	};
+	size_t n = job->n_recipients;
 	int r = dict_open(m);
 
 	for (size_t i = 0; r >= 0 && i < sizeof(texts) / sizeof(texts[0]); i++)
 		r = dict_put_string(m, texts[i].key, texts[i].value);
 	for (size_t i = 0; r >= 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		r = dict_put_number(m, numbers[i].key, numbers[i].value);
+	if (!whole && n > LISTED_RECIPIENTS)
+		n = LISTED_RECIPIENTS;
 	if (r >= 0)
-		r = append_to(m, job);
-	if (r >= 0)
+		r = append_to(m, job, n);
+	if (r >= 0 && whole)
 		r = append_recipients(m, job);
 	return r < 0 ? r : dict_close(m);
 }

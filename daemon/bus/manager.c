@@ -30,12 +30,14 @@ struct manager {
 int bus_fail(sd_bus_error *e, int r, const struct error *why)
 {
 	const char *name = SD_BUS_ERROR_FAILED;
+	_free_ char *text = NULL;
 
 	if (r == -EINVAL || r == -ENOENT || r == -EEXIST)
 		name = SD_BUS_ERROR_INVALID_ARGS;
 	else if (r == -ENOMEM)
 		name = SD_BUS_ERROR_NO_MEMORY;
-	return sd_bus_error_set(e, name, why && why->text[0] ? why->text : strerror(-r));
+	text = bus_text(why && why->text[0] ? why->text : strerror(-r));
+	return text ? sd_bus_error_set(e, name, text) : -ENOMEM;
 }
 
 static int send_option(sd_bus_message *m, const char *key, const char *type, void *userdata,
@@ -124,7 +126,7 @@ static int do_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	if (r >= 0)
 		r = sd_bus_message_open_container(reply, 'a', "a{sv}");
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = job_append(reply, jobs[i]);
+		r = job_append(reply, jobs[i], false);
 	job_list_free(jobs, n);
 	if (r >= 0)
 		r = sd_bus_message_close_container(reply);
@@ -163,12 +165,31 @@ static int do_get_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 		return r;
 	r = sd_bus_message_new_method_return(m, &reply);
 	if (r >= 0)
-		r = job_append(reply, job);
+		r = job_append(reply, job, true);
 	if (r >= 0)
 		r = sd_bus_send(NULL, reply, NULL);
 	sd_bus_message_unref(reply);
 	job_free(job);
 	return r;
+}
+
+/* Takes the job away from the duty that has it in hand. -ENOENT: none has. */
+static int take_away(struct box *box, const struct job *job, struct error *why)
+{
+	int r;
+
+	switch (job->kind) {
+	case JOB_SEND:
+		if (job->state == JOB_SCANNING)
+			return sending_cancel(box->sending, job->id);
+		r = outbound_cancel(box->outbound, job->id, why);
+		return r < 0 ? r : -ENOENT;
+	case JOB_PRINT:
+		r = inbound_cancel(box->inbound, job->id);
+		return r == -ENOENT ? printing_cancel(box->printing, job->id) : r;
+	default:
+		return collector_cancel(box->collector, job->id);
+	}
 }
 
 static int cancel_job(struct box *box, struct job *job, struct error *why)
@@ -178,18 +199,11 @@ static int cancel_job(struct box *box, struct job *job, struct error *why)
 	if (job_state_final(job->state))
 		return error_set(why, -EINVAL, "job %llu is %s already", (unsigned long long)job->id,
 				 job_state_name(job->state));
-	if (job->state == JOB_SCANNING && sending_cancel(box->sending, job->id) == 0)
-		return 0;
-	if (job->kind == JOB_SEND) {
-		r = outbound_cancel(box->outbound, job->id, why);
-		if (r < 0)
-			return r;
-	} else if (printing_cancel(box->printing, job->id) == 0) {
-		return 0;
-	}
-	job->state = JOB_CANCELED;
-	r = job_set(&job->detail, "canceled by request");
-	return r < 0 ? r : store_job_update(box->store, job, NULL, NULL, why);
+	r = take_away(box, job, why);
+	if (r != -ENOENT)
+		return r;
+	return job_say(&box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL,
+		       "canceled by request");
 }
 
 static int do_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
@@ -207,29 +221,52 @@ static int do_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
 }
 
-/* What failed, is held or waits for its next try goes again at once, if its document is here. */
+/* A queued job to print is with the printer's duty already. */
+static bool may_retry(const struct job *job)
+{
+	return job->state == JOB_FAILED || job->state == JOB_HELD || job->state == JOB_CANCELED ||
+	       (job->state == JOB_QUEUED && job->kind == JOB_SEND);
+}
+
+static int check_retry(const struct job *job, struct error *why)
+{
+	unsigned long long id = job->id;
+
+	if (job->kind == JOB_COLLECT)
+		return error_set(why, -EINVAL, "job %llu is a collection; \"ifaxctl collect %s\" asks "
+				 "the mailbox anew", id, job->user ? job->user : "");
+	if (!may_retry(job))
+		return error_set(why, -EINVAL, "job %llu is %s; only what failed, was canceled, is "
+				 "held or is queued to be sent can be tried again", id,
+				 job_state_name(job->state));
+	if (!job->body_len)
+		return error_set(why, -EINVAL, job->kind == JOB_SEND ?
+				 "job %llu has no document; put the original in the feeder and send "
+				 "it again" :
+				 "job %llu has no document any more; its sender may send it again", id);
+	return 0;
+}
+
+/*
+ * What failed, is held or waits for its next try goes again at once, if its
+ * document is here. A received one that was asked for is printed whatever else
+ * is known of it: that is what its attempts say.
+ */
 static int retry_job(struct box *box, struct job *job, struct error *why)
 {
 	int r;
 
-	if (!job->body_len)
-		return error_set(why, -EINVAL,
-				 "job %llu has no document; put the original in the feeder and send "
-				 "it again", (unsigned long long)job->id);
-	if (job->state != JOB_FAILED && job->state != JOB_HELD && job->state != JOB_QUEUED &&
-	    job->state != JOB_CANCELED)
-		return error_set(why, -EINVAL, "job %llu is %s; only what failed, was canceled, is "
-				 "held or queued can be tried again", (unsigned long long)job->id,
-				 job_state_name(job->state));
+	r = check_retry(job, why);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < job->n_recipients; i++)
 		if (job->recipients[i].state == RCPT_REFUSED)
 			job->recipients[i].state = RCPT_WAITING;
-	job->state = job->kind == JOB_SEND ? JOB_QUEUED : JOB_CHECKING;
+	job->attempts = job->kind == JOB_SEND ? 0 : job->attempts + 1;
 	job->next_try = 0;
-	job->attempts = 0;
-	r = job_set(&job->detail, "tried again by request");
-	if (r >= 0)
-		r = store_job_update(box->store, job, NULL, NULL, why);
+	r = job_say(&box->keeper, job, LOG_INFO,
+		    job->kind == JOB_SEND ? JOB_QUEUED : JOB_CHECKING, NULL, NULL,
+		    "tried again by request");
 	if (r < 0)
 		return r;
 	outbound_wake(box->outbound);
@@ -369,11 +406,13 @@ static const sd_bus_vtable vtable[] = {
 
 static void on_job_changed(void *userdata, const struct job *job)
 {
+	_free_ char *detail = bus_text(job->detail ? job->detail : "");
 	struct manager *mgr = userdata;
-	int r;
+	int r = -ENOMEM;
 
-	r = sd_bus_emit_signal(mgr->bus, BUS_PATH, BUS_INTERFACE, "JobChanged", "tss", job->id,
-			       job_state_name(job->state), job->detail ? job->detail : "");
+	if (detail)
+		r = sd_bus_emit_signal(mgr->bus, BUS_PATH, BUS_INTERFACE, "JobChanged", "tss",
+				       job->id, job_state_name(job->state), detail);
 	if (r < 0)
 		log_warning("cannot tell the bus that job %llu changed: %s, ignoring",
 			    (unsigned long long)job->id, strerror(-r));

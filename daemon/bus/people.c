@@ -38,13 +38,13 @@ static void user_freep(struct user **u)
 	user_free(*u);
 }
 
-static int read_text(sd_bus_message *m, char **field)
+/* An empty string takes a setting back; of a password the store wants to be told so. */
+static int read_text(sd_bus_message *m, char **field, bool keep_empty)
 {
 	const char *text;
 	int r = sd_bus_message_read(m, "s", &text);
 
-	/* An empty string takes a setting back. */
-	return r < 0 ? r : job_set(field, *text ? text : NULL);
+	return r < 0 ? r : job_set(field, *text || keep_empty ? text : NULL);
 }
 
 static int user_entry(sd_bus_message *m, const char *key, const char *type, void *userdata,
@@ -65,7 +65,7 @@ static int user_entry(sd_bus_message *m, const char *key, const char *type, void
 		if (f->type == FIELD_NUMBER)
 			return sd_bus_message_read(m, "u", base + f->offset);
 		if (f->type != FIELD_FLAG)
-			return read_text(m, (char **)(base + f->offset));
+			return read_text(m, (char **)(base + f->offset), f->type == FIELD_SECRET);
 		r = sd_bus_message_read(m, "b", &flag);
 		*(bool *)(base + f->offset) = flag;
 		return r;
@@ -101,7 +101,8 @@ static int put_user(sd_bus_message *m, struct box *box, bool create, sd_bus_erro
 		u->keep_days = 7;
 		u->auto_receive = u->auto_print = true;
 	} else {
-		r = store_user_get(box->store, code, true, &u);
+		/* Without the password: what is not given stays as it is stored. */
+		r = store_user_get(box->store, code, false, &u);
 		if (r == -ENOENT)
 			return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS,
 						 "there is no user %s; \"ifaxctl users\" lists them",
@@ -117,7 +118,7 @@ static int put_user(sd_bus_message *m, struct box *box, bool create, sd_bus_erro
 	r = store_user_put(box->store, u, create, &why);
 	if (r < 0)
 		return bus_fail(e, r, &why);
-	collector_replan(box->collector);
+	collector_user_changed(box->collector, u->code);
 	return sd_bus_reply_method_return(m, "");
 }
 
@@ -218,11 +219,11 @@ static int recipient_entry(sd_bus_message *m, const char *key, const char *type,
 	if (strcmp(type, "s"))
 		return -EINVAL;
 	if (!strcmp(key, "address"))
-		return read_text(m, &c->address);
+		return read_text(m, &c->address, false);
 	if (!strcmp(key, "name"))
-		return read_text(m, &c->name);
+		return read_text(m, &c->name, false);
 	if (!strcmp(key, "accepts"))
-		return read_text(m, &c->accepts);
+		return read_text(m, &c->accepts, false);
 	return -EINVAL;
 }
 
@@ -262,7 +263,8 @@ static int remove_one(sd_bus_message *m, struct box *box, sd_bus_error *e,
 	r = remove_fn(box->store, name, &why);
 	if (r < 0)
 		return bus_fail(e, r, &why);
-	collector_replan(box->collector);
+	if (remove_fn == store_user_remove)
+		collector_user_changed(box->collector, name);
 	return sd_bus_reply_method_return(m, "");
 }
 

@@ -30,8 +30,7 @@ char *message_id_make(const char *host)
 	return id;
 }
 
-/* Text for a header: UTF-8 without controls. GMime folds and encodes it, it does not refuse it. */
-static int check_text(const char *what, const char *s, struct error *e)
+int message_check_text(const char *what, const char *s, struct error *e)
 {
 	if (strlen(s) > HEADER_TEXT_MAX)
 		return error_set(e, -EINVAL, "The %s has more than %d bytes", what,
@@ -72,11 +71,11 @@ static int check_spec(const struct message_spec *s, struct error *e)
 	int r = address_check(s->from, e);
 
 	if (r >= 0 && s->from_name)
-		r = check_text("sender's name", s->from_name, e);
+		r = message_check_text("sender's name", s->from_name, e);
 	if (r >= 0)
-		r = check_text("subject", s->subject, e);
+		r = message_check_text("subject", s->subject, e);
 	if (r >= 0)
-		r = check_text("file name", s->filename, e);
+		r = message_check_text("file name", s->filename, e);
 	if (r >= 0)
 		r = check_message_id(s->message_id, e);
 	if (r >= 0 && !s->n_to)

@@ -35,6 +35,13 @@ struct message_spec {
  */
 int message_build(const struct message_spec *s, struct buffer *out, struct error *e);
 
+/*
+ * Whether @s may stand in a header, as it may in what message_build() is given:
+ * UTF-8, no controls, no more than 500 bytes. GMime folds and encodes it, but
+ * refuses nothing. @what names it in the sentence.
+ */
+int message_check_text(const char *what, const char *s, struct error *e);
+
 /* "<...@host>", unique; the caller's to free. NULL: out of memory. */
 char *message_id_make(const char *host);
 

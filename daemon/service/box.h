@@ -2,6 +2,10 @@
 /*
  * The box: what main.c wires together. Each duty takes what it needs from here
  * and keeps the pointer; main.c makes them and frees them in the reverse order.
+ *
+ * The store is freed last, and answers then what still waits for the disk. So
+ * what it calls back reaches a duty through the box, where a duty that has been
+ * freed is NULL.
  */
 #ifndef IFAX_SERVICE_BOX_H
 #define IFAX_SERVICE_BOX_H

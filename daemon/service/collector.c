@@ -1,362 +1,122 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <stdio.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/due.h"
 #include "base/log.h"
-#include "net/pop3_session.h"
+#include "service/collection.h"
 #include "service/collector.h"
-#include "service/inbound.h"
-#include "service/words.h"
 #include "store/store.h"
 
 /* Connections at a time, to all servers together. */
 #define COLLECTIONS_MAX 8
+/* Another user's connection has the same mailbox: looked at again after this. */
+#define SHARED_USEC (5 * 1000000ull)
 
-/* A user's mailbox as the round knows it. */
+/*
+ * A user's mailbox. It is in the queue, or has a connection, or both, when it was
+ * asked for meanwhile; one with neither is forgotten.
+ */
 struct mailbox {
-	char *code;
-	uint64_t due;			/* 0 = only by request */
-	struct mailbox *next;
-	struct collection *running;
-	uint64_t trouble;		/* job that says what is wrong with it, 0 = all well */
-};
-
-/* One connection. */
-struct collection {
+	struct due due;			/* first: due_first() gives mailboxes; CLOCK_MONOTONIC */
 	struct collector *collector;
-	struct mailbox *mailbox;
-	struct user *user;
-	struct job *job;		/* NULL: an automatic one without trouble so far */
-	bool requested;			/* by somebody, who looks at the job */
-	struct pop3_session *session;
-	char **uidls;			/* of the listing, in its order */
-	size_t n_uidls;
-	size_t stored;			/* mails that are durable here by this collection */
-	size_t left;			/* mails that could not be fetched or stored */
-	struct error trouble;		/* the first reason for that */
-	struct arrival *arrivals;	/* mails on their way into the journal */
-};
-
-/* One mail on its way into the journal. */
-struct arrival {
-	struct collection *collection;	/* NULL: its connection ended meanwhile */
-	struct arrival *next;
-	size_t index;
+	char *code;			/* of the user */
+	struct collection *running;
+	struct job *request;		/* somebody asked for it, NULL = nobody who still waits */
+	uint64_t trouble;		/* job that says what is wrong with it, 0 = all well */
 };
 
 struct collector {
 	struct box *box;
 	sd_event_source *timer;
-	struct mailbox *mailboxes;
-	size_t running;
+	void *by_code;			/* tree of mailboxes */
+	struct due_queue queue;
+	struct mailbox *running[COLLECTIONS_MAX];
+	size_t n_running;
 };
 
-static void plan(struct collector *c);
-
-static char *source_key(const char *code, const char *uidl)
+static uint64_t monotonic(const struct collector *c)
 {
-	char *key = NULL;
+	uint64_t now = 0;
 
-	return asprintf(&key, "pop3/%s/%s", code, uidl) < 0 ? NULL : key;
-}
-
-static void collection_free(struct collection *k)
-{
-	for (struct arrival *a = k->arrivals; a; a = a->next)
-		a->collection = NULL;
-	pop3_session_cancel(k->session);
-	for (size_t i = 0; i < k->n_uidls; i++)
-		free(k->uidls[i]);
-	free(k->uidls);
-	user_free(k->user);
-	job_free(k->job);
-	k->mailbox->running = NULL;
-	k->collector->running--;
-	free(k);
-}
-
-static void save_job(struct collection *k, int priority, enum job_state state, const char *text)
-{
-	struct box *box = k->collector->box;
-
-	if (k->job->id) {
-		job_say(&box->keeper, k->job, priority, state, NULL, NULL, text);
-		return;
-	}
-	k->job->state = state;
-	if (job_set(&k->job->detail, text) >= 0)
-		store_job_create(box->store, k->job, NULL, 0, NULL, NULL, NULL);
-	log_full(priority, k->job->id, k->user->code, "%s", text);
-}
-
-static struct job *collect_job(const struct user *u)
-{
-	struct job *job = calloc(1, sizeof(*job));
-
-	if (!job)
-		return NULL;
-	job->kind = JOB_COLLECT;
-	job->state = JOB_COLLECTING;
-	if (job_set(&job->user, u->code) < 0 || job_set(&job->from, u->pop3_host) < 0) {
-		job_free(job);
-		return NULL;
-	}
-	return job;
+	sd_event_now(c->box->event, CLOCK_MONOTONIC, &now);
+	return now;
 }
 
 /*
- * Trouble in an automatic round makes one job, which waits; later rounds keep it
- * up to date, and the first one that works again ends it.
+ * Mailboxes
  */
-static int attach_trouble(struct collection *k)
+
+static int compare_codes(const void *a, const void *b)
 {
-	if (k->job)
-		return 0;
-	if (!k->mailbox->trouble ||
-	    store_job_get(k->collector->box->store, k->mailbox->trouble, &k->job) < 0)
-		k->job = collect_job(k->user);
-	return k->job ? 0 : -ENOMEM;
+	return strcmp(((const struct mailbox *)a)->code, ((const struct mailbox *)b)->code);
 }
 
-static void finish_well(struct collection *k)
+static struct mailbox *find_mailbox(struct collector *c, const char *code)
 {
-	_free_ char *text = NULL;
+	const struct mailbox key = { .code = (char *)code };
+	void *found = tfind(&key, &c->by_code, compare_codes);
 
-	words_set(&text, "%zu mail(s) collected from %s", k->stored, k->user->pop3_host);
-	if (!text)
-		return;
-	if (k->requested || k->mailbox->trouble) {
-		if (attach_trouble(k) < 0)
-			return;
-		save_job(k, LOG_INFO, JOB_COLLECTED, text);
-	} else if (k->stored) {
-		log_full(LOG_INFO, 0, k->user->code, "user %s: %s", k->user->code, text);
+	return found ? *(struct mailbox **)found : NULL;
+}
+
+static void mailbox_free(void *p)
+{
+	struct mailbox *m = p;
+
+	collection_free(m->running);
+	job_free(m->request);
+	free(m->code);
+	free(m);
+}
+
+static struct mailbox *get_mailbox(struct collector *c, const char *code)
+{
+	struct mailbox *m = find_mailbox(c, code);
+
+	if (m)
+		return m;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return NULL;
+	m->collector = c;
+	m->code = strdup(code);
+	if (!m->code || !tsearch(m, &c->by_code, compare_codes)) {
+		mailbox_free(m);
+		return NULL;
 	}
-	if (!k->requested)
-		k->mailbox->trouble = 0;
+	return m;
 }
 
-static void finish_badly(struct collection *k, const char *what, const char *why)
+static void end_trouble(struct collector *c, struct mailbox *m)
 {
-	_free_ char *text = NULL;
+	struct job *job = NULL;
 
-	words_set(&text, "%s %s for user %s: %s", what, k->user->pop3_host, k->user->code, why);
-	if (!text || attach_trouble(k) < 0)
-		return;
-	k->job->attempts++;
-	save_job(k, LOG_WARNING, k->requested ? JOB_FAILED : JOB_WAITING, text);
-	if (!k->requested)
-		k->mailbox->trouble = k->job->id;
+	if (m->trouble && store_job_get(c->box->store, m->trouble, &job) >= 0 &&
+	    !job_state_final(job->state))
+		job_say(&c->box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL,
+			"this mailbox is not collected by itself any more");
+	job_free(job);
+	m->trouble = 0;
 }
 
-static void on_done(void *userdata, enum pop3_result result, size_t deleted, const struct error *e)
+/* Forgets a mailbox that nothing is to be done with; true where it did. */
+static bool drop_idle(struct collector *c, struct mailbox *m)
 {
-	struct collection *k = userdata;
-	struct collector *c = k->collector;
-
-	k->session = NULL;
-	if (result == POP3_RESULT_LOGIN)
-		finish_badly(k, "the login is refused by", error_text(e));
-	else if (result != POP3_RESULT_OK)
-		finish_badly(k, "cannot collect from", error_text(e));
-	else if (k->left)
-		finish_badly(k, "mail stays on", error_text(&k->trouble));
-	else
-		finish_well(k);
-	collection_free(k);
-	plan(c);
+	if (m->due.place || m->running)
+		return false;
+	end_trouble(c, m);
+	tdelete(m, &c->by_code, compare_codes);
+	mailbox_free(m);
+	return true;
 }
 
-static void arrival_done(struct arrival *a)
+static bool automatic(const struct user *u)
 {
-	struct arrival **at = &a->collection->arrivals;
-
-	while (*at != a)
-		at = &(*at)->next;
-	*at = a->next;
-}
-
-/* The mail is durable here, or is not: only then may the server delete it, or must keep it. */
-static void on_stored(void *userdata, int r)
-{
-	struct arrival *a = userdata;
-	struct collection *k = a->collection;
-
-	if (k) {
-		arrival_done(a);
-		if (r < 0) {
-			k->left++;
-			error_set(&k->trouble, r, "it cannot be stored: %s", strerror(-r));
-		} else {
-			k->stored++;
-		}
-		if (k->session)
-			pop3_session_stored(k->session, a->index,
-					    r >= 0 && !k->user->leave_on_server);
-	}
-	free(a);
-}
-
-static int store_mail(struct collection *k, size_t i, int fd, struct error *e)
-{
-	_free_ char *key = source_key(k->user->code, k->uidls[i]);
-	struct arrival *a;
-	struct stat st;
-	void *mail;
-	int r;
-
-	if (!key)
-		return error_set(e, -ENOMEM, "out of memory");
-	if (fstat(fd, &st) < 0)
-		return error_set(e, -errno, "cannot read the mail: %m");
-	if (!st.st_size)
-		return error_set(e, -ENODATA, "the server gave an empty mail");
-	mail = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (mail == MAP_FAILED)
-		return error_set(e, -errno, "cannot read the mail: %m");
-	a = calloc(1, sizeof(*a));
-	if (!a) {
-		munmap(mail, st.st_size);
-		return error_set(e, -ENOMEM, "out of memory");
-	}
-	a->collection = k;
-	a->index = i;
-	a->next = k->arrivals;
-	k->arrivals = a;
-	r = inbound_accept(k->collector->box->inbound, k->user->code, key, mail, st.st_size, on_stored,
-			   a, e);
-	munmap(mail, st.st_size);
-	if (r < 0) {
-		arrival_done(a);
-		free(a);
-	}
-	return r;
-}
-
-static void on_message(void *userdata, struct pop3_session *s, size_t i, int fd, int r,
-		       const struct error *why)
-{
-	struct collection *k = userdata;
-	_close_ int mail = fd;
-	struct error e = { 0 };
-
-	if (r < 0) {
-		k->left++;
-		k->trouble = *why;
-		return;
-	}
-	r = store_mail(k, i, mail, &e);
-	if (r >= 0)
-		return;
-	/* Known already: another connection was quicker. Else it stays where it is safe. */
-	if (r != -EEXIST) {
-		k->left++;
-		k->trouble = e;
-	}
-	pop3_session_stored(s, i, r == -EEXIST && !k->user->leave_on_server);
-}
-
-static int remember_list(struct collection *k, const struct pop3_mail *mails, size_t n)
-{
-	k->uidls = calloc(n + 1, sizeof(*k->uidls));
-	if (!k->uidls)
-		return -ENOMEM;
-	for (; k->n_uidls < n; k->n_uidls++) {
-		k->uidls[k->n_uidls] = strdup(mails[k->n_uidls].uidl);
-		if (!k->uidls[k->n_uidls])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* What the server lists no more need not be remembered. */
-static void forget_gone(struct collection *k)
-{
-	struct store *store = k->collector->box->store;
-	_free_ char *prefix = source_key(k->user->code, "");
-	char **keys = calloc(k->n_uidls + 1, sizeof(*keys));
-	size_t n = 0;
-
-	while (keys && n < k->n_uidls && (keys[n] = source_key(k->user->code, k->uidls[n])))
-		n++;
-	if (prefix && keys && n == k->n_uidls)
-		store_source_forget(store, prefix, (const char *const *)keys, n);
-	for (size_t i = 0; keys && i < n; i++)
-		free(keys[i]);
-	free(keys);
-}
-
-static void on_list(void *userdata, struct pop3_session *s, const struct pop3_mail *mails, size_t n)
-{
-	struct collection *k = userdata;
-	int known;
-
-	if (remember_list(k, mails, n) < 0)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		_free_ char *key = source_key(k->user->code, mails[i].uidl);
-
-		known = key ? store_source_known(k->collector->box->store, key) : -ENOMEM;
-		if (known == 0)
-			pop3_session_fetch(s, i);
-		else if (known > 0 && !k->user->leave_on_server)
-			pop3_session_delete(s, i);
-	}
-	forget_gone(k);
-}
-
-static int start_session(struct collection *k, struct error *e)
-{
-	static const struct pop3_session_callbacks callbacks = {
-		.list = on_list,
-		.message = on_message,
-		.done = on_done,
-	};
-	const struct user *u = k->user;
-	const struct conf *conf = &k->collector->box->conf;
-	struct pop3_session_options options = {
-		.host = u->pop3_host,
-		.port = u->pop3_port,
-		.tls = net_tls_from_name(u->pop3_tls ? u->pop3_tls : "starttls"),
-		.user = u->pop3_login,
-		.password = u->pop3_password,
-		.max_message = conf->max_message,
-		.timeout_usec = conf->timeout_usec,
-	};
-
-	if (!u->pop3_login || !u->pop3_password)
-		return error_set(e, -ENODATA, "login or password is missing; \"ifaxctl users edit %s "
-				 "--pop3-login ... --password-file ...\" sets them", u->code);
-	return pop3_session_start(&k->session, k->collector->box->event, &options, &callbacks, k, e);
-}
-
-/* Takes @user and @job (may be NULL) over. */
-static void collect(struct collector *c, struct mailbox *m, struct user *user, struct job *job)
-{
-	struct collection *k = calloc(1, sizeof(*k));
-	struct error e = { 0 };
-
-	if (!k) {
-		user_free(user);
-		job_free(job);
-		return;
-	}
-	k->collector = c;
-	k->mailbox = m;
-	k->user = user;
-	k->job = job;
-	k->requested = job != NULL;
-	m->running = k;
-	c->running++;
-	if (start_session(k, &e) < 0) {
-		finish_badly(k, "cannot collect from", error_text(&e));
-		collection_free(k);
-	}
+	return u->auto_receive && u->pop3_host;
 }
 
 static uint64_t interval(const struct collector *c, const struct user *u)
@@ -364,141 +124,291 @@ static uint64_t interval(const struct collector *c, const struct user *u)
 	return u->interval ? u->interval * 1000000ull : c->box->conf.interval_usec;
 }
 
-static struct mailbox *find_mailbox(struct collector *c, const char *code)
+/*
+ * Connections
+ */
+
+/* Sets the timer to the mailbox that is due next. */
+static void plan(struct collector *c)
 {
-	for (struct mailbox *m = c->mailboxes; m; m = m->next)
-		if (!strcmp(m->code, code))
-			return m;
-	return NULL;
-}
+	struct due *first = due_first(&c->queue);
 
-static struct mailbox *add_mailbox(struct collector *c, const char *code)
-{
-	struct mailbox *m = calloc(1, sizeof(*m));
-
-	if (m)
-		m->code = strdup(code);
-	if (!m || !m->code) {
-		free(m);
-		return NULL;
-	}
-	m->next = c->mailboxes;
-	c->mailboxes = m;
-	return m;
-}
-
-static void collect_due(struct collector *c, struct mailbox *m)
-{
-	struct user *u = NULL;
-
-	if (store_user_get(c->box->store, m->code, true, &u) < 0) {
-		m->due = 0;
+	if (!first || c->n_running == COLLECTIONS_MAX) {
+		sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
 		return;
 	}
-	m->due = words_now() + interval(c, u);
-	collect(c, m, u, NULL);
+	sd_event_source_set_time(c->timer, first->when);
+	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+}
+
+static void stop_running(struct collector *c, struct mailbox *m)
+{
+	size_t i = 0;
+
+	while (c->running[i] != m)
+		i++;
+	c->running[i] = c->running[--c->n_running];
+	collection_free(take_ptr(m->running));
+}
+
+static void on_done(void *userdata)
+{
+	struct mailbox *m = userdata;
+	struct collector *c = m->collector;
+
+	stop_running(c, m);
+	drop_idle(c, m);
+	plan(c);
+}
+
+static bool in_use(const struct collector *c, const struct user *u)
+{
+	for (size_t i = 0; i < c->n_running; i++)
+		if (collection_has(c->running[i]->running, u))
+			return true;
+	return false;
+}
+
+/* The user with his password, or without where it cannot be opened: the collection says so. */
+static int get_user(const struct collector *c, const char *code, struct user **ret)
+{
+	int r = store_user_get(c->box->store, code, true, ret);
+
+	return r < 0 && r != -ENOENT ? store_user_get(c->box->store, code, false, ret) : r;
+}
+
+/* Its user is gone: so is it. */
+static void forget(struct collector *c, struct mailbox *m)
+{
+	static const char why[] = "the user was removed; what was not collected is on the server";
+
+	due_remove(&c->queue, &m->due);
+	if (m->request)
+		job_say(&c->box->keeper, m->request, LOG_INFO, JOB_CANCELED, NULL, NULL, why);
+	if (m->running) {
+		collection_say_canceled(m->running, why);
+		stop_running(c, m);
+	}
+	drop_idle(c, m);
+}
+
+/* A mailbox that is due, and has no connection. */
+static void collect(struct collector *c, struct mailbox *m)
+{
+	uint64_t now = monotonic(c);
+	struct user *u = NULL;
+	int r;
+
+	r = get_user(c, m->code, &u);
+	if (r == -ENOENT) {
+		forget(c, m);
+		return;
+	}
+	if (r < 0 || in_use(c, u)) {
+		due_set(&c->queue, &m->due, now + SHARED_USEC);
+		user_free(u);
+		return;
+	}
+	if (automatic(u))
+		due_set(&c->queue, &m->due, now + interval(c, u));
+	else
+		due_remove(&c->queue, &m->due);
+	if (collection_start(&m->running, c->box, u, take_ptr(m->request), &m->trouble, on_done,
+			     m) < 0)
+		drop_idle(c, m);
+	else
+		c->running[c->n_running++] = m;
+}
+
+/* Due again while its connection still stands: after that. */
+static void put_off(struct collector *c, struct mailbox *m)
+{
+	due_set(&c->queue, &m->due, monotonic(c) + SHARED_USEC);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct collector *c = userdata;
-	uint64_t now = words_now();
+	uint64_t now = monotonic(c);
+	struct mailbox *m;
 
-	for (struct mailbox *m = c->mailboxes; m && c->running < COLLECTIONS_MAX; m = m->next)
-		if (m->due && m->due <= now && !m->running)
-			collect_due(c, m);
+	/* No more in one turn of the loop: they may end as soon as they start. */
+	for (int i = 0; i < COLLECTIONS_MAX && c->n_running < COLLECTIONS_MAX; i++) {
+		m = (struct mailbox *)due_first(&c->queue);
+		if (!m || m->due.when > now)
+			break;
+		if (m->running)
+			put_off(c, m);
+		else
+			collect(c, m);
+	}
 	plan(c);
 	return 0;
 }
 
-/* Sets the timer to the mailbox that is due next and has no connection. */
-static void plan(struct collector *c)
-{
-	uint64_t next = UINT64_MAX;
+/*
+ * Users and requests
+ */
 
-	if (c->running < COLLECTIONS_MAX)
-		for (struct mailbox *m = c->mailboxes; m; m = m->next)
-			if (m->due && !m->running && m->due < next)
-				next = m->due;
-	if (next == UINT64_MAX) {
-		sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+/* What is new or changed is collected at once; the others keep their turn. */
+static void take_user(struct collector *c, const struct user *u)
+{
+	struct mailbox *m = automatic(u) ? get_mailbox(c, u->code) : find_mailbox(c, u->code);
+
+	if (!m) {
+		if (automatic(u))
+			log_error("out of memory: the mailbox of user %s is not collected", u->code);
 		return;
 	}
-	sd_event_source_set_time(c->timer, next);
-	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+	if (automatic(u) || m->request) {
+		if (due_set(&c->queue, &m->due, monotonic(c)) < 0)
+			log_error("out of memory: the mailbox of user %s is not collected", u->code);
+	} else {
+		due_remove(&c->queue, &m->due);
+		end_trouble(c, m);
+	}
+	drop_idle(c, m);
 }
 
-void collector_replan(struct collector *c)
-{
-	uint64_t now = words_now();
-	struct user **users = NULL;
-	struct mailbox *m;
-	size_t n = 0;
-
-	if (store_user_list(c->box->store, &users, &n) < 0) {
-		log_error("cannot read the users");
-		return;
-	}
-	for (m = c->mailboxes; m; m = m->next)
-		m->due = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (!users[i]->auto_receive || !users[i]->pop3_host)
-			continue;
-		m = find_mailbox(c, users[i]->code);
-		if (!m)
-			m = add_mailbox(c, users[i]->code);
-		if (m)
-			m->due = now;
-	}
-	user_list_free(users, n);
-	plan(c);
-}
-
-int collector_collect(struct collector *c, const char *code, uint64_t *id, struct error *e)
+void collector_user_changed(struct collector *c, const char *code)
 {
 	struct user *u = NULL;
 	struct mailbox *m;
-	struct job *job;
+
+	if (store_user_get(c->box->store, code, false, &u) >= 0) {
+		take_user(c, u);
+		user_free(u);
+	} else {
+		m = find_mailbox(c, code);
+		if (m)
+			forget(c, m);
+	}
+	plan(c);
+}
+
+/* Makes the job and queues the mailbox, or joins the connection that it has. */
+static int request(struct collector *c, struct mailbox *m, const struct user *u, uint64_t *id,
+		   struct error *e)
+{
+	struct job *job = collection_job(u);
 	int r;
 
-	r = store_user_get(c->box->store, code, true, &u);
-	if (r < 0)
-		return error_set(e, r, r == -ENOENT ? "there is no user %s; \"ifaxctl users\" lists them" :
-				 "cannot read user %s", code);
-	if (!u->pop3_host) {
-		user_free(u);
-		return error_set(e, -ENODATA, "user %s has no mailbox; \"ifaxctl users edit %s "
-				 "--pop3-host ...\" names it", code, code);
-	}
-	m = find_mailbox(c, code);
-	if (!m)
-		m = add_mailbox(c, code);
-	if (m && m->running && m->running->requested) {
-		*id = m->running->job->id;
-		user_free(u);
-		return 0;
-	}
-	job = collect_job(u);
-	if (!m || !job) {
-		user_free(u);
-		job_free(job);
+	if (!job)
 		return error_set(e, -ENOMEM, "out of memory");
-	}
-	r = store_job_create(c->box->store, job, NULL, 0, NULL, NULL, e);
+	r = m->running ? 0 : due_set(&c->queue, &m->due, monotonic(c));
+	if (r < 0)
+		error_set(e, r, "out of memory");
+	else
+		r = store_job_create(c->box->store, job, NULL, 0, NULL, NULL, e);
 	if (r < 0) {
-		user_free(u);
 		job_free(job);
 		return r;
 	}
 	*id = job->id;
-	if (m->running) {
-		job_free(m->running->job);
-		m->running->job = job;
-		m->running->requested = true;
+	if (m->running)
+		collection_join(m->running, job);
+	else
+		m->request = job;
+	plan(c);
+	return 0;
+}
+
+int collector_collect(struct collector *c, const char *code, uint64_t *id, struct error *e)
+{
+	const struct job *asked;
+	struct user *u = NULL;
+	struct mailbox *m;
+	int r;
+
+	r = store_user_get(c->box->store, code, false, &u);
+	if (r == -ENOENT)
+		return error_set(e, r, "there is no user %s; \"ifaxctl users\" lists them", code);
+	if (r < 0)
+		return error_set(e, r, "cannot read user %s: %s", code, strerror(-r));
+	m = u->pop3_host ? get_mailbox(c, code) : NULL;
+	if (!m) {
+		r = u->pop3_host ? error_set(e, -ENOMEM, "out of memory") :
+				   error_set(e, -ENODATA, "user %s has no mailbox; \"ifaxctl users edit "
+					     "%s --pop3-host ...\" names it", code, code);
 		user_free(u);
-	} else {
-		collect(c, m, u, job);
+		return r;
 	}
+	asked = m->running ? collection_request(m->running) : m->request;
+	if (asked)
+		*id = asked->id;
+	else
+		r = request(c, m, u, id, e);
+	drop_idle(c, m);
+	user_free(u);
+	return r;
+}
+
+static struct mailbox *mailbox_of_job(struct collector *c, uint64_t id, const char *code)
+{
+	struct mailbox *m = code ? find_mailbox(c, code) : NULL;
+	const struct job *job;
+
+	if (!m)
+		return NULL;
+	job = m->running ? collection_request(m->running) : m->request;
+	return job && job->id == id ? m : NULL;
+}
+
+/* The request that made it due at once is gone. */
+static void next_turn(struct collector *c, struct mailbox *m)
+{
+	struct user *u = NULL;
+
+	if (store_user_get(c->box->store, m->code, false, &u) >= 0 && automatic(u))
+		due_set(&c->queue, &m->due, monotonic(c) + interval(c, u));
+	else
+		due_remove(&c->queue, &m->due);
+	user_free(u);
+	drop_idle(c, m);
+}
+
+int collector_cancel(struct collector *c, uint64_t id)
+{
+	static const char why[] = "canceled by request; what had not come is still on the server";
+	struct job *job = NULL;
+	struct mailbox *m;
+	int r;
+
+	if (store_job_get(c->box->store, id, &job) < 0)
+		return -ENOENT;
+	m = mailbox_of_job(c, id, job->user);
+	job_free(job);
+	if (!m)
+		return -ENOENT;
+	if (m->running) {
+		r = collection_say_canceled(m->running, why);
+		stop_running(c, m);
+		drop_idle(c, m);
+	} else {
+		r = job_say(&c->box->keeper, m->request, LOG_INFO, JOB_CANCELED, NULL, NULL, why);
+		job_free(take_ptr(m->request));
+		next_turn(c, m);
+	}
+	plan(c);
+	return r;
+}
+
+/*
+ * Start and end
+ */
+
+static int take_users(struct collector *c, struct error *e)
+{
+	struct user **users = NULL;
+	size_t n = 0;
+	int r;
+
+	r = store_user_list(c->box->store, &users, &n);
+	if (r < 0)
+		return error_set(e, r, "cannot read the users: %s", strerror(-r));
+	for (size_t i = 0; i < n; i++)
+		take_user(c, users[i]);
+	user_list_free(users, n);
 	return 0;
 }
 
@@ -517,24 +427,29 @@ static void take_over_job(struct collector *c, struct job *job)
 		return;
 	}
 	m = job->user ? find_mailbox(c, job->user) : NULL;
-	if (m)
+	if (m && !m->trouble)
 		m->trouble = job->id;
 	else
 		job_say(&c->box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL,
-			"this mailbox is not collected any more");
+			"this mailbox is not collected by itself any more");
 }
 
-static void take_over_jobs(struct collector *c)
+static int take_over_jobs(struct collector *c, struct error *e)
 {
-	struct job_filter f = { .kind = JOB_COLLECT, .state = -1, .unfinished = true };
+	struct job_filter f = { .kind = JOB_COLLECT, .state = -1, .unfinished = true,
+				.limit = UINT32_MAX };
 	struct job **jobs = NULL;
 	size_t n = 0;
+	int r;
 
-	if (store_job_list(c->box->store, &f, &jobs, &n) < 0)
-		return;
+	r = store_job_list(c->box->store, &f, &jobs, &n);
+	if (r < 0)
+		return error_set(e, r, "cannot take over what was being collected: %s",
+				 strerror(-r));
 	for (size_t i = 0; i < n; i++)
 		take_over_job(c, jobs[i]);
 	job_list_free(jobs, n);
+	return 0;
 }
 
 int collector_new(struct collector **ret, struct box *box, struct error *e)
@@ -545,31 +460,28 @@ int collector_new(struct collector **ret, struct box *box, struct error *e)
 	if (!c)
 		return error_set(e, -ENOMEM, "out of memory");
 	c->box = box;
-	r = sd_event_add_time(box->event, &c->timer, CLOCK_REALTIME, 0, 1000000, on_timer, c);
+	r = sd_event_add_time(box->event, &c->timer, CLOCK_MONOTONIC, 0, 100000, on_timer, c);
+	if (r < 0)
+		error_set(e, r, "cannot set a timer: %s", strerror(-r));
+	if (r >= 0)
+		r = take_users(c, e);
+	if (r >= 0)
+		r = take_over_jobs(c, e);
 	if (r < 0) {
-		free(c);
-		return error_set(e, r, "cannot set a timer: %s", strerror(-r));
+		collector_free(c);
+		return r;
 	}
-	sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-	collector_replan(c);
-	take_over_jobs(c);
+	plan(c);
 	*ret = c;
 	return 0;
 }
 
 void collector_free(struct collector *c)
 {
-	struct mailbox *m;
-
 	if (!c)
 		return;
-	while ((m = c->mailboxes)) {
-		c->mailboxes = m->next;
-		if (m->running)
-			collection_free(m->running);
-		free(m->code);
-		free(m);
-	}
+	tdestroy(c->by_code, mailbox_free);
+	due_queue_free(&c->queue);
 	sd_event_source_disable_unref(c->timer);
 	free(c);
 }

@@ -2,8 +2,9 @@
 /*
  * POP3 collector: fetches the mailboxes of users with automatic reception at
  * their intervals and any mailbox on demand. Never two connections to one
- * mailbox. A mail is deleted on the server only after it is durable here, and
- * is remembered by its UIDL until the server no longer lists it.
+ * mailbox, whichever users have it. A mail is deleted on the server only after
+ * it is durable here, and is remembered by its UIDL until the server no longer
+ * lists it.
  */
 #ifndef IFAX_SERVICE_COLLECTOR_H
 #define IFAX_SERVICE_COLLECTOR_H
@@ -16,10 +17,13 @@ int collector_new(struct collector **ret, struct box *box, struct error *e);
 void collector_free(struct collector *c);
 /*
  * "Collect now": makes a job that says what became of it. -ENOENT no such user,
- * -ENODATA he has no mailbox. Joins a collection that goes on already.
+ * -ENODATA he has no mailbox. Joins a collection that goes on already, or one
+ * that was asked for.
  */
 int collector_collect(struct collector *c, const char *user, uint64_t *id, struct error *e);
-/* Users changed: plan anew. */
-void collector_replan(struct collector *c);
+/* The job is being canceled. -ENOENT: nothing is collected for it. */
+int collector_cancel(struct collector *c, uint64_t id);
+/* A user was added, changed or removed. */
+void collector_user_changed(struct collector *c, const char *code);
 
 #endif

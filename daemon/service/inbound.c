@@ -12,7 +12,7 @@
 
 /* Documents whose pages are in memory, waiting for paper. The others wait in the spool. */
 #define READY_MAX 8
-/* A worker that cannot be reached is asked again after this. */
+/* What cannot be done now is tried again after this. */
 #define RETRY_USEC (10 * 1000000ull)
 
 struct inbound {
@@ -21,8 +21,16 @@ struct inbound {
 	struct worker_call *call;
 	struct job *job;		/* the worker has it in hand */
 	size_t n_ready;			/* documents that printing has in hand */
-	uint64_t not_before;		/* the worker is in trouble */
+	uint64_t not_before;		/* CLOCK_MONOTONIC: worker or store are in trouble */
 };
+
+static uint64_t monotonic(const struct inbound *i)
+{
+	uint64_t now = 0;
+
+	sd_event_now(i->box->event, CLOCK_MONOTONIC, &now);
+	return now;
+}
 
 static void arm(struct inbound *i, uint64_t when)
 {
@@ -35,13 +43,49 @@ void inbound_wake(struct inbound *i)
 	arm(i, i->not_before);
 }
 
-/* The job in hand is done with; @sentence NULL: its state is written already. */
-static void settle(struct inbound *i, int priority, enum job_state state, const char *sentence)
+static void let_go(struct inbound *i)
 {
-	job_say(&i->box->keeper, i->job, priority, state, NULL, NULL, sentence);
 	job_free(i->job);
 	i->job = NULL;
 	inbound_wake(i);
+}
+
+/* The job in hand is done with. A store that takes nothing is not asked again at once. */
+static int settle(struct inbound *i, int priority, enum job_state state, const char *sentence)
+{
+	int r = job_say(&i->box->keeper, i->job, priority, state, NULL, NULL, sentence);
+
+	if (r < 0)
+		i->not_before = monotonic(i) + RETRY_USEC;
+	let_go(i);
+	return r;
+}
+
+#define IN_TROUBLE "the worker that reads mails is in trouble, trying again: %s"
+
+/* The worker is not there: no mail can be looked at. Said once, not at every try. */
+static void all_later(struct inbound *i, const char *why)
+{
+	_free_ char *sentence = NULL;
+
+	words_set(&sentence, IN_TROUBLE, why);
+	i->not_before = monotonic(i) + RETRY_USEC;
+	if (sentence && job_said(i->job, JOB_CHECKING, sentence))
+		let_go(i);
+	else
+		settle(i, LOG_WARNING, JOB_CHECKING, sentence);
+}
+
+/* This mail cannot be looked at now; those behind it are not made to wait for it. */
+static void this_later(struct inbound *i, const char *why)
+{
+	_free_ char *sentence = NULL;
+	bool said;
+
+	words_set(&sentence, IN_TROUBLE, why);
+	said = sentence && job_said(i->job, JOB_CHECKING, sentence);
+	i->job->next_try = words_now() + RETRY_USEC;
+	settle(i, said ? LOG_DEBUG : LOG_WARNING, JOB_CHECKING, sentence);
 }
 
 static int take_summary(struct job *job, const struct worker_reply *reply)
@@ -73,7 +117,7 @@ static bool prints_by_itself(struct inbound *i)
 	struct user *u = NULL;
 	bool prints;
 
-	if (i->job->attempts || !i->job->user ||
+	if (i->job->attempts || i->job->pages_done || i->job->page_in_hand || !i->job->user ||
 	    store_user_get(i->box->store, i->job->user, false, &u) < 0)
 		return true;
 	prints = u->auto_print;
@@ -88,15 +132,21 @@ static void print(struct inbound *i, struct page_list *pages)
 
 	r = job_say(&i->box->keeper, i->job, LOG_DEBUG, JOB_WAITING, NULL, NULL,
 		    "waits for the printer");
-	if (r >= 0)
-		r = printing_add(i->box->printing, i->job, pages, &e);
 	if (r < 0) {
-		settle(i, LOG_ERR, JOB_FAILED, error_text(&e));
+		i->not_before = monotonic(i) + RETRY_USEC;
+		let_go(i);
 		return;
 	}
-	i->n_ready++;
-	i->job = NULL;
-	inbound_wake(i);
+	r = printing_add(i->box->printing, i->job, pages, &e);
+	if (r == -EINVAL) {
+		settle(i, LOG_ERR, JOB_FAILED, error_text(&e));
+	} else if (r < 0) {
+		this_later(i, error_text(&e));
+	} else {
+		i->n_ready++;
+		i->job = NULL;
+		inbound_wake(i);
+	}
 }
 
 static void on_pages(struct inbound *i, struct page_list *pages)
@@ -117,34 +167,22 @@ static void on_pages(struct inbound *i, struct page_list *pages)
 	}
 }
 
-/* The worker itself is in trouble, not the mail: the mail waits in the spool. */
-static void worker_trouble(struct inbound *i, const char *why)
-{
-	_free_ char *sentence = NULL;
-
-	words_set(&sentence, "the worker that reads mails is in trouble, trying again: %s", why);
-	i->not_before = words_now() + RETRY_USEC;
-	settle(i, LOG_WARNING, JOB_CHECKING, sentence);
-}
-
 static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 		      struct page_list *pages, const struct error *e)
 {
 	struct inbound *i = userdata;
 
 	i->call = NULL;
-	i->not_before = 0;
-	if (r < 0) {
-		worker_trouble(i, error_text(e));
-	} else if (reply->code == WORKER_TROUBLE) {
-		worker_trouble(i, reply->sentence);
-	} else if (take_summary(i->job, reply) < 0) {
-		worker_trouble(i, "out of memory");
-	} else if (reply->code != WORKER_PAGES) {
+	if (r < 0)
+		this_later(i, error_text(e));
+	else if (reply->code == WORKER_TROUBLE)
+		this_later(i, reply->sentence);
+	else if (take_summary(i->job, reply) < 0)
+		this_later(i, "out of memory");
+	else if (reply->code != WORKER_PAGES)
 		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
-	} else {
+	else
 		on_pages(i, pages);
-	}
 }
 
 static int ask_worker(struct inbound *i, int body, struct error *e)
@@ -159,16 +197,32 @@ static int ask_worker(struct inbound *i, int body, struct error *e)
 			    e);
 }
 
-static bool next_job(struct inbound *i)
+/*
+ * The job to look at next, into i->job: that which waits longest. A wait that is
+ * longer than any given here means that the clock was set back meanwhile.
+ */
+static int next_job(struct inbound *i)
 {
-	struct job_filter f = { .kind = JOB_PRINT, .state = JOB_CHECKING, .limit = 1 };
+	struct job_filter f = { .kind = JOB_PRINT, .state = JOB_CHECKING,
+				.due_before = UINT64_MAX / 2, .limit = 1 };
+	uint64_t now = words_now();
 	struct job **jobs = NULL;
 	size_t n = 0;
+	int r;
 
-	if (store_job_list(i->box->store, &f, &jobs, &n) >= 0 && n)
+	r = store_job_list(i->box->store, &f, &jobs, &n);
+	if (r < 0) {
+		log_error("cannot read what is to be printed: %s", strerror(-r));
+		arm(i, monotonic(i) + RETRY_USEC);
+	} else if (n && (jobs[0]->next_try <= now || jobs[0]->next_try > now + RETRY_USEC)) {
 		i->job = take_ptr(jobs[0]);
+	} else if (n) {
+		arm(i, monotonic(i) + jobs[0]->next_try - now);
+	}
+	if (n)
+		job_free(jobs[0]);
 	free(jobs);
-	return i->job;
+	return i->job ? 0 : -ENOENT;
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
@@ -178,16 +232,25 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 	_close_ int body = -1;
 	int r;
 
-	if (i->job || i->n_ready == READY_MAX || !next_job(i))
+	if (i->job || i->n_ready == READY_MAX || next_job(i) < 0)
 		return 0;
 	r = store_job_body(i->box->store, i->job->id, &body, &e);
-	if (r < 0) {
+	/* Trying again does not bring a document back. */
+	if (r == -ENOENT || r == -EBADMSG)
 		settle(i, LOG_ERR, JOB_FAILED, error_text(&e));
-		return 0;
-	}
-	if (ask_worker(i, body, &e) < 0)
-		worker_trouble(i, error_text(&e));
+	else if (r < 0)
+		this_later(i, error_text(&e));
+	else if (ask_worker(i, body, &e) < 0)
+		all_later(i, error_text(&e));
 	return 0;
+}
+
+int inbound_cancel(struct inbound *i, uint64_t id)
+{
+	if (!i->job || i->job->id != id)
+		return -ENOENT;
+	worker_call_cancel(take_ptr(i->call));
+	return settle(i, LOG_INFO, JOB_CANCELED, "canceled by request; nothing was printed");
 }
 
 void inbound_printed(struct inbound *i)
@@ -198,7 +261,7 @@ void inbound_printed(struct inbound *i)
 
 /* A mail that is durable is looked at; one that is not is nobody's. */
 struct acceptance {
-	struct inbound *inbound;
+	struct box *box;
 	store_done_fn done;
 	void *userdata;
 };
@@ -207,10 +270,24 @@ static void on_durable(void *userdata, int r)
 {
 	struct acceptance *a = userdata;
 
-	if (r >= 0)
-		inbound_wake(a->inbound);
+	if (r >= 0 && a->box->inbound)
+		inbound_wake(a->box->inbound);
 	a->done(a->userdata, r);
 	free(a);
+}
+
+static int fill_job(struct job *job, const char *user, const char *source)
+{
+	int r;
+
+	job->kind = JOB_PRINT;
+	job->state = JOB_CHECKING;
+	r = job_set(&job->user, user);
+	if (r >= 0)
+		r = job_set(&job->source, source);
+	if (r >= 0)
+		r = job_set(&job->detail, "received; waits to be looked at");
+	return r;
 }
 
 int inbound_accept(struct inbound *i, const char *user, const char *source, const void *mail,
@@ -218,20 +295,15 @@ int inbound_accept(struct inbound *i, const char *user, const char *source, cons
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct acceptance *a = calloc(1, sizeof(*a));
-	int r = -ENOMEM;
+	int r;
 
-	if (job && a) {
-		*a = (struct acceptance){ i, done, userdata };
-		job->kind = JOB_PRINT;
-		job->state = JOB_CHECKING;
-		r = job_set(&job->user, user);
-		if (r >= 0)
-			r = job_set(&job->source, source);
-		if (r >= 0)
-			r = job_set(&job->detail, "received; waits to be looked at");
-		if (r >= 0)
-			r = store_job_create(i->box->store, job, mail, len, on_durable, a, e);
+	if (!job || !a || fill_job(job, user, source) < 0) {
+		free(a);
+		job_free(job);
+		return error_set(e, -ENOMEM, "out of memory");
 	}
+	*a = (struct acceptance){ i->box, done, userdata };
+	r = store_job_create(i->box->store, job, mail, len, on_durable, a, e);
 	if (r < 0)
 		free(a);
 	else
@@ -247,7 +319,7 @@ int inbound_accept(struct inbound *i, const char *user, const char *source, cons
  */
 static int recover(struct inbound *i, enum job_state state)
 {
-	struct job_filter f = { .kind = JOB_PRINT, .state = state };
+	struct job_filter f = { .kind = JOB_PRINT, .state = state, .limit = UINT32_MAX };
 	struct job **jobs = NULL;
 	size_t n = 0;
 	int r;
@@ -264,17 +336,16 @@ static int recover(struct inbound *i, enum job_state state)
 
 int inbound_new(struct inbound **ret, struct box *box, struct error *e)
 {
+	static const enum job_state on_the_way[] = { JOB_PRINTING, JOB_WAITING, JOB_QUEUED };
 	struct inbound *i = calloc(1, sizeof(*i));
 	int r;
 
 	if (!i)
 		return error_set(e, -ENOMEM, "out of memory");
 	i->box = box;
-	r = sd_event_add_time(box->event, &i->timer, CLOCK_REALTIME, 0, 10000, on_timer, i);
-	if (r >= 0)
-		r = recover(i, JOB_PRINTING);
-	if (r >= 0)
-		r = recover(i, JOB_WAITING);
+	r = sd_event_add_time(box->event, &i->timer, CLOCK_MONOTONIC, 0, 10000, on_timer, i);
+	for (size_t k = 0; r >= 0 && k < ARRAY_SIZE(on_the_way); k++)
+		r = recover(i, on_the_way[k]);
 	if (r < 0) {
 		inbound_free(i);
 		return error_set(e, r, "cannot take over what is to be printed: %s", strerror(-r));

@@ -22,6 +22,8 @@ void inbound_free(struct inbound *i);
  */
 int inbound_accept(struct inbound *i, const char *user, const char *source, const void *mail,
 		   size_t len, store_done_fn done, void *userdata, struct error *e);
+/* The job is being canceled. -ENOENT: it is not with the worker. */
+int inbound_cancel(struct inbound *i, uint64_t id);
 /* Printing is done with a document. */
 void inbound_printed(struct inbound *i);
 /* Looks at jobs that are to be checked. */

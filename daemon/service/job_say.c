@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
 #include "base/log.h"
 #include "service/job_say.h"
+
+bool job_said(const struct job *j, enum job_state state, const char *sentence)
+{
+	return j->state == state && j->detail && !strcmp(j->detail, sentence);
+}
 
 int job_say(const struct job_keeper *keeper, struct job *j, int priority, enum job_state state,
 	    store_done_fn done, void *userdata, const char *sentence)

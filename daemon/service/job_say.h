@@ -14,6 +14,9 @@ struct job_keeper {
 	job_update_fn update;
 };
 
+/* Whether the job says just this already. */
+bool job_said(const struct job *j, enum job_state state, const char *sentence);
+
 /*
  * Sets state and detail, logs the sentence with @priority, and journals the
  * job. @done may be NULL; with a negative return it is not called, and the log

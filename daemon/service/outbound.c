@@ -14,6 +14,9 @@
 #include "service/words.h"
 #include "store/store.h"
 
+/* The queue is looked at this often at least: the clock may have been set meanwhile. */
+#define LOOK_USEC (600 * 1000000ull)
+
 /* One message on its way. The envelope's strings belong to the job. */
 struct delivery {
 	struct outbound *outbound;
@@ -31,6 +34,7 @@ struct outbound {
 	sd_event_source *timer;
 	struct delivery *delivery;	/* NULL: none */
 	uint64_t deliveries;		/* begun so far; the one in hand has this number */
+	uint64_t not_before;		/* CLOCK_MONOTONIC: the store is in trouble */
 	char *host;			/* of the smarthost */
 	uint16_t port;
 	enum net_tls tls;
@@ -59,6 +63,14 @@ static uint64_t next_wait(const struct conf *conf, uint32_t attempts)
 	return wait < conf->retry_max_usec ? wait : conf->retry_max_usec;
 }
 
+static uint64_t monotonic(const struct outbound *o)
+{
+	uint64_t now = 0;
+
+	sd_event_now(o->box->event, CLOCK_MONOTONIC, &now);
+	return now;
+}
+
 static void plan(struct outbound *o);
 
 static void next_delivery(struct outbound *o)
@@ -68,13 +80,17 @@ static void next_delivery(struct outbound *o)
 	plan(o);
 }
 
-/* The delivery is over: the job's new state and what is known. */
+/*
+ * The delivery is over: the job's new state and what is known. A store that takes
+ * nothing still says that the job is due: not again at once.
+ */
 static void settle(struct delivery *d, enum job_state state, const char *sentence)
 {
 	struct outbound *o = d->outbound;
 
-	job_say(&o->box->keeper, d->job, state == JOB_SENT ? LOG_INFO : LOG_WARNING, state, NULL,
-		NULL, sentence);
+	if (job_say(&o->box->keeper, d->job, state == JOB_SENT ? LOG_INFO : LOG_WARNING, state,
+		    NULL, NULL, sentence) < 0)
+		o->not_before = monotonic(o) + o->box->conf.retry_usec;
 	next_delivery(o);
 }
 
@@ -85,23 +101,42 @@ static void try_later(struct delivery *d, const char *why)
 	uint64_t now = words_now();
 	char when[32];
 
-	if (now - d->job->created > conf->expire_usec) {
+	/* The clock may have been set back since. */
+	if (now > d->job->created && now - d->job->created > conf->expire_usec) {
 		words_set(&text, "given up after %u attempts; the last said: %s", d->job->attempts, why);
 		settle(d, JOB_FAILED, text);
 		return;
 	}
 	d->job->next_try = now + next_wait(conf, d->job->attempts);
 	words_time(d->job->next_try, when, sizeof(when));
-	words_set(&text, "%s; next try at %s", why, when);
+	words_set(&text, "%s; next try, under the same Message-ID, at %s", why, when);
 	settle(d, JOB_QUEUED, text);
 }
 
-/* Copies verdicts into the job; tells how many recipients wait, and one who was refused. */
-static size_t take_verdicts(struct delivery *d, const struct smtp_session_outcome *out,
-			    const struct job_recipient **refused)
-{
-	size_t waiting = 0;
+/* What became of a job's recipients, by all attempts so far. */
+struct tally {
+	size_t waiting, sent, refused;
+	const struct job_recipient *first_refused;
+};
 
+static struct tally count(const struct job *job)
+{
+	struct tally t = { 0 };
+
+	for (size_t i = 0; i < job->n_recipients; i++) {
+		const struct job_recipient *r = &job->recipients[i];
+
+		t.waiting += r->state == RCPT_WAITING;
+		t.sent += r->state == RCPT_SENT;
+		t.refused += r->state == RCPT_REFUSED;
+		if (r->state == RCPT_REFUSED && !t.first_refused)
+			t.first_refused = r;
+	}
+	return t;
+}
+
+static void take_verdicts(struct delivery *d, const struct smtp_session_outcome *out)
+{
 	for (size_t i = 0; i < d->n_rcpts && i < out->n_rcpts; i++) {
 		struct job_recipient *r = &d->job->recipients[d->index[i]];
 		const struct smtp_session_verdict *v = &out->rcpts[i];
@@ -112,34 +147,41 @@ static size_t take_verdicts(struct delivery *d, const struct smtp_session_outcom
 			r->state = RCPT_REFUSED;
 		words_set(&r->detail, "%s", v->text ? v->text : "");
 	}
-	for (size_t i = 0; i < d->job->n_recipients; i++) {
-		waiting += d->job->recipients[i].state == RCPT_WAITING;
-		if (d->job->recipients[i].state == RCPT_REFUSED)
-			*refused = &d->job->recipients[i];
-	}
-	return waiting;
+}
+
+/* Nobody waits any more, but not everybody got it: says who, and that the others did. */
+static void settle_refused(struct delivery *d, const struct tally *t)
+{
+	const struct job_recipient *first = t->first_refused;
+	_free_ char *sent = NULL, *others = NULL, *sentence = NULL;
+
+	if (t->sent)
+		words_set(&sent, "sent to %zu of %zu recipients; ", t->sent, d->job->n_recipients);
+	if (t->refused > 1)
+		words_set(&others, " and %zu more", t->refused - 1);
+	words_set(&sentence, "%sthe mail server refuses %s%s: %s", sent ? sent : "", first->address,
+		  others ? others : "", first->detail ? first->detail : "it does not say why");
+	settle(d, JOB_FAILED, sentence);
 }
 
 static void on_done(void *userdata, const struct smtp_session_outcome *out)
 {
-	const struct job_recipient *refused = NULL;
 	struct delivery *d = userdata;
 	const char *text = out->text ? out->text : smtp_result_name(out->result);
 	_free_ char *sentence = NULL;
-	size_t waiting;
+	struct tally t;
 
 	d->session = NULL;
-	waiting = take_verdicts(d, out, &refused);
+	take_verdicts(d, out);
+	t = count(d->job);
 	if (out->result == SMTP_RESULT_IN_DOUBT) {
 		words_set(&sentence, "the line was lost after the mail was sent, so the server may have "
-			  "it; it is sent again under the same Message-ID (%s)", text);
-		try_later(d, sentence);
-	} else if (waiting) {
+			  "it (%s)", text);
+		try_later(d, sentence ? sentence : text);
+	} else if (t.waiting) {
 		try_later(d, text);
-	} else if (refused) {
-		words_set(&sentence, "the mail server refuses %s: %s", refused->address,
-			  refused->detail ? refused->detail : text);
-		settle(d, JOB_FAILED, sentence);
+	} else if (t.refused) {
+		settle_refused(d, &t);
 	} else {
 		d->job->pages_done = d->job->pages;
 		settle(d, JOB_SENT, text);
@@ -148,14 +190,15 @@ static void on_done(void *userdata, const struct smtp_session_outcome *out)
 
 /* A state on its way into the journal; its delivery may be over before that answers. */
 struct commit {
-	struct outbound *outbound;
+	struct box *box;
 	uint64_t number;		/* of the delivery */
 };
 
 static void on_sending_durable(void *userdata, int r)
 {
 	struct commit *c = userdata;
-	struct delivery *d = c->outbound->delivery;
+	struct outbound *o = c->box->outbound;
+	struct delivery *d = o ? o->delivery : NULL;
 
 	if (d && d->number == c->number && d->session)
 		smtp_session_go_on(d->session, r);
@@ -173,7 +216,7 @@ static void before_dot(void *userdata, struct smtp_session *session)
 	int r = -ENOMEM;
 
 	if (c) {
-		*c = (struct commit){ d->outbound, d->number };
+		*c = (struct commit){ d->outbound->box, d->number };
 		r = job_say(&d->outbound->box->keeper, d->job, LOG_DEBUG, JOB_SENDING,
 			    on_sending_durable, c, "the mail server has the mail in hand");
 	}
@@ -198,6 +241,7 @@ static int envelope(struct delivery *d)
 	return 0;
 }
 
+/* With d->body at hand. */
 static int start_session(struct delivery *d, struct error *e)
 {
 	static const struct smtp_session_callbacks callbacks = {
@@ -215,16 +259,12 @@ static int start_session(struct delivery *d, struct error *e)
 	struct smtp_envelope env = { .from = d->job->from, .size = d->job->body_len };
 	int r;
 
-	d->body = -1;
-	r = store_job_body(o->box->store, d->job->id, &d->body, e);
-	if (r < 0)
-		return r;
+	d->job->attempts++;
 	r = envelope(d);
 	if (r < 0)
 		return error_set(e, r, "out of memory");
 	env.rcpts = d->rcpts;
 	env.n_rcpts = d->n_rcpts;
-	d->job->attempts++;
 	return smtp_session_send(&d->session, o->box->event, &options, &env, d->body, &callbacks, d,
 				 e);
 }
@@ -239,6 +279,8 @@ static void deliver(struct outbound *o, struct job *job)
 	if (!d) {
 		log_error("out of memory for job %llu", (unsigned long long)job->id);
 		job_free(job);
+		o->not_before = monotonic(o) + o->box->conf.retry_usec;
+		plan(o);
 		return;
 	}
 	d->outbound = o;
@@ -246,61 +288,88 @@ static void deliver(struct outbound *o, struct job *job)
 	d->job = job;
 	d->body = -1;
 	o->delivery = d;
-	r = start_session(d, &e);
-	if (r >= 0)
-		return;
+	r = store_job_body(o->box->store, job->id, &d->body, &e);
 	/* Trying again does not bring a document back. */
-	if (r == -ENOENT || r == -EBADMSG)
+	if (r == -ENOENT || r == -EBADMSG) {
 		settle(d, JOB_FAILED, error_text(&e));
-	else
+		return;
+	}
+	if (r >= 0)
+		r = start_session(d, &e);
+	if (r < 0)
 		try_later(d, error_text(&e));
+}
+
+/*
+ * The job that is due next, NULL = none waits; job_free(). *@wait: how long until
+ * then. A wait longer than any given here means that the clock was set back.
+ */
+static int next_job(struct outbound *o, struct job **ret, uint64_t *wait)
+{
+	struct job_filter next = { .kind = JOB_SEND, .state = JOB_QUEUED,
+				   .due_before = UINT64_MAX / 2, .limit = 1 };
+	uint64_t now = words_now();
+	struct job **jobs = NULL;
+	size_t n = 0;
+	int r;
+
+	*ret = NULL;
+	*wait = 0;
+	r = store_job_list(o->box->store, &next, &jobs, &n);
+	if (r < 0)
+		return r;
+	if (n) {
+		*ret = jobs[0];
+		if (jobs[0]->next_try > now &&
+		    jobs[0]->next_try - now <= o->box->conf.retry_max_usec)
+			*wait = jobs[0]->next_try - now;
+	}
+	free(jobs);
+	return 0;
+}
+
+static void arm(struct outbound *o, uint64_t wait)
+{
+	uint64_t when = monotonic(o) + (wait < LOOK_USEC ? wait : LOOK_USEC);
+
+	sd_event_source_set_time(o->timer, when > o->not_before ? when : o->not_before);
+	sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct outbound *o = userdata;
-	struct job_filter due = { .kind = JOB_SEND, .state = JOB_QUEUED,
-				  .due_before = words_now(), .limit = 1 };
-	struct job **jobs = NULL;
-	size_t n = 0;
+	struct job *job = NULL;
+	uint64_t wait;
 	int r;
 
 	if (o->delivery)
 		return 0;
-	r = store_job_list(o->box->store, &due, &jobs, &n);
+	r = next_job(o, &job, &wait);
 	if (r < 0) {
 		log_error("cannot read the queue: %s", strerror(-r));
-		return 0;
+		arm(o, o->box->conf.retry_usec);
+	} else if (job && !wait) {
+		deliver(o, take_ptr(job));
+	} else if (job) {
+		arm(o, wait);
 	}
-	if (n) {
-		deliver(o, take_ptr(jobs[0]));
-		free(jobs);
-	} else {
-		job_list_free(jobs, n);
-		plan(o);
-	}
+	job_free(job);
 	return 0;
-}
-
-static void arm(struct outbound *o, uint64_t when)
-{
-	sd_event_source_set_time(o->timer, when);
-	sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
 }
 
 /* Sets the timer to the next job that is due, if there is one. */
 static void plan(struct outbound *o)
 {
-	struct job_filter next = { .kind = JOB_SEND, .state = JOB_QUEUED,
-				   .due_before = UINT64_MAX / 2, .limit = 1 };
-	struct job **jobs = NULL;
-	size_t n = 0;
+	struct job *job = NULL;
+	uint64_t wait;
 
 	if (o->delivery)
 		return;
-	if (store_job_list(o->box->store, &next, &jobs, &n) >= 0 && n)
-		arm(o, jobs[0]->next_try);
-	job_list_free(jobs, n);
+	/* What cannot be read now is read by on_timer(), which says so. */
+	if (next_job(o, &job, &wait) < 0 || job)
+		arm(o, wait);
+	job_free(job);
 }
 
 void outbound_wake(struct outbound *o)
@@ -322,7 +391,7 @@ int outbound_cancel(struct outbound *o, uint64_t id, struct error *e)
 /* What the last run left in a server's hand may have been taken: it goes again, and says so. */
 static int recover(struct outbound *o, struct error *e)
 {
-	struct job_filter f = { .kind = JOB_SEND, .state = JOB_SENDING };
+	struct job_filter f = { .kind = JOB_SEND, .state = JOB_SENDING, .limit = UINT32_MAX };
 	struct job **jobs = NULL;
 	size_t n = 0;
 	int r;
@@ -373,7 +442,7 @@ int outbound_new(struct outbound **ret, struct box *box, struct error *e)
 				  box->conf.smarthost_tls);
 	}
 	if (r >= 0) {
-		r = sd_event_add_time(box->event, &o->timer, CLOCK_REALTIME, 0, 100000, on_timer, o);
+		r = sd_event_add_time(box->event, &o->timer, CLOCK_MONOTONIC, 0, 100000, on_timer, o);
 		if (r < 0)
 			error_set(e, r, "cannot set a timer: %s", strerror(-r));
 		else

@@ -18,6 +18,7 @@
 #include "store/store.h"
 
 #define RECIPIENTS_MAX 1000
+#define SERIAL_MAX     31	/* of a board */
 
 struct sending {
 	struct box *box;
@@ -81,6 +82,15 @@ static const struct form *job_form(const struct job *job)
 	return &forms[0];
 }
 
+/* Named twice, he gets it once. Local parts may differ by case alone. */
+static bool is_recipient(const struct job *job, const char *address)
+{
+	for (size_t i = 0; i < job->n_recipients; i++)
+		if (!strcmp(job->recipients[i].address, address))
+			return true;
+	return false;
+}
+
 static int add_recipients(struct job *job, char **to, struct error *e)
 {
 	int r;
@@ -92,6 +102,8 @@ static int add_recipients(struct job *job, char **to, struct error *e)
 		r = address_check(to[i], e);
 		if (r < 0)
 			return r;
+		if (is_recipient(job, to[i]))
+			continue;
 		if (job_add_recipient(job, to[i]) < 0)
 			return error_set(e, -ENOMEM, "out of memory");
 	}
@@ -114,11 +126,22 @@ static int set_sender(const struct sending *s, struct job *job, const char *code
 		r = error_set(e, -EINVAL, "user %s has no mail address to send from; \"ifaxctl users "
 			      "edit %s --address ...\" sets one", code, code);
 	else
-		r = job_set(&job->from, u->address);
-	if (r >= 0)
-		r = job_set(&job->user, u->code);
+		r = address_check(u->address, e);
+	if (r >= 0 && u->name)
+		r = message_check_text("name of the user", u->name, e);
+	if (r >= 0 && (job_set(&job->from, u->address) < 0 || job_set(&job->user, u->code) < 0))
+		r = error_set(e, -ENOMEM, "out of memory");
 	user_free(u);
 	return r;
+}
+
+/* Before a sheet is scanned: what the message would refuse later. */
+static int check_words(const struct send_request *q, struct error *e)
+{
+	if (q->board && strlen(q->board) > SERIAL_MAX)
+		return error_set(e, -EINVAL, "no board has a serial number of more than %d characters",
+				 SERIAL_MAX);
+	return q->subject ? message_check_text("subject", q->subject, e) : 0;
 }
 
 static int fill_job(const struct sending *s, struct job *job, const struct send_request *q,
@@ -130,7 +153,9 @@ static int fill_job(const struct sending *s, struct job *job, const struct send_
 
 	job->kind = JOB_SEND;
 	job->state = JOB_SCANNING;
-	r = set_sender(s, job, q->user, e);
+	r = check_words(q, e);
+	if (r >= 0)
+		r = set_sender(s, job, q->user, e);
 	if (r >= 0)
 		r = add_recipients(job, q->to, e);
 	if (r < 0)
@@ -206,11 +231,11 @@ static int build_message(const struct sending *s, const struct job *job,
 
 static void on_queued(void *userdata, int r)
 {
-	struct sending *s = userdata;
+	struct box *box = userdata;
 
 	/* A failed commit is told by the store itself, which takes no more then. */
-	if (r >= 0)
-		outbound_wake(s->box->outbound);
+	if (r >= 0 && box->outbound)
+		outbound_wake(box->outbound);
 }
 
 static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
@@ -232,7 +257,8 @@ static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
 	if (r >= 0) {
 		job->state = JOB_QUEUED;
 		words_set(&job->detail, "%u page(s) scanned; waits for the mail server", job->pages);
-		r = store_job_attach(s->box->store, job, message.data, message.len, on_queued, s, &e);
+		r = store_job_attach(s->box->store, job, message.data, message.len, on_queued,
+				     s->box, &e);
 	}
 	if (r < 0) {
 		words_set(&sentence, "the scanned pages cannot be kept: %s; put the original back in "
@@ -296,7 +322,8 @@ int sending_cancel(struct sending *s, uint64_t id)
 /* Jobs that were scanning when the box stopped have lost their pages. */
 static int recover(struct sending *s, struct error *e)
 {
-	struct job_filter f = { .kind = JOB_SEND, .state = JOB_SCANNING };
+	struct job_filter f = { .kind = JOB_SEND, .state = JOB_SCANNING,
+				.limit = UINT32_MAX };
 	struct job **jobs = NULL;
 	size_t n = 0;
 	int r;

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "net/pop3_session.h"
+#include "service/collection.h"
+#include "service/inbound.h"
+#include "service/words.h"
+
+struct collection {
+	struct box *box;
+	struct user *user;
+	struct job *job;		/* NULL: an automatic one without trouble so far */
+	bool requested;			/* by somebody, who looks at the job */
+	uint64_t *trouble;
+	collection_done_fn done;
+	void *userdata;
+	struct pop3_session *session;
+	char **keys;			/* under which the listed mails are known here */
+	size_t n_keys;
+	size_t stored;			/* mails that are durable here by this collection */
+	size_t left;			/* mails that could not be fetched or stored */
+	struct error why_left;		/* the first reason for that */
+	struct arrival *arrivals;	/* mails on their way into the journal */
+};
+
+/* One mail on its way into the journal. */
+struct arrival {
+	struct collection *collection;	/* NULL: its connection ended meanwhile */
+	struct arrival *next;
+	size_t index;
+};
+
+struct job *collection_job(const struct user *u)
+{
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->kind = JOB_COLLECT;
+	job->state = JOB_COLLECTING;
+	if (job_set(&job->user, u->code) < 0 || job_set(&job->from, u->pop3_host) < 0 ||
+	    job_set(&job->detail, "waits for its turn") < 0) {
+		job_free(job);
+		return NULL;
+	}
+	return job;
+}
+
+void collection_free(struct collection *k)
+{
+	if (!k)
+		return;
+	for (struct arrival *a = k->arrivals; a; a = a->next)
+		a->collection = NULL;
+	pop3_session_cancel(k->session);
+	for (size_t i = 0; i < k->n_keys; i++)
+		free(k->keys[i]);
+	free(k->keys);
+	user_free(k->user);
+	job_free(k->job);
+	free(k);
+}
+
+/*
+ * What is said of the end
+ */
+
+static int save_job(struct collection *k, int priority, enum job_state state, const char *text)
+{
+	int r;
+
+	if (k->job->id)
+		return job_say(&k->box->keeper, k->job, priority, state, NULL, NULL, text);
+	k->job->state = state;
+	r = job_set(&k->job->detail, text);
+	if (r >= 0)
+		r = store_job_create(k->box->store, k->job, NULL, 0, NULL, NULL, NULL);
+	log_full(priority, k->job->id, k->user->code, "%s", text);
+	return r;
+}
+
+/* The job that waits for the mailbox to work; one that a person ended is not taken up again. */
+static struct job *waiting_job(const struct collection *k)
+{
+	struct job *job = NULL;
+
+	if (!*k->trouble || store_job_get(k->box->store, *k->trouble, &job) < 0)
+		return NULL;
+	if (!job_state_final(job->state))
+		return job;
+	job_free(job);
+	return NULL;
+}
+
+static void end_trouble(struct collection *k, const char *text)
+{
+	struct job *job = waiting_job(k);
+
+	if (job)
+		job_say(&k->box->keeper, job, LOG_NOTICE, JOB_COLLECTED, NULL, NULL, text);
+	job_free(job);
+	*k->trouble = 0;
+}
+
+static void finish_well(struct collection *k)
+{
+	_free_ char *text = NULL;
+
+	words_set(&text, "%zu mail(s) collected from %s", k->stored, k->user->pop3_host);
+	if (!text)
+		return;
+	if (k->requested)
+		save_job(k, LOG_INFO, JOB_COLLECTED, text);
+	else if (k->stored)
+		log_full(LOG_INFO, 0, k->user->code, "user %s: %s", k->user->code, text);
+	if (*k->trouble)
+		end_trouble(k, text);
+}
+
+/* An automatic one says it where it is news: a round later it mostly is not. */
+static void finish_badly(struct collection *k, const char *what, const char *why)
+{
+	_free_ char *text = NULL, *stored = NULL;
+
+	if (k->requested && k->stored)
+		words_set(&stored, "%zu mail(s) collected; ", k->stored);
+	words_set(&text, "%s%s %s for user %s: %s", stored ? stored : "", what,
+		  k->user->pop3_host ? k->user->pop3_host : "the mailbox", k->user->code, why);
+	if (!text)
+		return;
+	if (!k->requested)
+		k->job = waiting_job(k);
+	if (!k->job)
+		k->job = collection_job(k->user);
+	if (!k->job || (!k->requested && job_said(k->job, JOB_WAITING, text)))
+		return;
+	k->job->attempts++;
+	save_job(k, LOG_WARNING, k->requested ? JOB_FAILED : JOB_WAITING, text);
+	if (!k->requested)
+		*k->trouble = k->job->id;
+}
+
+static void on_done(void *userdata, enum pop3_result result, size_t deleted, const struct error *e)
+{
+	struct collection *k = userdata;
+
+	k->session = NULL;
+	if (result == POP3_RESULT_LOGIN)
+		finish_badly(k, "the login is refused by", error_text(e));
+	else if (result != POP3_RESULT_OK)
+		finish_badly(k, "cannot collect from", error_text(e));
+	else if (k->left)
+		finish_badly(k, "mail stays on", error_text(&k->why_left));
+	else
+		finish_well(k);
+	k->done(k->userdata);
+}
+
+int collection_say_canceled(struct collection *k, const char *why)
+{
+	return k->requested ? save_job(k, LOG_INFO, JOB_CANCELED, why) : 0;
+}
+
+/*
+ * Mails
+ */
+
+static void leave(struct collection *k, const struct error *why)
+{
+	if (!k->left++)
+		k->why_left = *why;
+}
+
+static void arrival_done(struct arrival *a)
+{
+	struct arrival **at = &a->collection->arrivals;
+
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+}
+
+/* The mail is durable here, or is not: only then may the server delete it, or must keep it. */
+static void on_stored(void *userdata, int r)
+{
+	struct arrival *a = userdata;
+	struct collection *k = a->collection;
+	struct error e;
+
+	if (k) {
+		arrival_done(a);
+		if (r < 0) {
+			error_set(&e, r, "it cannot be stored: %s", strerror(-r));
+			leave(k, &e);
+		} else {
+			k->stored++;
+		}
+		if (k->session)
+			pop3_session_stored(k->session, a->index,
+					    r >= 0 && !k->user->leave_on_server);
+	}
+	free(a);
+}
+
+static int store_mail(struct collection *k, size_t i, int fd, struct error *e)
+{
+	struct arrival *a;
+	struct stat st;
+	void *mail;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return error_set(e, -errno, "cannot read the mail: %m");
+	if (!st.st_size)
+		return error_set(e, -ENODATA, "the server gave an empty mail");
+	mail = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (mail == MAP_FAILED)
+		return error_set(e, -errno, "cannot read the mail: %m");
+	a = calloc(1, sizeof(*a));
+	if (!a) {
+		munmap(mail, st.st_size);
+		return error_set(e, -ENOMEM, "out of memory");
+	}
+	a->collection = k;
+	a->index = i;
+	a->next = k->arrivals;
+	k->arrivals = a;
+	r = inbound_accept(k->box->inbound, k->user->code, k->keys[i], mail, st.st_size, on_stored,
+			   a, e);
+	munmap(mail, st.st_size);
+	if (r < 0) {
+		arrival_done(a);
+		free(a);
+	}
+	return r;
+}
+
+static void on_message(void *userdata, struct pop3_session *s, size_t i, int fd, int r,
+		       const struct error *why)
+{
+	struct collection *k = userdata;
+	_close_ int mail = fd;
+	struct error e = { 0 };
+
+	if (r < 0) {
+		leave(k, why);
+		return;
+	}
+	r = store_mail(k, i, mail, &e);
+	if (r >= 0)
+		return;
+	/* Stored since the list came; the next list finds it known, and durable. */
+	if (r != -EEXIST)
+		leave(k, &e);
+	pop3_session_stored(s, i, false);
+}
+
+/*
+ * The mailbox's list
+ */
+
+static char *source_key(const char *code, const char *uidl, size_t nth)
+{
+	char *key = NULL;
+	int r;
+
+	if (nth)
+		r = asprintf(&key, "pop3/%s/%s %zu", code, uidl, nth + 1);
+	else
+		r = asprintf(&key, "pop3/%s/%s", code, uidl);
+	return r < 0 ? NULL : key;
+}
+
+struct named {
+	const char *uidl;
+	size_t index;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+	int r = strcmp(x->uidl, y->uidl);
+
+	return r ? r : (x->index > y->index) - (x->index < y->index);
+}
+
+/*
+ * Names each mail. No two mails of a mailbox may have the same UIDL, but where a
+ * server gives one twice, neither mail may pass for the other: a space, which no
+ * UIDL holds, and a number tell the second.
+ */
+static int name_mails(struct collection *k, const struct pop3_mail *mails, size_t n)
+{
+	_free_ struct named *order = calloc(n + 1, sizeof(*order));
+	size_t nth = 0;
+
+	k->keys = calloc(n + 1, sizeof(*k->keys));
+	if (!order || !k->keys)
+		return -ENOMEM;
+	k->n_keys = n;
+	for (size_t i = 0; i < n; i++)
+		order[i] = (struct named){ mails[i].uidl, i };
+	qsort(order, n, sizeof(*order), by_name);
+	for (size_t i = 0; i < n; i++) {
+		nth = i && !strcmp(order[i].uidl, order[i - 1].uidl) ? nth + 1 : 0;
+		k->keys[order[i].index] = source_key(k->user->code, order[i].uidl, nth);
+		if (!k->keys[order[i].index])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* What the server lists no more need not be remembered. */
+static void forget_gone(struct collection *k)
+{
+	_free_ char *prefix = source_key(k->user->code, "", 0);
+
+	if (prefix)
+		store_source_forget(k->box->store, prefix, (const char *const *)k->keys, k->n_keys);
+}
+
+/* Fetches what is new. *@known: mails that are here already are to be deleted. */
+static void fetch_new(struct collection *k, struct pop3_session *s, bool *known)
+{
+	struct error e = { 0 };
+	int r;
+
+	for (size_t i = 0; i < k->n_keys; i++) {
+		r = store_source_known(k->box->store, k->keys[i]);
+		if (r == 0)
+			pop3_session_fetch(s, i);
+		*known |= r > 0 && !k->user->leave_on_server;
+		if (r < 0) {
+			error_set(&e, r, "it is not known which mails are here: %s", strerror(-r));
+			leave(k, &e);
+		}
+	}
+}
+
+/* What is known may have been stored just now: it is deleted when it is durable. */
+static void delete_known(struct collection *k, struct pop3_session *s)
+{
+	struct error e = { 0 };
+
+	if (store_sync(k->box->store, &e) < 0) {
+		leave(k, &e);
+		return;
+	}
+	for (size_t i = 0; i < k->n_keys; i++)
+		if (store_source_known(k->box->store, k->keys[i]) > 0)
+			pop3_session_delete(s, i);
+}
+
+static void on_list(void *userdata, struct pop3_session *s, const struct pop3_mail *mails, size_t n)
+{
+	struct collection *k = userdata;
+	struct error e = { 0 };
+	bool known = false;
+
+	if (name_mails(k, mails, n) < 0) {
+		error_set(&e, -ENOMEM, "out of memory");
+		leave(k, &e);
+		return;
+	}
+	fetch_new(k, s, &known);
+	if (known)
+		delete_known(k, s);
+	forget_gone(k);
+}
+
+/*
+ * Start
+ */
+
+static int check_user(const struct user *u, struct error *e)
+{
+	if (!u->pop3_host)
+		return error_set(e, -ENODATA, "no mail server is set; \"ifaxctl users edit %s "
+				 "--pop3-host ...\" names it", u->code);
+	if (!u->pop3_password && u->has_password)
+		return error_set(e, -ENOKEY, "the stored password cannot be opened with the key that "
+				 "ifaxd has now; \"ifaxctl users edit %s --password-file ...\" stores "
+				 "it anew", u->code);
+	if (!u->pop3_login || !u->pop3_password)
+		return error_set(e, -ENODATA, "login or password is missing; \"ifaxctl users edit %s "
+				 "--pop3-login ... --password-file ...\" sets them", u->code);
+	return 0;
+}
+
+static enum net_tls tls_of(const struct user *u)
+{
+	int tls = net_tls_from_name(u->pop3_tls ? u->pop3_tls : "starttls");
+
+	return tls < 0 ? NET_TLS_REQUIRED : (enum net_tls)tls;
+}
+
+static uint32_t port_of(const struct user *u)
+{
+	return u->pop3_port ? u->pop3_port : tls_of(u) == NET_TLS_IMPLICIT ? 995 : 110;
+}
+
+static int start_session(struct collection *k, struct error *e)
+{
+	static const struct pop3_session_callbacks callbacks = {
+		.list = on_list,
+		.message = on_message,
+		.done = on_done,
+	};
+	const struct user *u = k->user;
+	struct pop3_session_options options = {
+		.host = u->pop3_host,
+		.port = port_of(u),
+		.tls = tls_of(u),
+		.user = u->pop3_login,
+		.password = u->pop3_password,
+		.max_message = k->box->conf.max_message,
+		.timeout_usec = k->box->conf.timeout_usec,
+	};
+	int r = check_user(u, e);
+
+	return r < 0 ? r : pop3_session_start(&k->session, k->box->event, &options, &callbacks, k, e);
+}
+
+int collection_start(struct collection **ret, struct box *box, struct user *user, struct job *job,
+		     uint64_t *trouble, collection_done_fn done, void *userdata)
+{
+	struct collection *k = calloc(1, sizeof(*k));
+	struct error e = { 0 };
+	int r;
+
+	if (!k) {
+		if (job)
+			job_say(&box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, "out of memory");
+		user_free(user);
+		job_free(job);
+		return -ENOMEM;
+	}
+	k->box = box;
+	k->user = user;
+	k->job = job;
+	k->requested = job != NULL;
+	k->trouble = trouble;
+	k->done = done;
+	k->userdata = userdata;
+	r = start_session(k, &e);
+	if (r < 0) {
+		finish_badly(k, "cannot collect from", error_text(&e));
+		collection_free(k);
+		return r;
+	}
+	*ret = k;
+	return 0;
+}
+
+const struct job *collection_request(const struct collection *k)
+{
+	return k->requested ? k->job : NULL;
+}
+
+void collection_join(struct collection *k, struct job *job)
+{
+	job_free(k->job);
+	k->job = job;
+	k->requested = true;
+}
+
+bool collection_has(const struct collection *k, const struct user *u)
+{
+	const struct user *own = k->user;
+
+	return u->pop3_host && u->pop3_login && own->pop3_host && own->pop3_login &&
+	       !strcasecmp(u->pop3_host, own->pop3_host) && port_of(u) == port_of(own) &&
+	       !strcmp(u->pop3_login, own->pop3_login);
+}

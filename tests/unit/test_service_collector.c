@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The POP3 collector: the real store and POP3 engine, servers that follow a script. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "base/cleanup.h"
+#include "service/collector.h"
+#include "store/store.h"
+#include "svc_help.h"
+
+#define HELLO	"S:+OK\r\n", "C:CAPA", "S:-ERR\r\n", "C:USER u\r\n", "S:+OK\r\n", "C:PASS p\r\n", \
+		"S:+OK\r\n"
+#define LIST(stat, list, uidl) "C:STAT", "S:+OK " stat "\r\n", "C:LIST", "S:+OK\r\n" list ".\r\n", \
+		"C:UIDL", "S:+OK\r\n" uidl ".\r\n"
+#define EMPTY	"C:STAT", "S:+OK 0 0\r\n"
+#define RETR(n)	"C:RETR " #n, "S:+OK\r\nSubject: " #n "\r\n\r\nx\r\n.\r\n"
+#define DELE(n)	"C:DELE " #n, "S:+OK\r\n"
+#define QUIT	"C:QUIT", "S:+OK\r\n"
+#define GOODBYE	QUIT, "WAIT"
+#define SCRIPT(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static int setup(void **state)
+{
+	struct svc *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	svc_make(s);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	svc_remove(*state);
+	free(*state);
+	return 0;
+}
+
+static uint64_t collect(struct svc *s, const char *code)
+{
+	struct error e = { 0 };
+	uint64_t id = 0;
+
+	if (collector_collect(s->box.collector, code, &id, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	assert_true(id > 0);
+	return id;
+}
+
+static void edit(struct svc *s, const char *code, void (*change)(struct user *u))
+{
+	struct user *u = NULL;
+	struct error e = { 0 };
+
+	assert_int_equal(store_user_get(s->box.store, code, true, &u), 0);
+	change(u);
+	if (store_user_put(s->box.store, u, false, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	user_free(u);
+	collector_user_changed(s->box.collector, code);
+}
+
+static void receive(struct user *u)
+{
+	u->auto_receive = true;
+	u->interval = 1;
+}
+
+static void receive_no_more(struct user *u)
+{
+	u->auto_receive = false;
+}
+
+static void on_request(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id, mail = 0;
+	struct job *j;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"), RETR(1),
+				     RETR(2), DELE(1), DELE(2), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	id = collect(s, "100");
+	svc_expect(s, id, JOB_COLLECTED, "2 mail(s) collected from 127.0.0.1");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, &mail), 2);
+	j = svc_job(s, mail);
+	assert_string_equal(j->source, "pop3/100/b");
+	assert_string_equal(j->user, "100");
+	job_free(j);
+}
+
+static void wrong_requests(void **state)
+{
+	struct svc *s = *state;
+	struct error e = { 0 };
+	uint64_t id;
+
+	svc_open(s, 0);
+	assert_int_equal(collector_collect(s->box.collector, "999", &id, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "no user 999"));
+	svc_add_user(s, "100", "u", 0);
+	assert_int_equal(collector_collect(s->box.collector, "100", &id, &e), -ENODATA);
+	assert_non_null(strstr(e.text, "no mailbox"));
+	svc_add_user(s, "101", NULL, 9);
+	id = collect(s, "101");
+	svc_expect(s, id, JOB_FAILED, "--pop3-login");
+	assert_int_equal(svc_count(s, JOB_COLLECT, -1, NULL), 1);
+}
+
+static void joins(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+
+	fake_server_start(&f, SCRIPT(HELLO, EMPTY, GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	id = collect(s, "100");
+	assert_int_equal(collect(s, "100"), id);
+	svc_run(s, 1);
+	assert_int_equal(collect(s, "100"), id);
+	svc_expect(s, id, JOB_COLLECTED, "0 mail(s)");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_COLLECT, -1, NULL), 1);
+}
+
+static void login_refused(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT("S:+OK\r\n", "C:CAPA", "S:-ERR\r\n", "C:USER u", "S:+OK\r\n",
+				     "C:PASS p", "S:-ERR [AUTH] wrong\r\n", "WAIT"));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	svc_expect(s, collect(s, "100"), JOB_FAILED, "the login is refused by 127.0.0.1 for user 100");
+	svc_serve(s, &f);
+}
+
+/* A mail that was stored before the line was lost is known at the next list. */
+static void line_lost(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1), "C:DELE 1",
+				     "NEXT", HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), DELE(1),
+				     GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	svc_expect(s, collect(s, "100"), JOB_FAILED, "cannot collect from");
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "0 mail(s)");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 1);
+}
+
+static void left_on_server(struct user *u)
+{
+	u->leave_on_server = true;
+}
+
+static void leaves_mail(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1), QUIT, "NEXT",
+				     HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", left_on_server);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s)");
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "0 mail(s)");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 1);
+}
+
+/* What the server forgot is forgotten here: the name may come again. */
+static void forgets(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1), DELE(1),
+				     GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, NULL);
+	svc_serve(s, &f);
+	assert_int_equal(store_source_known(s->box.store, "pop3/100/a"), 1);
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 b\r\n"), RETR(1), DELE(1),
+				     GOODBYE));
+	svc_add_user(s, "101", "u", f.port);
+	store_user_remove(s->box.store, "100", NULL);
+	svc_add_user(s, "100", "u", f.port);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, NULL);
+	svc_serve(s, &f);
+	assert_int_equal(store_source_known(s->box.store, "pop3/100/a"), 0);
+	assert_int_equal(store_source_known(s->box.store, "pop3/100/b"), 1);
+}
+
+/* Two mails of one name: both come, and neither is deleted for the other's sake. */
+static void same_name_twice(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 a\r\n"), RETR(1),
+				     RETR(2), DELE(1), DELE(2), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "2 mail(s)");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
+}
+
+/* By itself, at its interval; what is wrong is one job, said once, ended by the first good round. */
+static void automatic_trouble(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id = 0, changed;
+	struct job *j;
+
+#define TOO_LARGE HELLO, LIST("1 90000000", "1 90000000\r\n", "1 a\r\n"), QUIT
+	fake_server_start(&f, SCRIPT(TOO_LARGE, "NEXT", TOO_LARGE, "NEXT", HELLO, EMPTY, GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", receive);
+	svc_run(s, 400);
+	assert_int_equal(svc_count(s, JOB_COLLECT, -1, &id), 1);
+	svc_expect(s, id, JOB_WAITING, "mail stays on 127.0.0.1 for user 100");
+	j = svc_job(s, id);
+	changed = j->changed;
+	assert_non_null(strstr(j->detail, "larger"));
+	job_free(j);
+	svc_run(s, 1200);
+	assert_int_equal(svc_count(s, JOB_COLLECT, -1, &id), 1);
+	j = svc_job(s, id);
+	assert_int_equal(j->changed, changed);	/* the second round had nothing new to say */
+	assert_int_equal(j->state, JOB_WAITING);
+	job_free(j);
+	svc_expect(s, id, JOB_COLLECTED, "0 mail(s)");
+	svc_serve(s, &f);
+	edit(s, "100", receive_no_more);
+}
+
+/* The job of a mailbox in trouble is found again at the next start, and ends with the user. */
+static void trouble_survives(void **state)
+{
+	struct svc *s = *state;
+	uint64_t id = 0;
+
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", 9);
+	edit(s, "100", receive);
+	svc_run(s, 200);
+	assert_int_equal(svc_count(s, JOB_COLLECT, JOB_WAITING, &id), 1);
+	svc_close(s);
+	svc_open(s, 0);
+	svc_run(s, 200);
+	assert_int_equal(svc_count(s, JOB_COLLECT, -1, NULL), 1);
+	svc_expect(s, id, JOB_WAITING, "cannot be reached");
+	edit(s, "100", receive_no_more);
+	svc_expect(s, id, JOB_CANCELED, "not collected by itself any more");
+}
+
+/* Ended by a person: the next round makes a new one, and leaves that as it is. */
+static void trouble_canceled(void **state)
+{
+	struct svc *s = *state;
+	uint64_t id = 0, again = 0;
+	struct job *j;
+
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", 9);
+	edit(s, "100", receive);
+	svc_run(s, 200);
+	assert_int_equal(svc_count(s, JOB_COLLECT, JOB_WAITING, &id), 1);
+	assert_int_equal(collector_cancel(s->box.collector, id), -ENOENT);
+	j = svc_job(s, id);
+	job_say(&s->box.keeper, j, LOG_INFO, JOB_CANCELED, NULL, NULL, "canceled");
+	job_free(j);
+	svc_run(s, 1100);
+	assert_int_equal(svc_count(s, JOB_COLLECT, JOB_WAITING, &again), 1);
+	assert_true(again > id);
+	svc_expect(s, id, JOB_CANCELED, NULL);
+}
+
+/* One user edited: nobody else's mailbox becomes due. */
+static void others_keep_their_turn(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f, g;
+
+	fake_server_start(&f, SCRIPT(HELLO, EMPTY, GOODBYE));
+	fake_server_start(&g, SCRIPT(HELLO, EMPTY, QUIT, "NEXT", HELLO, EMPTY, GOODBYE));
+	svc_open(s, 0);
+	s->box.conf.interval_usec = 3600 * 1000000ull;
+	svc_add_user(s, "100", "u", f.port);
+	svc_add_user(s, "101", "u", g.port);
+	for (int i = 0; i < 2; i++) {
+		struct user *u = NULL;
+
+		assert_int_equal(store_user_get(s->box.store, i ? "101" : "100", true, &u), 0);
+		u->auto_receive = true;
+		assert_int_equal(store_user_put(s->box.store, u, false, NULL), 0);
+		user_free(u);
+		collector_user_changed(s->box.collector, i ? "101" : "100");
+	}
+	svc_serve(s, &f);
+	collector_user_changed(s->box.collector, "101");
+	svc_serve(s, &g);		/* the second connection is to 101 alone */
+	assert_int_equal(svc_count(s, JOB_COLLECT, -1, NULL), 0);
+}
+
+/* Two users have one mailbox: the second waits until the first has done. */
+static void shared_mailbox(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t one, two;
+
+	fake_server_start(&f, SCRIPT("S:+OK\r\n", "WAIT"));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	svc_add_user(s, "101", "u", f.port);
+	one = collect(s, "100");
+	svc_run(s, 100);
+	two = collect(s, "101");
+	svc_run(s, 200);
+	svc_expect(s, two, JOB_COLLECTING, "waits for its turn");
+	/* The first holds the line: cancel both, in either state. */
+	assert_int_equal(collector_cancel(s->box.collector, one), 0);
+	svc_expect(s, one, JOB_CANCELED, "canceled by request");
+	assert_int_equal(collector_cancel(s->box.collector, two), 0);
+	svc_expect(s, two, JOB_CANCELED, "canceled by request");
+	assert_int_equal(collector_cancel(s->box.collector, two), -ENOENT);
+	svc_serve(s, &f);
+}
+
+static void user_removed(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	struct error e = { 0 };
+	uint64_t id, waits;
+
+	fake_server_start(&f, SCRIPT("S:+OK\r\n", "WAIT"));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	svc_add_user(s, "101", "u", f.port);
+	id = collect(s, "100");
+	waits = collect(s, "101");
+	svc_run(s, 100);
+	assert_int_equal(store_user_remove(s->box.store, "100", &e), 0);
+	collector_user_changed(s->box.collector, "100");
+	svc_expect(s, id, JOB_CANCELED, "the user was removed");
+	assert_int_equal(store_user_remove(s->box.store, "101", &e), 0);
+	collector_user_changed(s->box.collector, "101");
+	svc_expect(s, waits, JOB_CANCELED, "the user was removed");
+	svc_serve(s, &f);
+}
+
+/* The box stops with a mail on its way into the journal, and with one half collected. */
+static void stopped(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"), RETR(1),
+				     "WAIT"));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	id = collect(s, "100");
+	while (!svc_count(s, JOB_PRINT, -1, NULL))
+		assert_true(sd_event_run(s->box.event, 1000000) >= 0);
+	svc_close(s);
+	fake_server_stop(&f);
+	svc_open(s, 0);
+	svc_expect(s, id, JOB_FAILED, "the box stopped while collecting");
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 1);
+}
+
+/* Ten thousand automatic mailboxes, put into the users' file behind the store's back. */
+static void add_ten_thousand(struct svc *s)
+{
+	char path[96];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/users.db", s->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				      "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n "
+				      "WHERE i<10000) INSERT INTO users SELECT 'u'||i,NULL,NULL,"
+				      "'127.0.0.1',9,'none',NULL,NULL,1,1,0,7,0 FROM n", NULL, NULL,
+				      NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static double seconds(const struct timespec *from)
+{
+	struct timespec to;
+
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	return to.tv_sec - from->tv_sec + (to.tv_nsec - from->tv_nsec) / 1e9;
+}
+
+/*
+ * A few at a time, so that the loop turns for others too; a change of one user
+ * costs what it costs with one user. The limits are far above what it takes.
+ */
+static void ten_thousand(void **state)
+{
+	struct svc *s = *state;
+	struct timespec from;
+	char code[12];
+	double sec;
+
+	s->box.conf.interval_usec = 3600 * 1000000ull;
+	svc_open(s, 0);
+	svc_close(s);
+	add_ten_thousand(s);
+	svc_open(s, 0);
+	for (int i = 0; i < 20; i++)
+		assert_true(sd_event_run(s->box.event, 100000) >= 0);
+	/* They have no password, and each says so in a job. */
+	assert_in_range(svc_count(s, JOB_COLLECT, -1, NULL), 8, 200);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (int i = 1; i <= 10000; i++) {
+		snprintf(code, sizeof(code), "u%d", i);
+		collector_user_changed(s->box.collector, code);
+	}
+	sec = seconds(&from);
+	print_message("# 10000 changes of users took %.2f s\n", sec);
+	assert_true(sec < 5);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(on_request), TEST(wrong_requests), TEST(joins), TEST(login_refused),
+		TEST(line_lost), TEST(leaves_mail), TEST(forgets), TEST(same_name_twice),
+		TEST(automatic_trouble), TEST(trouble_survives), TEST(trouble_canceled),
+		TEST(others_keep_their_turn), TEST(shared_mailbox), TEST(user_removed),
+		TEST(stopped), TEST(ten_thousand),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
