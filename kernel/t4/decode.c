@@ -8,13 +8,14 @@
  */
 #include "t4.h"
 #include "t4_bits.h"
-#include "t4_line_scalar.h"
+#ifndef T4_LINE_HEADER
+#define T4_LINE_HEADER	"t4_line_scalar.h"
+#endif
+#include T4_LINE_HEADER
 #include "t4_tables.h"
 
 #define EOL_ZEROS	11	/* T.4 4.1.2: no run or mode code has as many */
 #define CODE_BITS_MAX	13
-#define RTC_EOLS	6
-#define EOFB_EOLS	2
 
 enum dec_state {
 	DEC_START,	/* where a line, an EOL or the end may be */
@@ -34,7 +35,7 @@ enum step {
 	STEP_BAD,	/* no valid code, or one that leads out of the line */
 };
 
-static u16 *list_of(struct t4_decoder *d, u32 i)
+static u16 *decoder_list(struct t4_decoder *d, u32 i)
 {
 	return d->list[i] + T4_LIST_HEAD;
 }
@@ -53,7 +54,7 @@ int t4_decoder_init(struct t4_decoder *d, const struct t4_params *p)
 	memset(d->list[0], 0, sizeof(d->list[0][0]) * T4_LIST_HEAD);
 	memset(d->list[1], 0, sizeof(d->list[1][0]) * T4_LIST_HEAD);
 	/* the first reference line is white */
-	t4_end_list(list_of(d, 1), 0, p->width);
+	t4_end_list(decoder_list(d, 1), 0, p->width);
 	return 0;
 }
 
@@ -130,7 +131,7 @@ static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
 /* Pairs of a white and a black run, while nothing is half done. */
 static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
-	u16 *first = list_of(d, d->cur), *a = first + d->n;
+	u16 *first = decoder_list(d, d->cur), *a = first + d->n;
 	struct t4_reader r = *reader, before;
 	u32 a0 = d->a0, width = d->p.width, white, black;
 
@@ -158,7 +159,7 @@ static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 /* T.4 4.1: white and black runs in turn up to the width. */
 static enum step decode_1d(struct t4_decoder *d, struct t4_reader *r)
 {
-	u16 *a = list_of(d, d->cur);
+	u16 *a = decoder_list(d, d->cur);
 	enum step step;
 
 	for (;;) {
@@ -311,9 +312,9 @@ static __always_inline bool quick_other(struct quick *q)
 
 static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 {
-	const u16 *ref = list_of(d, !d->cur);
+	const u16 *ref = decoder_list(d, !d->cur);
 	struct quick q = {
-		.r = *r, .first = list_of(d, d->cur), .b = ref + d->ref,
+		.r = *r, .first = decoder_list(d, d->cur), .b = ref + d->ref,
 		.a0 = d->a0, .width = d->p.width,
 	};
 
@@ -339,8 +340,8 @@ static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 /* T.4 4.2.1.3, T.6 2.2 */
 static enum step decode_2d(struct t4_decoder *d, struct t4_reader *r)
 {
-	u16 *a = list_of(d, d->cur);
-	const u16 *b = list_of(d, !d->cur);
+	u16 *a = decoder_list(d, d->cur);
+	const u16 *b = decoder_list(d, !d->cur);
 	enum step step = STEP_ON;
 	u32 code, mode;
 
@@ -395,7 +396,7 @@ static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
 {
 	u64 invert = d->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
 
-	t4_fill_row(list_of(d, !d->cur), d->ref_n, d->p.width, invert, out->next,
+	t4_fill_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next,
 		    d->scratch);
 	out->next += out->stride;
 	out->left--;
@@ -407,7 +408,7 @@ static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
 
 static void deliver_good(struct t4_decoder *d, struct rows *out, enum dec_state next)
 {
-	u16 *a = list_of(d, d->cur);
+	u16 *a = decoder_list(d, d->cur);
 
 	while (d->n && a[d->n - 1] >= d->p.width)
 		d->n--;
@@ -449,7 +450,7 @@ static void deliver_bad(struct t4_decoder *d, const struct t4_reader *r, struct 
 {
 	if (d->p.flags & T4_F_WHITEN) {
 		d->ref_n = 0;
-		t4_end_list(list_of(d, !d->cur), 0, d->p.width);
+		t4_end_list(decoder_list(d, !d->cur), 0, d->p.width);
 	}
 	d->ref_bad = true;
 	d->bad_run++;
@@ -503,7 +504,7 @@ static enum step start_line(struct t4_decoder *d, struct t4_reader *r)
 static void after_eol(struct t4_decoder *d)
 {
 	d->state = DEC_START;
-	if (d->eol_run >= (d->p.coding == T4_MMR ? EOFB_EOLS : RTC_EOLS))
+	if (d->eol_run >= (d->p.coding == T4_MMR ? T4_EOFB_EOLS : T4_RTC_EOLS))
 		finish(d, true);
 }
 

@@ -2,15 +2,16 @@
 /* Encoder for T.4 (MH, MR) and T.6 (MMR): see t4.h for the contract. */
 #include "t4.h"
 #include "t4_bits.h"
-#include "t4_line_scalar.h"
+#ifndef T4_LINE_HEADER
+#define T4_LINE_HEADER	"t4_line_scalar.h"
+#endif
+#include T4_LINE_HEADER
 #include "t4_tables.h"
 
 #define EOL_BITS	12
 #define EOL		1u	/* 000000000001 */
 #define MAKEUP_2560	0x1fu	/* T.4 table 3b: the longest, repeated for more */
 #define MAKEUP_2560_BITS 12
-#define RTC_EOLS	6
-#define EOFB_EOLS	2
 
 size_t t4_row_bound(u32 width)
 {
@@ -22,7 +23,7 @@ static bool params_valid(const struct t4_params *p)
 	return p->width && p->width <= T4_WIDTH_MAX && p->coding <= T4_MMR;
 }
 
-static u16 *list_of(struct t4_encoder *e, u32 i)
+static u16 *encoder_list(struct t4_encoder *e, u32 i)
 {
 	return e->list[i] + T4_LIST_HEAD;
 }
@@ -44,7 +45,7 @@ int t4_encoder_init(struct t4_encoder *e, const struct t4_params *p)
 	memset(e->list[1], 0, sizeof(e->list[1][0]) * T4_LIST_HEAD);
 	e->n = 0;
 	/* the first reference line is white */
-	t4_end_list(list_of(e, 0), 0, p->width);
+	t4_end_list(encoder_list(e, 0), 0, p->width);
 	return 0;
 }
 
@@ -205,10 +206,10 @@ static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row,
 
 	if (!again) {
 		e->cur = !e->cur;
-		e->n = t4_find_changes(row, e->p.width, invert, list_of(e, e->cur), &e->words);
+		e->n = t4_find_changes(row, e->p.width, invert, encoder_list(e, e->cur), &e->words);
 	}
-	cur = list_of(e, e->cur);
-	ref = list_of(e, !e->cur);
+	cur = encoder_list(e, e->cur);
+	ref = encoder_list(e, !e->cur);
 	if (e->p.coding == T4_MR || (e->p.coding == T4_MH && (e->p.flags & T4_F_EOL)))
 		put_eol(e, w, one_d);
 	if (one_d)
@@ -315,7 +316,7 @@ int t4_encode_end(struct t4_encoder *e, void *out, size_t out_len, size_t *produ
 
 	writer_start(e, &w, e->pend);
 	if (e->p.flags & T4_F_END) {
-		for (i = 0; i < (e->p.coding == T4_MMR ? EOFB_EOLS : RTC_EOLS); i++) {
+		for (i = 0; i < (e->p.coding == T4_MMR ? T4_EOFB_EOLS : T4_RTC_EOLS); i++) {
 			t4_put(&w, EOL, EOL_BITS);
 			if (e->p.coding == T4_MR)
 				t4_put(&w, 1, 1);

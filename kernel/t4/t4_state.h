@@ -12,6 +12,10 @@
 #define T4_LIST_TAIL	16u
 #define T4_LIST_LEN	(T4_LIST_HEAD + T4_WIDTH_MAX + T4_LIST_TAIL)
 
+/* T.4 4.1.4, T.6 2.4.1.1: the end of a page */
+#define T4_RTC_EOLS	6
+#define T4_EOFB_EOLS	2
+
 /* A coded row never exceeds 7 bits a pixel (VL3 throughout), EOL, fill and slack for the writer. */
 #define T4_ROW_BOUND(width)	((size_t)(width) + 32)
 
