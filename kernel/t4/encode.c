@@ -85,16 +85,59 @@ static __always_inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len,
 	t4_put(w, (mode << len1 | code1 >> 5) << len2 | code2 >> 5, len + len1 + len2);
 }
 
-/* T.4 4.1: white and black runs in turn. @a lists the changing elements. */
-static void encode_1d(struct t4_writer *writer, const u16 *a, u32 width)
+/* Code words side by side, on their way to the writer. */
+struct words {
+	u64 value;
+	u32 len;
+};
+
+static __always_inline void add_run(struct words *words, u32 black, u32 run)
+{
+	u32 code = t4_run_code[black][run];
+
+	words->value = words->value << (code & 31) | code >> 5;
+	words->len += code & 31;
+}
+
+/* Four runs that all have a code of their own: put together where they fit, as they mostly do. */
+static __always_inline void put_four_runs(struct t4_writer *w, const u32 *run)
+{
+	struct words first = { 0 }, second = { 0 };
+
+	add_run(&first, 0, run[0]);
+	add_run(&first, 1, run[1]);
+	add_run(&second, 0, run[2]);
+	add_run(&second, 1, run[3]);
+	if (unlikely(first.len + second.len > T4_PUT_MAX)) {
+		t4_put(w, first.value, first.len);
+		t4_put(w, second.value, second.len);
+		return;
+	}
+	t4_put(w, first.value << second.len | second.value, first.len + second.len);
+}
+
+/* T.4 4.1: white and black runs in turn. @a lists @n changing elements. */
+static void encode_1d(struct t4_writer *writer, const u16 *a, u32 n, u32 width)
 {
 	struct t4_writer w = *writer;
-	u32 a0 = 0;
+	u32 a0 = 0, run[4];
 
-	while (a[0] < width) {
+	for (; n >= 4; n -= 4, a += 4) {
+		run[0] = a[0] - a0;
+		run[1] = (u32)a[1] - a[0];
+		run[2] = (u32)a[2] - a[1];
+		run[3] = (u32)a[3] - a[2];
+		a0 = a[3];
+		if (likely((run[0] | run[1] | run[2] | run[3]) < T4_RUN_CODES)) {
+			put_four_runs(&w, run);
+			continue;
+		}
+		put_two_runs(&w, 0, 0, 0, run[0], run[1]);
+		put_two_runs(&w, 0, 0, 0, run[2], run[3]);
+	}
+	for (; a[0] < width; a += 2) {
 		put_two_runs(&w, 0, 0, 0, a[0] - a0, a[1] - a[0]);
 		a0 = a[1];
-		a += 2;
 	}
 	*writer = w;
 	if (a0 < width)
@@ -213,7 +256,7 @@ static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row,
 	if (e->p.coding == T4_MR || (e->p.coding == T4_MH && (e->p.flags & T4_F_EOL)))
 		put_eol(e, w, one_d);
 	if (one_d)
-		encode_1d(w, cur, e->p.width);
+		encode_1d(w, cur, e->n, e->p.width);
 	else if (again)
 		put_v0s(w, e->n + 1);
 	else

@@ -117,6 +117,13 @@ def vertical_pairs():
             yield (val1 << len2 | val2) << 5 | len1 + len2
 
 
+def byte_ones():
+    """places of the ones, the most significant bit's being 0"""
+    for byte in range(256):
+        places = [i for i in range(8) if byte << i & 0x80]
+        yield places + [0] * (8 - len(places))
+
+
 def emit(head, values, form):
     print(f"\n{head} = {{")
     rows(values, form)
@@ -151,3 +158,6 @@ emit("const u8 t4_vertical_code[7]", [v << 4 | n for n, v in VERTICAL], "0x{:02x
 emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
 emit("const u16 t4_white_run[1 << T4_WHITE_BITS]", look_up(WHITE_TERM, WHITE_MAKEUP, 12), "0x{:x}")
 emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAKEUP, 13), "0x{:x}")
+emit("const struct t4_byte_ones t4_byte_ones[256]",
+     [f"{{ {{ {', '.join(map(str, p))} }} }}" for p in byte_ones()], "{}")
+emit("const u8 t4_byte_count[256]", [bin(b).count("1") for b in range(256)], "{}")

@@ -71,7 +71,9 @@ struct t4_writer {
 	u32 n;		/* bits in acc, fewer than 8 between puts */
 };
 
-/* @len from 1 to 56 */
+#define T4_PUT_MAX	56
+
+/* @len from 1 to T4_PUT_MAX */
 static __always_inline void t4_put(struct t4_writer *w, u64 value, u32 len)
 {
 	u32 n = w->n + len;

@@ -7,49 +7,120 @@
 #define T4_LINE_SCALAR_H
 
 #include "t4_bits.h"
+#include "t4_tables.h"
+
+#define T4_LANE_TOP	0x8000800080008000ull
+#define T4_LANE_ONE	0x0001000100010001ull
 
 /* Marks the end of @list with the width, T4_LIST_TAIL times. */
 static inline void t4_end_list(u16 *list, u32 n, u32 width)
 {
+	u64 four = width * T4_LANE_ONE;
 	u32 i;
 
-	for (i = 0; i < T4_LIST_TAIL; i++)
-		list[n + i] = (u16)width;
+	for (i = 0; i < T4_LIST_TAIL; i += 4)
+		memcpy(list + n + i, &four, sizeof(four));
 }
 
-/* Words without changes are overwritten by the next one: cheaper than to jump over them. */
+/* The last @bits pixels of a row, which begin in byte @at, on top of a word. */
+static inline u64 t4_load_end(const u8 *row, u32 at, u32 bits)
+{
+	u32 bytes = (bits + 7) / 8;
+	u64 v = at ? t4_load(row + at + bytes - 8) << (64 - 8 * bytes) :
+		     t4_load_tail(row, bytes);
+
+	return v & ~0ull << (64 - bits);
+}
+
+/* Takes note of a word if anything changes within it, without asking whether it does. */
+static __always_inline u32 t4_note_word(struct t4_words *w, u32 n, u64 changes, u32 x)
+{
+	t4_store(w->changes[n], changes);
+	w->x[n] = (u16)x;
+	return n + !!changes;
+}
+
+/* Bit 63 of the result is the first pixel of the word; @before is the pixel before it. */
+static __always_inline u64 t4_changes_in(u64 word, u64 before)
+{
+	return word ^ (word >> 1 | before << 63);
+}
+
+#define T4_BLOCK	4	/* words that are looked at together */
+
+/* The words of a row that have changes in them, without those at its end. */
+static __always_inline u32 t4_changing_blocks(const u8 *row, u32 blocks, u64 invert, u64 *last,
+					      struct t4_words *w)
+{
+	u64 word[T4_BLOCK], same, before = 0;
+	u32 n = 0, x, end = blocks * T4_BLOCK * 64, i;
+
+	for (x = 0; x < end; x += T4_BLOCK * 64) {
+		memcpy(word, row + x / 8, sizeof(word));
+		same = invert ^ (0 - before);
+		if (!((word[0] ^ same) | (word[1] ^ same) | (word[2] ^ same) | (word[3] ^ same)))
+			continue;
+		for (i = 0; i < T4_BLOCK; i++) {
+			u64 v = t4_be64(word[i]) ^ invert;
+
+			n = t4_note_word(w, n, t4_changes_in(v, before), x + 64 * i);
+			before = v & 1;
+		}
+	}
+	*last = before;
+	return n;
+}
+
 static inline u32 t4_changing_words(const u8 *row, u32 width, u64 invert, struct t4_words *w)
 {
-	u64 before = 0, word, changes;
-	u32 n = 0, x;
+	u32 blocks = width / (T4_BLOCK * 64), x = blocks * T4_BLOCK * 64, n;
+	u64 before, word;
 
-	for (x = 0; x + 64 <= width; x += 64) {
+	n = t4_changing_blocks(row, blocks, invert, &before, w);
+	for (; x + 64 <= width; x += 64) {
 		word = t4_load(row + x / 8) ^ invert;
-		changes = word ^ (word >> 1 | before << 63);
+		n = t4_note_word(w, n, t4_changes_in(word, before), x);
 		before = word & 1;
-		w->changes[n] = changes;
-		w->x[n] = (u16)x;
-		n += changes != 0;
 	}
 	if (x < width) {
-		word = t4_load_tail(row + x / 8, (width - x + 7) / 8) ^ invert;
-		changes = word ^ (word >> 1 | before << 63);
-		w->changes[n] = changes & ~0ull << (64 - (width - x));
-		w->x[n] = (u16)x;
-		n += w->changes[n] != 0;
+		word = t4_load_end(row, x / 8, width - x) ^ invert;
+		n = t4_note_word(w, n, t4_changes_in(word, before) & ~0ull << (64 - (width - x)),
+				 x);
 	}
 	return n;
 }
 
-/* The first of @changes goes to @out, if there is one. */
-static inline u16 *t4_emit_change(u64 *changes, u32 x, u16 *out)
+/* The places of the ones in @byte, from @base on; what is written beyond them does not count. */
+static __always_inline u16 *t4_emit_byte(u8 byte, u64 base, u16 *out)
 {
-	u32 z = t4_clz(*changes | 1);
+	const struct t4_byte_ones *ones = &t4_byte_ones[byte];
+	u32 count = t4_byte_count[byte];
+	u64 lanes;
 
-	*out = (u16)(x + z);
-	out += *changes != 0;
-	*changes &= ~(T4_TOP_BIT >> z);
-	return out;
+	memcpy(&lanes, ones->place, sizeof(lanes));
+	lanes += base;
+	memcpy(out, &lanes, sizeof(lanes));
+	if (unlikely(count > 4)) {
+		memcpy(&lanes, ones->place + 4, sizeof(lanes));
+		lanes += base;
+		memcpy(out + 4, &lanes, sizeof(lanes));
+	}
+	return out + count;
+}
+
+/* All bytes of a word, whether or not there is anything in them: few branches to guess. */
+static __always_inline u16 *t4_emit_word(const u8 *byte, u32 x, u16 *out)
+{
+	u64 base = x * T4_LANE_ONE;
+
+	out = t4_emit_byte(byte[0], base, out);
+	out = t4_emit_byte(byte[1], base + 8 * T4_LANE_ONE, out);
+	out = t4_emit_byte(byte[2], base + 16 * T4_LANE_ONE, out);
+	out = t4_emit_byte(byte[3], base + 24 * T4_LANE_ONE, out);
+	out = t4_emit_byte(byte[4], base + 32 * T4_LANE_ONE, out);
+	out = t4_emit_byte(byte[5], base + 40 * T4_LANE_ONE, out);
+	out = t4_emit_byte(byte[6], base + 48 * T4_LANE_ONE, out);
+	return t4_emit_byte(byte[7], base + 56 * T4_LANE_ONE, out);
 }
 
 /*
@@ -61,20 +132,9 @@ static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *lis
 {
 	u32 words = t4_changing_words(row, width, invert, w), i;
 	u16 *out = list;
-	u64 changes;
-	u32 x;
 
-	for (i = 0; i < words; i++) {
-		changes = w->changes[i];
-		x = w->x[i];
-		/* four at a time, whether or not there are as many: few branches to guess */
-		do {
-			out = t4_emit_change(&changes, x, out);
-			out = t4_emit_change(&changes, x, out);
-			out = t4_emit_change(&changes, x, out);
-			out = t4_emit_change(&changes, x, out);
-		} while (changes);
-	}
+	for (i = 0; i < words; i++)
+		out = t4_emit_word(w->changes[i], w->x[i], out);
 	t4_end_list(list, (u32)(out - list), width);
 	return (u32)(out - list);
 }
@@ -113,8 +173,6 @@ static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8
  */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define T4_LANES	4u
-#define T4_LANE_TOP	0x8000800080008000ull
-#define T4_LANE_ONE	0x0001000100010001ull
 
 static inline u64 t4_lanes(const u16 *list)
 {

@@ -21,7 +21,7 @@
 
 /* Room for the words of a row in which there are changes. */
 struct t4_words {
-	u64 changes[T4_WIDTH_MAX / 64 + 1];
+	u8 changes[T4_WIDTH_MAX / 64 + 1][8];
 	u16 x[T4_WIDTH_MAX / 64 + 1];
 };
 

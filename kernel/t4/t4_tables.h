@@ -48,4 +48,12 @@ extern const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS];
 extern const u16 t4_white_run[1 << T4_WHITE_BITS];
 extern const u16 t4_black_run[1 << T4_BLACK_BITS];
 
+/* The places of the ones in a byte, from its top bit on, and their number. */
+struct t4_byte_ones {
+	u16 place[8];
+};
+
+extern const struct t4_byte_ones t4_byte_ones[256];
+extern const u8 t4_byte_count[256];
+
 #endif
