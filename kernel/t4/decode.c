@@ -103,12 +103,11 @@ static enum step take_run(struct t4_decoder *d, struct t4_reader *r, u32 black)
  * The quick ways below take what makes up nearly all of a page: whole codes,
  * the input not near its end, runs of some length that stay within the line.
  * They stop before anything else, which the careful ways then deal with code
- * by code. One refill suffices for the longest that they take at a time: a
- * horizontal mode code with two runs of a make-up and a terminating code each.
+ * by code.
  */
-#define QUICK_INPUT	8	/* bytes that must be left */
+#define QUICK_INPUT	8	/* bytes that must be left for a refill */
 
-/* The run of colour @black ahead; 0 if it is none for the quick ways. */
+/* The run of colour @black ahead, of two codes at most; 0 if it is none for the quick ways. */
 static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
 {
 	u32 code, run;
@@ -128,32 +127,80 @@ static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
 	return run;
 }
 
-/* Pairs of a white and a black run, while nothing is half done. */
+/* A one-dimensional line on the quick way. */
+struct quick_1d {
+	struct t4_reader r;
+	u16 *a;			/* where the next changing element goes */
+	u32 a0;			/* make-up codes of the run at hand included */
+	u32 black;		/* its colour */
+	u32 width;
+};
+
+/* Up to two runs by one look into the table, and no branch between them; false at its limits. */
+static __always_inline bool quick_pair(struct quick_1d *q)
+{
+	u32 e = t4_run_pair[q->black][q->r.acc >> (64 - T4_PAIR_BITS)];
+	u32 end = q->a0 + T4_PAIR_TOTAL(e);
+
+	if (unlikely(e & T4_PAIR_OTHER || end >= q->width))
+		return false;
+	q->a[0] = (u16)(q->a0 + T4_PAIR_FIRST(e));
+	q->a[1] = (u16)end;
+	q->a += T4_PAIR_COUNT(e);
+	q->black ^= T4_PAIR_COUNT(e) & 1;
+	q->a0 = end;
+	t4_skip(&q->r, e & 63);
+	return true;
+}
+
+/* Single runs, such as end the line; false if it is not the end, but something unusual. */
+static __always_inline bool quick_single_run(struct quick_1d *q, u32 *left)
+{
+	struct t4_reader before = q->r;
+	u32 run = quick_run(&q->r, q->black);
+
+	if (unlikely(!run || run > *left)) {
+		q->r = before;
+		return false;
+	}
+	q->a0 += run;
+	*left -= run;
+	*q->a++ = (u16)q->a0;
+	q->black ^= 1;
+	return true;
+}
+
 static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
-	u16 *first = decoder_list(d, d->cur), *a = first + d->n;
-	struct t4_reader r = *reader, before;
-	u32 a0 = d->a0, width = d->p.width, white, black;
+	u16 *first = decoder_list(d, d->cur);
+	struct quick_1d q = {
+		.r = *reader, .a = first + d->n, .a0 = d->a0 + d->run, .black = d->n & 1,
+		.width = d->p.width,
+	};
+	u32 left;
 
-	if (d->run || d->n & 1)
-		return;
-	while (r.end - r.p >= QUICK_INPUT) {
-		t4_refill_quick(&r);
-		before = r;
-		white = quick_run(&r, 0);
-		black = quick_run(&r, 1);
-		if (unlikely(!white || !black || a0 + white + black >= width)) {
-			r = before;
+	while (q.r.end - q.r.p >= QUICK_INPUT) {
+		t4_refill_quick(&q.r);
+		/* four times twelve bits at most */
+		if (!quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q))
 			break;
-		}
-		a[0] = (u16)(a0 + white);
-		a[1] = (u16)(a0 + white + black);
-		a0 = a[1];
-		a += 2;
 	}
-	d->n = (u32)(a - first);
-	d->a0 = a0;
-	*reader = r;
+	if (q.a != first + d->n) {
+		d->a0 = q.a[-1];
+		d->n = (u32)(q.a - first);
+	}
+	d->run = q.a0 - d->a0;
+
+	left = q.width - q.a0;
+	while (left && q.r.end - q.r.p >= QUICK_INPUT) {
+		t4_refill_quick(&q.r);
+		if (!quick_single_run(&q, &left))
+			break;
+		d->a0 = q.a0;
+		d->run = 0;
+	}
+	d->n = (u32)(q.a - first);
+	*reader = q.r;
 }
 
 /* T.4 4.1: white and black runs in turn up to the width. */
@@ -214,7 +261,7 @@ static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 d
 
 #ifdef T4_LANES
 /* The line at hand on the quick way: d's fields of the same names, and pointers for indices. */
-struct quick {
+struct quick_2d {
 	struct t4_reader r;
 	u16 *first, *a;		/* changing elements; a is the next one */
 	const u16 *b;		/* b1 */
@@ -222,49 +269,27 @@ struct quick {
 };
 
 /*
- * Vertical modes, several at once: a1 = b1 + delta in each lane, right as long
- * as the next change of the reference line is the next b1. That is, a1 lies
- * left of it, not left of the one before, and right of a0. A lane that is wrong
- * may spoil those behind it, never those before it.
+ * Of the vertical modes ahead, @n are as b1 has it, and the next one makes it
+ * move otherwise or ends the line. False if it is in no order.
  */
-static __always_inline bool quick_vertical(struct quick *q)
+static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n)
 {
-	const struct t4_vertical_run *v = &t4_vertical_run[q->r.acc >> (64 - T4_VERTICAL_BITS)];
-	u64 a1, wrong;
-	u32 n = v->count;
+	u32 ends = t4_vertical_ends[q->r.acc >> (64 - T4_VERTICAL_BITS)];
+	u32 a1 = q->a[n], a0 = n ? q->a[n - 1] : q->a0;
 
-	if (!n)
-		return false;
-	a1 = t4_lanes(q->b) + v->deltas;
-	wrong = (a1 & T4_LANE_TOP) | ~t4_lanes_less(a1, t4_lanes(q->b + 1)) |
-		t4_lanes_less(a1, t4_lanes(q->b - 1)) | ~t4_lanes_less(a1 << 16 | q->a0, a1);
-	wrong &= T4_LANE_TOP;
-	memcpy(q->a, &a1, sizeof(a1));
-	if (wrong && t4_first_lane(wrong) < n) {
-		n = t4_first_lane(wrong);
+	if (unlikely(a1 - a0 - 1 > q->width - a0 - 1)) {
 		if (!n)
 			return false;
+		a1 = a0;
+		n--;
 	}
-	t4_skip(&q->r, v->end[n - 1]);
+	t4_skip(&q->r, ends >> 8 * n & 15);
 	q->a += n;
-	q->b += n;
-	q->a0 = q->a[-1];
-	return true;
-}
-
-/* One vertical mode that ends the line, or makes b1 move otherwise. */
-static __always_inline bool quick_single_vertical(struct quick *q, u32 code)
-{
-	u32 a1 = q->b[0] + (code >> 4) - T4_MODE_VERTICAL;
-
-	if (unlikely(a1 - q->a0 - 1 > q->width - q->a0 - 1))
-		return false;
-	t4_skip(&q->r, code & 15);
+	q->b += n + 1;
 	q->a0 = a1;
 	if (a1 == q->width)
-		return false;
-	*q->a++ = (u16)a1;
-	q->b++;
+		return true;
+	q->a++;
 	if (q->b[-2] > a1)
 		q->b -= 2;
 	while (q->b[0] <= a1)
@@ -272,60 +297,95 @@ static __always_inline bool quick_single_vertical(struct quick *q, u32 code)
 	return true;
 }
 
-static __always_inline bool quick_horizontal(struct quick *q, u32 len)
+/* Behind the mode code: two runs that end within the line or with it. */
+static __always_inline bool quick_horizontal(struct quick_2d *q)
 {
-	struct t4_reader before = q->r;
-	u32 black = (q->a - q->first) & 1, run1, run2;
+	u32 black = (q->a - q->first) & 1, left = q->width - q->a0, run1, run2, e;
 
-	t4_skip(&q->r, len);
-	run1 = quick_run(&q->r, black);
-	run2 = quick_run(&q->r, !black);
-	if (unlikely(!run1 || !run2 || q->a0 + run1 + run2 >= q->width)) {
-		q->r = before;
-		return false;
+	e = t4_run_pair[black][q->r.acc >> (64 - T4_PAIR_BITS)];
+	if (likely(e >> 31)) {
+		t4_skip(&q->r, e & 63);
+		run1 = T4_PAIR_FIRST(e);
+		run2 = T4_PAIR_TOTAL(e) - run1;
+	} else {
+		if (q->r.end - q->r.p < QUICK_INPUT)
+			return false;
+		t4_refill_quick(&q->r);
+		run1 = quick_run(&q->r, black);
+		run2 = quick_run(&q->r, !black);
+		if (!run1 || !run2)
+			return false;
 	}
+	if (unlikely(run1 + run2 > left))
+		return false;
 	q->a[0] = (u16)(q->a0 + run1);
 	q->a[1] = (u16)(q->a0 + run1 + run2);
 	q->a0 = q->a[1];
 	q->a += 2;
-	while (q->b[0] <= q->a0)
-		q->b += 2;
+	/* most of the time none or one of the steps */
+	q->b += 2 * ((q->b[0] <= q->a0) + (q->b[2] <= q->a0));
+	if (unlikely(q->b[0] <= q->a0) && q->a0 < q->width)
+		while (q->b[0] <= q->a0)
+			q->b += 2;
 	return true;
 }
 
-static __always_inline bool quick_other(struct quick *q)
+static __always_inline bool quick_pass(struct quick_2d *q)
 {
-	u32 code = t4_mode[q->r.acc >> (64 - T4_MODE_BITS)];
-	u32 mode = code >> 4;
-
-	if (mode == T4_MODE_HORIZONTAL)
-		return quick_horizontal(q, code & 15);
-	if (mode < T4_MODE_PASS)
-		return code && quick_single_vertical(q, code);
-	if (q->b[1] >= q->width)
+	if (unlikely(q->b[1] >= q->width))
 		return false;
-	t4_skip(&q->r, code & 15);
 	q->a0 = q->b[1];
 	q->b += 2;
 	return true;
 }
 
+/* Vertical modes, several at once, and what follows them; false if that is not for the quick way. */
+static __always_inline bool quick_modes(struct quick_2d *q)
+{
+	const struct t4_vertical_run *v = &t4_vertical_run[q->r.acc >> (64 - T4_VERTICAL_BITS)];
+	u32 good = t4_vertical_lanes(v, q->b, q->a0, q->a), ends;
+	struct t4_reader before = q->r;
+	bool ok;
+
+	if (unlikely(good < v->count))
+		return quick_last_vertical(q, good);
+	q->a += v->count;
+	q->b += v->count;
+	t4_skip(&q->r, v->bits);
+	if (v->count)
+		q->a0 = q->a[-1];
+	if (v->event == T4_EVENT_NONE)
+		return true;
+	if (v->event == T4_EVENT_PASS)
+		ok = quick_pass(q);
+	else
+		ok = v->event == T4_EVENT_HORIZONTAL && quick_horizontal(q);
+	if (unlikely(!ok)) {
+		/* before the event, then */
+		ends = t4_vertical_ends[before.acc >> (64 - T4_VERTICAL_BITS)];
+		q->r = before;
+		if (v->count)
+			t4_skip(&q->r, ends >> 8 * (v->count - 1) & 15);
+	}
+	return ok;
+}
+
 static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 {
 	const u16 *ref = decoder_list(d, !d->cur);
-	struct quick q = {
+	struct quick_2d q = {
 		.r = *r, .first = decoder_list(d, d->cur), .b = ref + d->ref,
 		.a0 = d->a0, .width = d->p.width,
 	};
 
-	if (d->horiz || d->a0 >= d->p.width)
+	if (d->horiz)
 		return;
 	q.a = q.first + d->n;
-	do {
-		if (q.r.end - q.r.p < QUICK_INPUT)
-			break;
+	while (q.a0 < q.width && q.r.end - q.r.p >= QUICK_INPUT) {
 		t4_refill_quick(&q.r);
-	} while (quick_vertical(&q) || quick_other(&q));
+		if (!quick_modes(&q))
+			break;
+	}
 	d->n = (u32)(q.a - q.first);
 	d->ref = (u32)(q.b - ref);
 	d->a0 = q.a0;
@@ -396,8 +456,7 @@ static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
 {
 	u64 invert = d->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
 
-	t4_fill_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next,
-		    d->scratch);
+	t4_fill_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
 	out->next += out->stride;
 	out->left--;
 	d->damage.rows++;

@@ -139,32 +139,69 @@ static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *lis
 	return (u32)(out - list);
 }
 
-/*
- * The inverse: paints a row. Its pad bits become white. @scratch has room for
- * the row in words.
- */
-static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8 *row,
-			       u64 *scratch)
+/* Whole words of the row, from @k to before @end, become black. */
+static inline void t4_blacken_words(u8 *row, u32 k, u32 end, u64 invert)
 {
-	u32 words = width / 64, i;
-	u64 colour = invert, word;
+	for (; k < end; k++)
+		t4_store(row + 8 * (size_t)k, ~invert);
+}
 
-	/* each change turns all pixels from its own on: first within its word ... */
-	memset(scratch, 0, (words + 1) * sizeof(*scratch));
-	for (i = 0; i < n; i++)
-		scratch[list[i] >> 6] ^= ~0ull >> (list[i] & 63);
-	/* ... then in all words after it */
-	for (i = 0; i < words; i++) {
-		word = scratch[i] ^ colour;
-		colour = 0 - (word & 1);
-		t4_store(row + 8 * (size_t)i, word);
+/*
+ * Black runs that end in whole words; @black is what the first of these words
+ * holds already. Nearly all of them begin where the one before them ended, or in
+ * a word of their own, and no branch asks which.
+ */
+static __always_inline u64 t4_fill_runs(const u16 *list, const u16 *end, u64 invert, u8 *row,
+					u32 *at)
+{
+	u64 black = 0;
+	u32 k = 0, k0, k1;
+
+	for (; list < end; list += 2) {
+		k0 = list[0] >> 6;
+		k1 = list[1] >> 6;
+		black &= 0 - (u64)(k0 == k);
+		black |= ~0ull >> (list[0] & 63);
+		t4_store(row + 8 * (size_t)k0, black ^ invert);
+		black |= 0 - (u64)(k0 != k1);
+		black &= ~(~0ull >> (list[1] & 63));
+		t4_store(row + 8 * (size_t)k1, black ^ invert);
+		if (unlikely(k1 > k0 + 1))
+			t4_blacken_words(row, k0 + 1, k1, invert);
+		k = k1;
 	}
-	if (width % 64) {
-		word = scratch[i] ^ colour;
-		if ((word ^ invert) & 1)	/* black up to the edge */
-			word ^= ~0ull >> width % 64;
-		t4_store_tail(row + 8 * (size_t)i, word, (width % 64 + 7) / 8);
+	*at = k;
+	return black;
+}
+
+/* The inverse: paints a row. Its pad bits become white. Behind @n changes stands the width. */
+static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8 *row)
+{
+	u32 words = width / 64, m = n & ~1u, k;
+	u64 black, edge = 0;
+
+	memset(row, (int)(invert & 0xff), (width + 7) / 8);
+	/* the runs that reach beyond the whole words */
+	while (m && list[m - 1] >= words * 64)
+		m -= 2;
+	black = t4_fill_runs(list, list + m, invert, row, &k);
+	for (; m < n; m += 2) {
+		if (list[m] < words * 64) {
+			if (list[m] >> 6 != k)
+				black = 0;
+			k = list[m] >> 6;
+			t4_store(row + 8 * (size_t)k, (black | ~0ull >> (list[m] & 63)) ^ invert);
+			t4_blacken_words(row, k + 1, words, invert);
+			edge = ~0ull;
+		} else {
+			edge |= ~0ull >> (list[m] & 63);
+		}
+		/* the pad bits are white, too */
+		if (width % 64)
+			edge &= ~(~0ull >> (list[m + 1] & 63));
 	}
+	if (width % 64)
+		t4_store_tail(row + 8 * (size_t)words, edge ^ invert, (width % 64 + 7) / 8);
 }
 
 /*
@@ -191,6 +228,26 @@ static inline u64 t4_lanes_less(u64 x, u64 y)
 static inline u32 t4_first_lane(u64 tops)
 {
 	return (u32)__builtin_ctzll(tops) >> 4;
+}
+
+/*
+ * Vertical modes, several at once: a1 = b1 + delta in each lane, right as long
+ * as the next change of the reference line is the next b1. That is, a1 lies
+ * left of it, not left of the one before, and right of the a1 before. Returns
+ * how many of the lanes that count are right; T4_LANES or more if all are. A
+ * lane that is wrong may spoil those behind it, never those before it; the
+ * first wrong one holds an a1 all the same.
+ */
+static __always_inline u32 t4_vertical_lanes(const struct t4_vertical_run *v, const u16 *b,
+					     u32 a0, u16 *a)
+{
+	u64 a1 = t4_lanes(b) + v->deltas, wrong;
+
+	wrong = (a1 & T4_LANE_TOP) | ~t4_lanes_less(a1, t4_lanes(b + 1)) |
+		t4_lanes_less(a1, t4_lanes(b - 1)) | ~t4_lanes_less(a1 << 16 | a0, a1);
+	memcpy(a, &a1, sizeof(a1));
+	wrong = (wrong & T4_LANE_TOP) << v->shift;
+	return likely(!wrong) ? T4_LANES : t4_first_lane(wrong >> v->shift);
 }
 #endif
 

@@ -61,7 +61,6 @@ struct t4_decoder {
 	u32 n;			/* changing elements found */
 	u32 ref;		/* index of b1 */
 	u32 ref_n;		/* changing elements of the reference line */
-	u64 scratch[T4_WIDTH_MAX / 64 + 1];
 	u16 list[2][T4_LIST_LEN];
 };
 
