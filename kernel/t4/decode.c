@@ -15,6 +15,8 @@
 #include "t4_tables.h"
 
 #define EOL_ZEROS	11	/* T.4 4.1.2: no run or mode code has as many */
+#define EOL_BITS	12
+#define AGAIN_BITS	56	/* a row to be known by its code has no more */
 #define CODE_BITS_MAX	13
 
 enum dec_state {
@@ -132,14 +134,14 @@ struct quick_1d {
 	struct t4_reader r;
 	u16 *a;			/* where the next changing element goes */
 	u32 a0;			/* make-up codes of the run at hand included */
-	u32 black;		/* its colour */
+	u32 black;		/* its colour, as t4_run_pair has it */
 	u32 width;
 };
 
 /* Up to two runs by one look into the table, and no branch between them; false at its limits. */
 static __always_inline bool quick_pair(struct quick_1d *q)
 {
-	u32 e = t4_run_pair[q->black][q->r.acc >> (64 - T4_PAIR_BITS)];
+	u32 e = t4_run_pair[q->black + (q->r.acc >> (64 - T4_PAIR_BITS))];
 	u32 end = q->a0 + T4_PAIR_TOTAL(e);
 
 	if (unlikely(e & T4_PAIR_OTHER || end >= q->width))
@@ -147,7 +149,7 @@ static __always_inline bool quick_pair(struct quick_1d *q)
 	q->a[0] = (u16)(q->a0 + T4_PAIR_FIRST(e));
 	q->a[1] = (u16)end;
 	q->a += T4_PAIR_COUNT(e);
-	q->black ^= T4_PAIR_COUNT(e) & 1;
+	q->black = T4_PAIR_COLOUR(e);
 	q->a0 = end;
 	t4_skip(&q->r, e & 63);
 	return true;
@@ -166,7 +168,7 @@ static __always_inline bool quick_single_run(struct quick_1d *q, u32 *left)
 	q->a0 += run;
 	*left -= run;
 	*q->a++ = (u16)q->a0;
-	q->black ^= 1;
+	q->black ^= 1u << T4_PAIR_BITS;
 	return true;
 }
 
@@ -174,7 +176,7 @@ static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
 	u16 *first = decoder_list(d, d->cur);
 	struct quick_1d q = {
-		.r = *reader, .a = first + d->n, .a0 = d->a0 + d->run, .black = d->n & 1,
+		.r = *reader, .a = first + d->n, .a0 = d->a0 + d->run, .black = (d->n & 1) << T4_PAIR_BITS,
 		.width = d->p.width,
 	};
 	u32 left;
@@ -218,6 +220,28 @@ static enum step decode_1d(struct t4_decoder *d, struct t4_reader *r)
 			return step;
 		add_change(d, a, d->a0);
 	}
+}
+
+/* As above; the code of a whole and short line is kept, with the EOL that goes before it. */
+static enum step decode_1d_again(struct t4_decoder *d, struct t4_reader *r)
+{
+	bool whole = !d->a0 && !d->run && !d->n;
+	u64 acc, start;
+	enum step step;
+	u32 len, eol;
+
+	t4_refill(r);
+	acc = r->acc;
+	start = 8 * (u64)(r->p - r->start) - r->n;
+	step = decode_1d(d, r);
+	len = (u32)(8 * (u64)(r->p - r->start) - r->n - start);
+	eol = EOL_BITS + (d->p.coding == T4_MR);
+	d->again_len = 0;
+	if (step == STEP_ON && whole && eol + len + EOL_ZEROS <= AGAIN_BITS) {
+		d->again = (d->p.coding == T4_MR ? 3ull : 1ull) << len | acc >> (64 - len);
+		d->again_len = (u8)(eol + len);
+	}
+	return step;
 }
 
 /* The runs that a horizontal mode code announced. */
@@ -302,7 +326,7 @@ static __always_inline bool quick_horizontal(struct quick_2d *q)
 {
 	u32 black = (q->a - q->first) & 1, left = q->width - q->a0, run1, run2, e;
 
-	e = t4_run_pair[black][q->r.acc >> (64 - T4_PAIR_BITS)];
+	e = t4_run_pair[(black << T4_PAIR_BITS) + (q->r.acc >> (64 - T4_PAIR_BITS))];
 	if (likely(e >> 31)) {
 		t4_skip(&q->r, e & 63);
 		run1 = T4_PAIR_FIRST(e);
@@ -405,6 +429,7 @@ static enum step decode_2d(struct t4_decoder *d, struct t4_reader *r)
 	enum step step = STEP_ON;
 	u32 code, mode;
 
+	d->again_len = 0;
 	for (;;) {
 		quick_2d(d, r);
 		if (!d->horiz && d->a0 >= d->p.width)
@@ -438,6 +463,7 @@ static enum step decode_2d(struct t4_decoder *d, struct t4_reader *r)
 /* The rows that a call delivers. */
 struct rows {
 	u8 *next;
+	const u8 *newest;	/* the row painted last in this call, if there is one */
 	size_t stride;
 	u32 left;
 };
@@ -451,15 +477,27 @@ static void finish(struct t4_decoder *d, bool end_seen)
 	d->state = DEC_DONE;
 }
 
-/* Paints the reference line, which is the newest row, and says what comes next. */
-static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
+/* Paints the reference line once more, or for the first time in this call. */
+static void paint(struct t4_decoder *d, struct rows *out, bool again)
 {
 	u64 invert = d->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
 
-	t4_fill_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
+	if (!d->ref_n)
+		memset(out->next, (int)(invert & 0xff), (d->p.width + 7) / 8);
+	else if (again && out->newest)
+		memcpy(out->next, out->newest, (d->p.width + 7) / 8);
+	else
+		t4_fill_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
+	out->newest = out->next;
 	out->next += out->stride;
 	out->left--;
 	d->damage.rows++;
+}
+
+/* Paints the reference line, which is the newest row, and says what comes next. */
+static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
+{
+	paint(d, out, false);
 	d->state = next;
 	if (d->damage.rows == d->p.rows)
 		finish(d, false);
@@ -502,6 +540,53 @@ static u32 zeros_behind(const struct t4_decoder *d, const struct t4_reader *r)
 	while (z < EOL_ZEROS && !(past >> z & 1))
 		z++;
 	return z;
+}
+
+/*
+ * Rows that are the same as the one above, which is in the reference line: told
+ * by the bits that alone can code them, without a look at their changes. @code
+ * are @len such bits, followed by @more zeros of the EOL that must come next.
+ */
+static bool take_again(struct t4_decoder *d, struct t4_reader *r, struct rows *out, u64 code,
+		       u32 len, u32 more)
+{
+	u32 rows = d->damage.rows, shift = 64 - len - more;
+
+	code <<= more;
+	/* the last one asked for may end otherwise */
+	while (out->left && d->damage.rows + 1 != d->p.rows &&
+	       r->end - r->p >= QUICK_INPUT) {
+		t4_refill_quick(r);
+		if (r->acc >> shift != code)
+			break;
+		t4_skip(r, len);
+		paint(d, out, true);
+	}
+	if (rows == d->damage.rows)
+		return false;
+	d->bad_run = 0;
+	return true;
+}
+
+/* At the beginning of a line, or of the EOL before it. */
+static void take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+	u32 v0s = d->ref_n + 1;
+	bool more;
+
+	if (d->p.coding == T4_MMR) {
+		if (v0s <= AGAIN_BITS)
+			take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
+		return;
+	}
+	do {
+		more = false;
+		if (d->again_len)
+			more = take_again(d, r, out, d->again, d->again_len, EOL_ZEROS);
+		if (d->p.coding == T4_MR && v0s + EOL_BITS + 1 + EOL_ZEROS <= AGAIN_BITS)
+			more |= take_again(d, r, out, 1ull << (v0s + 1) | ~0ull >> (64 - v0s),
+					   EOL_BITS + 1 + v0s, EOL_ZEROS);
+	} while (more);
 }
 
 /* In place of a damaged row: the one above again, or white; then on from the next EOL. */
@@ -636,10 +721,13 @@ static enum step check_line(struct t4_decoder *d, struct t4_reader *r, struct ro
 
 	if (z < EOL_ZEROS && z == r->n)
 		return STEP_MORE;
-	if (z >= EOL_ZEROS)
-		deliver_good(d, out, DEC_START);
-	else
+	if (z < EOL_ZEROS) {
 		deliver_bad(d, r, out);
+		return STEP_ON;
+	}
+	deliver_good(d, out, DEC_START);
+	if (z == EOL_ZEROS && d->state == DEC_START)
+		take_rows_again(d, r, out);
 	return STEP_ON;
 }
 
@@ -658,7 +746,7 @@ static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct row
 		return STEP_ON;
 	}
 
-	step = d->line_2d ? decode_2d(d, r) : decode_1d(d, r);
+	step = d->line_2d ? decode_2d(d, r) : decode_1d_again(d, r);
 	if (step == STEP_BAD && enters_uncompressed(d, r))
 		d->damage.flags |= T4_D_UNCOMPRESSED;
 	if (step == STEP_BAD && (d->eols || (d->p.flags & T4_F_EOL))) {
@@ -675,6 +763,8 @@ static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct row
 	if (d->p.coding == T4_MH && (d->p.flags & (T4_F_EOL | T4_F_ALIGN)) == T4_F_ALIGN)
 		t4_skip(r, r->n & 7);
 	deliver_good(d, out, DEC_START);
+	if (d->p.coding == T4_MMR && d->state == DEC_START)
+		take_rows_again(d, r, out);
 	return STEP_ON;
 }
 

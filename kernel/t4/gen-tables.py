@@ -123,7 +123,7 @@ def vertical_run_entry(deltas, bits, event, _ends):
     return f"{{ 0x{lanes:x}, {len(deltas)}, {bits}, T4_EVENT_{event}, {shift} }}"
 
 
-def run_pairs(first, second, bits):
+def run_pairs(colour, first, second, bits):
     """what t4_run_pair says of up to two runs by the next bits of the code"""
     def runs(codes, at):
         """the run that begins at bit at: (length so far, where it ends, is it whole)"""
@@ -148,7 +148,7 @@ def run_pairs(first, second, bits):
         if not at or total >= 1024 or n and not run1:
             yield 1 << 26
         else:
-            yield at | run1 << 6 | total << 16 | n << 30
+            yield at | run1 << 6 | total << 16 | (colour ^ n & 1) << 28 | n << 30
 
 
 def vertical_pairs():
@@ -207,10 +207,8 @@ emit("const struct t4_byte_ones t4_byte_ones[256]",
      [f"{{ {{ {', '.join(map(str, p))} }} }}" for p in byte_ones()], "{}")
 emit("const u8 t4_byte_count[256]", [bin(b).count("1") for b in range(256)], "{}")
 
-print("\nconst u32 t4_run_pair[2][1 << T4_PAIR_BITS] = {")
+print("\nconst u32 t4_run_pair[2 << T4_PAIR_BITS] = {")
 white, black = look_up(WHITE_TERM, WHITE_MAKEUP, 13), look_up(BLACK_TERM, BLACK_MAKEUP, 13)
-for first, second in ((white, black), (black, white)):
-    print("\t{")
-    rows(run_pairs(first, second, 12), "0x{:x}", "\t\t")
-    print("\t},")
+rows(run_pairs(0, white, black, 12), "0x{:x}")
+rows(run_pairs(1, black, white, 12), "0x{:x}")
 print("};")

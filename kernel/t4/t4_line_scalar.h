@@ -241,12 +241,15 @@ static inline u32 t4_first_lane(u64 tops)
 static __always_inline u32 t4_vertical_lanes(const struct t4_vertical_run *v, const u16 *b,
 					     u32 a0, u16 *a)
 {
-	u64 a1 = t4_lanes(b) + v->deltas, wrong;
+	u64 a1 = t4_lanes(b) + v->deltas, next = a1 + T4_LANE_ONE, fine;
+	u64 wrong;
 
-	wrong = (a1 & T4_LANE_TOP) | ~t4_lanes_less(a1, t4_lanes(b + 1)) |
-		t4_lanes_less(a1, t4_lanes(b - 1)) | ~t4_lanes_less(a1 << 16 | a0, a1);
+	/* differences on top of each lane's top bit, which survives where there is no borrow */
+	fine = (t4_lanes(b + 1) | T4_LANE_TOP) - next;
+	fine &= (a1 | T4_LANE_TOP) - t4_lanes(b - 1);
+	fine &= (a1 | T4_LANE_TOP) - (next << 16 | (a0 + 1));
 	memcpy(a, &a1, sizeof(a1));
-	wrong = (wrong & T4_LANE_TOP) << v->shift;
+	wrong = ((~fine | a1) & T4_LANE_TOP) << v->shift;
 	return likely(!wrong) ? T4_LANES : t4_first_lane(wrong >> v->shift);
 }
 #endif

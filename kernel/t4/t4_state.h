@@ -47,6 +47,8 @@ struct t4_decoder {
 	u64 taken;		/* bytes taken from the input so far */
 	u64 past;		/* the last 8 of them, as they came */
 	u32 bad_run;		/* consecutive bad rows, up to now */
+	u64 again;		/* the code of the last one-dimensional line, its EOL included */
+	u8 again_len;		/* its bits; 0 = not known, too long, or of a row before the last */
 	u8 state;		/* enum dec_state in decode.c */
 	u8 eol_run;		/* EOLs met with nothing between */
 	bool eols;		/* lines of this code begin with EOL */

@@ -52,17 +52,19 @@ extern const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS];
 extern const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS];
 
 /*
- * Up to two runs by the bits that lie ahead, the first of the colour that the
- * index says: bits taken, length of the first one, of both, and their number. 0
- * of them: make-up codes only, the lengths count all the same. T4_PAIR_OTHER:
- * nothing of that kind, or runs of no length, or too long for the table.
+ * Up to two runs by the bits that lie ahead, and above them the colour of the
+ * first one: bits taken, length of the first run, of both, the colour that comes
+ * next and their number. 0 of them: make-up codes only, the lengths count all
+ * the same. T4_PAIR_OTHER: nothing of that kind, or runs of no length, or too
+ * long for the table.
  */
 #define T4_PAIR_BITS	12
 #define T4_PAIR_FIRST(e) ((e) >> 6 & 0x3ff)
 #define T4_PAIR_TOTAL(e) ((e) >> 16 & 0x3ff)
+#define T4_PAIR_COLOUR(e) ((e) >> (28 - T4_PAIR_BITS) & (1u << T4_PAIR_BITS))
 #define T4_PAIR_COUNT(e) ((e) >> 30)
 #define T4_PAIR_OTHER	(1u << 26)
-extern const u32 t4_run_pair[2][1 << T4_PAIR_BITS];
+extern const u32 t4_run_pair[2 << T4_PAIR_BITS];
 
 /*
  * One run code by the bits that lie ahead: run << 4 | length, 0 where no code

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * coder [-r ROUNDS] [-c CODEC] [-d encode|decode] [-p PEERS] [-g] [-C CPU]
+ * coder [-r ROUNDS] [-c CODEC] [-d encode|decode] [-p PEERS] [-P PAGES] [-g] [-C CPU]
  *
  * Times the coder beside libtiff and spandsp. In each round every page is coded
  * by every peer in turn, so that neither predictors nor caches know what comes;
@@ -11,7 +11,7 @@
  * and the time a pixel takes on larger pages, that on the smallest being 1:
  *   growth codec direction variant pixels:time ...
  * -r rounds (9), -c mh, mr or mmr only, -p peers by name with commas between,
- * -g without the growth, -C the processor to stay on (0).
+ * -P pages by name, -g without the growth, -C the processor to stay on (0).
  */
 #include <math.h>
 #include <sched.h>
@@ -29,7 +29,7 @@ static const char *const direction_names[DIRECTIONS] = { "encode", "decode" };
 
 struct options {
 	u32 rounds;
-	const char *codec, *direction, *peers;
+	const char *codec, *direction, *peers, *pages;
 	bool growth;
 	u32 cpu;
 };
@@ -129,6 +129,8 @@ static void take_samples(struct bench *b, u32 codec, u32 direction, struct sampl
 			for (i = 0; i < b->peers_n; i++) {
 				which = (i + round) % b->peers_n;
 				at = &s[page * b->peers_n + which];
+				if (!listed(b->o.pages, b->pages[page].name))
+					continue;
 				if (at->failed || round % b->peers[which].every)
 					continue;
 				/* the first round checks, warms up and does not count */
@@ -182,6 +184,8 @@ static void bench_one(struct bench *b, u32 codec, u32 direction)
 	for (peer = 0; peer < b->peers_n; peer++)
 		least[peer] = INFINITY;
 	for (page = 0; page < b->pages_n; page++) {
+		if (!listed(b->o.pages, b->pages[page].name))
+			continue;
 		base = NAN;
 		for (peer = 0; peer < b->peers_n; peer++) {
 			at = &s[page * b->peers_n + peer];
@@ -276,7 +280,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 	int c;
 
 	*o = (struct options){ .rounds = 9, .growth = true };
-	while ((c = getopt(argc, argv, "r:c:d:p:gC:")) != -1) {
+	while ((c = getopt(argc, argv, "r:c:d:p:P:gC:")) != -1) {
 		if (c == 'r')
 			o->rounds = (u32)atoi(optarg);
 		else if (c == 'c')
@@ -285,6 +289,8 @@ static bool read_options(int argc, char **argv, struct options *o)
 			o->direction = optarg;
 		else if (c == 'p')
 			o->peers = optarg;
+		else if (c == 'P')
+			o->pages = optarg;
 		else if (c == 'g')
 			o->growth = false;
 		else if (c == 'C')
@@ -316,8 +322,8 @@ int main(int argc, char **argv)
 	size_t raw;
 
 	if (!read_options(argc, argv, &b.o)) {
-		fprintf(stderr, "usage: %s [-r ROUNDS] [-c CODEC] [-d encode|decode] [-p PEERS] [-g] "
-			"[-C CPU]\n", argv[0]);
+		fprintf(stderr, "usage: %s [-r ROUNDS] [-c CODEC] [-d encode|decode] [-p PEERS] "
+			"[-P PAGES] [-g] [-C CPU]\n", argv[0]);
 		return 2;
 	}
 	CPU_ZERO(&cpus);
