@@ -322,7 +322,7 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n)
 }
 
 /* Behind the mode code: two runs that end within the line or with it. */
-static __always_inline bool quick_horizontal(struct quick_2d *q)
+static __always_inline bool quick_two_runs(struct quick_2d *q)
 {
 	u32 black = (q->a - q->first) & 1, left = q->width - q->a0, run1, run2, e;
 
@@ -346,6 +346,28 @@ static __always_inline bool quick_horizontal(struct quick_2d *q)
 	q->a[1] = (u16)(q->a0 + run1 + run2);
 	q->a0 = q->a[1];
 	q->a += 2;
+	return true;
+}
+
+#define HORIZONTAL_BITS	3
+#define HORIZONTAL	1u	/* T.4 table 4: 001 */
+
+/* One horizontal mode often follows another. */
+static __always_inline bool quick_horizontal(struct quick_2d *q)
+{
+	struct t4_reader before;
+
+	if (!quick_two_runs(q))
+		return false;
+	while (q->r.acc >> (64 - HORIZONTAL_BITS) == HORIZONTAL && q->a0 < q->width &&
+	       q->r.n >= HORIZONTAL_BITS + T4_PAIR_BITS) {
+		before = q->r;
+		t4_skip(&q->r, HORIZONTAL_BITS);
+		if (!quick_two_runs(q)) {
+			q->r = before;
+			break;
+		}
+	}
 	/* most of the time none or one of the steps */
 	q->b += 2 * ((q->b[0] <= q->a0) + (q->b[2] <= q->a0));
 	if (unlikely(q->b[0] <= q->a0) && q->a0 < q->width)
