@@ -61,48 +61,50 @@ static void put_run(struct t4_writer *w, u32 black, u32 run)
 	t4_put(w, code >> 5, code & 31);
 }
 
-/* Two runs, the first of them of colour @black, behind @mode of @len bits. */
-static __always_inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black,
+static __always_inline void add_code(struct t4_code *c, u64 value, u32 len)
+{
+	c->value = c->value << len | value;
+	c->len += len;
+}
+
+/* One that has a code of its own. */
+static __always_inline void add_run(struct t4_code *c, u32 black, u32 run)
+{
+	u32 code = t4_run_code[black][run];
+
+	add_code(c, code >> 5, code & 31);
+}
+
+/* Two runs, the first of them of colour @black, behind @before. */
+static __always_inline void put_two_runs(struct t4_writer *w, struct t4_code before, u32 black,
 					 u32 run1, u32 run2)
 {
-	u32 code1, code2, len1, len2;
+	struct t4_code runs = { 0 };
 
 	if (unlikely(run1 >= T4_RUN_CODES || run2 >= T4_RUN_CODES)) {
 		/* by way of a copy: @w itself may then live in registers */
 		struct t4_writer copy = *w;
 
-		if (len)
-			t4_put(&copy, mode, len);
+		t4_put(&copy, before.value, before.len);
 		put_run(&copy, black, run1);
 		put_run(&copy, !black, run2);
 		*w = copy;
 		return;
 	}
-	code1 = t4_run_code[black][run1];
-	code2 = t4_run_code[!black][run2];
-	len1 = code1 & 31;
-	len2 = code2 & 31;
-	t4_put(w, (mode << len1 | code1 >> 5) << len2 | code2 >> 5, len + len1 + len2);
-}
-
-/* Code words side by side, on their way to the writer. */
-struct words {
-	u64 value;
-	u32 len;
-};
-
-static __always_inline void add_run(struct words *words, u32 black, u32 run)
-{
-	u32 code = t4_run_code[black][run];
-
-	words->value = words->value << (code & 31) | code >> 5;
-	words->len += code & 31;
+	add_run(&runs, black, run1);
+	add_run(&runs, !black, run2);
+	if (unlikely(before.len + runs.len > T4_PUT_MAX)) {
+		t4_put(w, before.value, before.len);
+		before = (struct t4_code){ 0 };
+	}
+	add_code(&before, runs.value, runs.len);
+	t4_put(w, before.value, before.len);
 }
 
 /* Four runs that all have a code of their own: put together where they fit, as they mostly do. */
 static __always_inline void put_four_runs(struct t4_writer *w, const u32 *run)
 {
-	struct words first = { 0 }, second = { 0 };
+	struct t4_code first = { 0 }, second = { 0 };
 
 	add_run(&first, 0, run[0]);
 	add_run(&first, 1, run[1]);
@@ -119,6 +121,7 @@ static __always_inline void put_four_runs(struct t4_writer *w, const u32 *run)
 /* T.4 4.1: white and black runs in turn. @a lists @n changing elements. */
 static void encode_1d(struct t4_writer *writer, const u16 *a, u32 n, u32 width)
 {
+	const struct t4_code none = { 0 };
 	struct t4_writer w = *writer;
 	u32 a0 = 0, run[4];
 
@@ -132,53 +135,17 @@ static void encode_1d(struct t4_writer *writer, const u16 *a, u32 n, u32 width)
 			put_four_runs(&w, run);
 			continue;
 		}
-		put_two_runs(&w, 0, 0, 0, run[0], run[1]);
-		put_two_runs(&w, 0, 0, 0, run[2], run[3]);
+		put_two_runs(&w, none, 0, run[0], run[1]);
+		put_two_runs(&w, none, 0, run[2], run[3]);
 	}
 	for (; a[0] < width; a += 2) {
-		put_two_runs(&w, 0, 0, 0, a[0] - a0, a[1] - a[0]);
+		put_two_runs(&w, none, 0, a[0] - a0, a[1] - a[0]);
 		a0 = a[1];
 	}
 	*writer = w;
 	if (a0 < width)
 		put_run(writer, 0, width - a0);
 }
-
-/*
- * Vertical modes, several at once: as many lanes as lie within 3 of b1 and have
- * the next change of the reference line for the next b1. That is, a1 lies left
- * of it and not left of the one before. Returns how many it coded.
- */
-#ifdef T4_LANES
-static __always_inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
-{
-	u64 a1 = t4_lanes(a), delta, wrong;
-	u32 n = T4_LANES, code1, code2;
-
-	/* each lane with its top bit set, so that no lane borrows from another */
-	delta = ((a1 | T4_LANE_TOP) - t4_lanes(b) + 3 * T4_LANE_ONE) ^ T4_LANE_TOP;
-	wrong = ~t4_lanes_less(a1, t4_lanes(b + 1)) | t4_lanes_less(a1, t4_lanes(b - 1)) |
-		t4_lanes_less(6 * T4_LANE_ONE, delta & ~T4_LANE_TOP) | delta;
-	wrong &= T4_LANE_TOP;
-	if (wrong) {
-		n = t4_first_lane(wrong);
-		if (!n)
-			return 0;
-		delta |= ~0ull << (16 * n);
-	}
-	delta &= 7 * T4_LANE_ONE;
-	delta |= delta >> 13;
-	code1 = t4_vertical_pair[delta & 63];
-	code2 = t4_vertical_pair[delta >> 32 & 63];
-	t4_put(w, (u64)(code1 >> 5) << (code2 & 31) | code2 >> 5, (code1 & 31) + (code2 & 31));
-	return n;
-}
-#else
-static __always_inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
-{
-	return 0;
-}
-#endif
 
 /*
  * T.4 4.2.1.3.2, T.6 2.2: a[0] is a1, b[0] is b1; a and b keep the parity of
@@ -188,31 +155,43 @@ static void encode_2d(struct t4_writer *writer, const u16 *a, const u16 *b, u32 
 {
 	struct t4_writer w = *writer;
 	const u16 *first = a;
-	u32 a0 = 0, d, n, code;
+	u32 a0 = 0, d, code;
 
 	do {
-		n = put_verticals(&w, a, b);
+		struct t4_code c = { 0 };
+#ifdef T4_MATCH_LANES
+		u32 n = t4_match_verticals(a, b, &c);
+
 		a += n;
 		b += n;
+		/* a guess that all are: what follows need not wait for their number */
+		if (n == T4_MATCH_LANES) {
+			t4_put(&w, c.value, c.len);
+			continue;
+		}
 		/* before the first one, a0 lies left of the line: 0 does for it */
-		if (n)
+		if (a[-1] > a0)
 			a0 = a[-1];
+#endif
 		d = (u32)a[0] - b[0] + 3;
 		if (b[1] < a[0]) {
-			t4_put(&w, 1, 4);	/* pass mode */
+			add_code(&c, 1, 4);	/* pass mode */
+			t4_put(&w, c.value, c.len);
 			a0 = b[1];
 			b += 2;
 			continue;
 		}
 		if (d <= 6) {
 			code = t4_vertical_code[d];
-			t4_put(&w, code >> 4, code & 15);
+			add_code(&c, code >> 4, code & 15);
+			t4_put(&w, c.value, c.len);
 			a0 = *a++;
 			b++;
 			if (b[-2] > a0)
 				b -= 2;
 		} else {
-			put_two_runs(&w, 1, 3, (a - first) & 1, a[0] - a0, a[1] - a[0]);
+			add_code(&c, 1, 3);	/* horizontal mode */
+			put_two_runs(&w, c, (a - first) & 1, a[0] - a0, a[1] - a[0]);
 			a0 = a[1];
 			a += 2;
 		}
