@@ -160,6 +160,14 @@ def vertical_pairs():
             yield (val1 << len2 | val2) << 5 | len1 + len2
 
 
+def vertical_quads():
+    """as vertical_pairs(), of four codes"""
+    pairs = list(vertical_pairs())
+    for second in pairs:
+        for first in pairs:
+            yield ((first >> 5) << (second & 31) | second >> 5) << 5 | (first & 31) + (second & 31)
+
+
 def byte_ones():
     """places of the ones, the most significant bit's being 0"""
     for byte in range(256):
@@ -201,6 +209,9 @@ emit("const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS]",
      [sum(e << 8 * i for i, e in enumerate(v[3])) for v in vertical_runs(10, 4)], "0x{:x}")
 emit("const u8 t4_vertical_code[7]", [v << 4 | n for n, v in VERTICAL], "0x{:02x}")
 emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
+print("\n#ifndef __KERNEL__", end="")
+emit("const u32 t4_vertical_quad[4096]", vertical_quads(), "0x{:x}")
+print("#endif")
 emit("const u16 t4_white_run[1 << T4_WHITE_BITS]", look_up(WHITE_TERM, WHITE_MAKEUP, 12), "0x{:x}")
 emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAKEUP, 13), "0x{:x}")
 emit("const struct t4_byte_ones t4_byte_ones[256]",

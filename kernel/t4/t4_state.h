@@ -10,7 +10,8 @@
  */
 #define T4_LIST_HEAD	8u
 #define T4_LIST_TAIL	16u
-#define T4_LIST_LEN	(T4_LIST_HEAD + T4_WIDTH_MAX + T4_LIST_TAIL)
+#define T4_LIST_SPARE	32u	/* what is written behind them by the way */
+#define T4_LIST_LEN	(T4_LIST_HEAD + T4_WIDTH_MAX + T4_LIST_TAIL + T4_LIST_SPARE)
 
 /* T.4 4.1.4, T.6 2.4.1.1: the end of a page */
 #define T4_RTC_EOLS	6
@@ -19,10 +20,11 @@
 /* A coded row never exceeds 7 bits a pixel (VL3 throughout), EOL, fill and slack for the writer. */
 #define T4_ROW_BOUND(width)	((size_t)(width) + 32)
 
-/* Room for the words of a row in which there are changes. */
+/* Room for the words of a row in which there are changes, and for what is written behind them. */
+#define T4_WORDS	(T4_WIDTH_MAX / 64 + 8)
 struct t4_words {
-	u8 changes[T4_WIDTH_MAX / 64 + 1][8];
-	u16 x[T4_WIDTH_MAX / 64 + 1];
+	u8 changes[T4_WORDS][8];
+	u16 x[T4_WORDS];
 };
 
 struct t4_encoder {

@@ -21,6 +21,11 @@ extern const u8 t4_vertical_code[7];
  */
 extern const u32 t4_vertical_pair[64];
 
+#ifndef __KERNEL__
+/* As t4_vertical_pair, four of them. */
+extern const u32 t4_vertical_quad[4096];
+#endif
+
 /* One mode code by the bits that lie ahead: mode << 4 | length, 0 where none begins so. */
 #define T4_MODE_BITS	7
 #define T4_MODE_VERTICAL 3u	/* V0; three on either side of it VL and VR */
