@@ -44,10 +44,10 @@ static __always_inline u64 t4_changes_in(u64 word, u64 before)
 }
 
 /* Whole words of the row, from @k to before @end, become black. */
-static inline void t4_blacken_words(u8 *row, u32 k, u32 end, u64 invert)
+static inline void t4_blacken_words(u8 *row, size_t k, size_t end, u64 invert)
 {
 	for (; k < end; k++)
-		t4_store(row + 8 * (size_t)k, ~invert);
+		t4_store(row + 8 * k, ~invert);
 }
 
 /*
@@ -56,20 +56,24 @@ static inline void t4_blacken_words(u8 *row, u32 k, u32 end, u64 invert)
  * a word of their own, and no branch asks which.
  */
 static __always_inline u64 t4_fill_runs(const u16 *list, const u16 *end, u64 invert, u8 *row,
-					u32 *at)
+					size_t *at)
 {
+	size_t k = 0, x0, x1, k0, k1;
 	u64 black = 0;
-	u32 k = 0, k0, k1;
 
 	for (; list < end; list += 2) {
-		k0 = list[0] >> 6;
-		k1 = list[1] >> 6;
-		black &= 0 - (u64)(k0 == k);
-		black |= ~0ull >> (list[0] & 63);
-		t4_store(row + 8 * (size_t)k0, black ^ invert);
-		black |= 0 - (u64)(k0 != k1);
-		black &= ~(~0ull >> (list[1] & 63));
-		t4_store(row + 8 * (size_t)k1, black ^ invert);
+		x0 = list[0];
+		x1 = list[1];
+		k0 = x0 / 64;
+		k1 = x1 / 64;
+		/* 0 - 1 >> 63 is all ones: kept where the word is the same */
+		black &= (u64)((s64)(k0 - k - 1) >> 63);
+		black |= ~0ull >> (x0 & 63);
+		t4_store(row + 8 * k0, black ^ invert);
+		/* and all ones where it is another one */
+		black |= (u64)((s64)(k0 - k1) >> 63);
+		black &= ~(~0ull >> (x1 & 63));
+		t4_store(row + 8 * k1, black ^ invert);
 		if (unlikely(k1 > k0 + 1))
 			t4_blacken_words(row, k0 + 1, k1, invert);
 		k = k1;
@@ -81,7 +85,8 @@ static __always_inline u64 t4_fill_runs(const u16 *list, const u16 *end, u64 inv
 /* The inverse: paints a row. Its pad bits become white. Behind @n changes stands the width. */
 static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8 *row)
 {
-	u32 words = width / 64, m = n & ~1u, k;
+	u32 words = width / 64, m = n & ~1u;
+	size_t k;
 	u64 black, edge = 0;
 
 	memset(row, (int)(invert & 0xff), (width + 7) / 8);
@@ -94,7 +99,7 @@ static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8
 			if (list[m] >> 6 != k)
 				black = 0;
 			k = list[m] >> 6;
-			t4_store(row + 8 * (size_t)k, (black | ~0ull >> (list[m] & 63)) ^ invert);
+			t4_store(row + 8 * k, (black | ~0ull >> (list[m] & 63)) ^ invert);
 			t4_blacken_words(row, k + 1, words, invert);
 			edge = ~0ull;
 		} else {
