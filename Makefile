@@ -37,7 +37,8 @@ WERROR   := -Werror
 endif
 
 ROOMS    := base page mail smtp pop3 net store device service bus worker
-T4_SRC   := $(wildcard kernel/t4/*.c)
+T4_DIR   := kernel/t4
+include kernel/t4/simd/flags.mk
 LIB_SRC  := $(filter-out daemon/worker/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 CTL_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard daemon/ctl/*.c))
@@ -46,7 +47,7 @@ UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c
 UNIT_AUX := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 PROGRAMS := $(B)/ifaxd $(B)/ifaxctl $(B)/ifax-worker
 
-.PHONY: all modules daemon unit clean run check check-full bench help install format
+.PHONY: all modules daemon unit clean run check check-full bench-coder help install format
 all: modules daemon
 
 modules: setup
@@ -65,7 +66,7 @@ setup:
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
-	$(Q)$(CC) $(UCFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(UCFLAGS) $(if $(findstring $(T4_DIR)/simd/,$<),$(T4_FLAGS_$(*F))) -MMD -MP -c -o $@ $<
 
 $(B)/libifax.a: $(LIB_OBJ)
 	$(if $(Q),@echo "  AR      $@")
@@ -83,6 +84,18 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(UNIT_AUX) $(MODEL_OBJ) $(B)/libifax.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL) -lcmocka
+
+# Times the coder beside others; BENCH="-r 25 -c mmr" and the like go to it (tests/bench/coder.c).
+bench-coder:
+	$(Q)tests/setup build bench
+	$(Q)+$(MAKE) --no-print-directory $(B)/bench-coder
+	$(Q)$(B)/bench-coder $(BENCH)
+
+BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c)) $(B)/tests/unit/t4_aux.o
+$(BENCH_OBJ): USERINC += -Itests/unit
+$(B)/bench-coder: $(BENCH_OBJ) $(T4_SRC:%.c=$(B)/%.o)
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ -lspandsp -ltiff -lm
 
 run:
 	$(Q)tests/setup build guest

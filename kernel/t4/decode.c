@@ -8,13 +8,16 @@
  */
 #include "t4.h"
 #include "t4_bits.h"
-#include "t4_line_scalar.h"
+#ifndef T4_LINE_HEADER
+#define T4_LINE_HEADER	"t4_line_scalar.h"
+#endif
+#include T4_LINE_HEADER
 #include "t4_tables.h"
 
 #define EOL_ZEROS	11	/* T.4 4.1.2: no run or mode code has as many */
+#define EOL_BITS	12
+#define AGAIN_BITS	56	/* a row to be known by its code has no more */
 #define CODE_BITS_MAX	13
-#define RTC_EOLS	6
-#define EOFB_EOLS	2
 
 enum dec_state {
 	DEC_START,	/* where a line, an EOL or the end may be */
@@ -34,7 +37,7 @@ enum step {
 	STEP_BAD,	/* no valid code, or one that leads out of the line */
 };
 
-static u16 *list_of(struct t4_decoder *d, u32 i)
+static u16 *decoder_list(struct t4_decoder *d, u32 i)
 {
 	return d->list[i] + T4_LIST_HEAD;
 }
@@ -53,7 +56,7 @@ int t4_decoder_init(struct t4_decoder *d, const struct t4_params *p)
 	memset(d->list[0], 0, sizeof(d->list[0][0]) * T4_LIST_HEAD);
 	memset(d->list[1], 0, sizeof(d->list[1][0]) * T4_LIST_HEAD);
 	/* the first reference line is white */
-	t4_end_list(list_of(d, 1), 0, p->width);
+	t4_end_list(decoder_list(d, 1), 0, p->width);
 	return 0;
 }
 
@@ -102,12 +105,11 @@ static enum step take_run(struct t4_decoder *d, struct t4_reader *r, u32 black)
  * The quick ways below take what makes up nearly all of a page: whole codes,
  * the input not near its end, runs of some length that stay within the line.
  * They stop before anything else, which the careful ways then deal with code
- * by code. One refill suffices for the longest that they take at a time: a
- * horizontal mode code with two runs of a make-up and a terminating code each.
+ * by code.
  */
-#define QUICK_INPUT	8	/* bytes that must be left */
+#define QUICK_INPUT	8	/* bytes that must be left for a refill */
 
-/* The run of colour @black ahead; 0 if it is none for the quick ways. */
+/* The run of colour @black ahead, of two codes at most; 0 if it is none for the quick ways. */
 static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
 {
 	u32 code, run;
@@ -127,38 +129,86 @@ static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
 	return run;
 }
 
-/* Pairs of a white and a black run, while nothing is half done. */
+/* A one-dimensional line on the quick way. */
+struct quick_1d {
+	struct t4_reader r;
+	u16 *a;			/* where the next changing element goes */
+	u32 a0;			/* make-up codes of the run at hand included */
+	u32 black;		/* its colour, as t4_run_pair has it */
+	u32 width;
+};
+
+/* Up to two runs by one look into the table, and no branch between them; false at its limits. */
+static __always_inline bool quick_pair(struct quick_1d *q)
+{
+	u32 e = t4_run_pair[q->black + (q->r.acc >> (64 - T4_PAIR_BITS))];
+	u32 end = q->a0 + T4_PAIR_TOTAL(e);
+
+	if (unlikely(e & T4_PAIR_OTHER || end >= q->width))
+		return false;
+	q->a[0] = (u16)(q->a0 + T4_PAIR_FIRST(e));
+	q->a[1] = (u16)end;
+	q->a += T4_PAIR_COUNT(e);
+	q->black = T4_PAIR_COLOUR(e);
+	q->a0 = end;
+	t4_skip(&q->r, e & 63);
+	return true;
+}
+
+/* Single runs, such as end the line; false if it is not the end, but something unusual. */
+static __always_inline bool quick_single_run(struct quick_1d *q, u32 *left)
+{
+	struct t4_reader before = q->r;
+	u32 run = quick_run(&q->r, q->black);
+
+	if (unlikely(!run || run > *left)) {
+		q->r = before;
+		return false;
+	}
+	q->a0 += run;
+	*left -= run;
+	*q->a++ = (u16)q->a0;
+	q->black ^= 1u << T4_PAIR_BITS;
+	return true;
+}
+
 static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
-	u16 *first = list_of(d, d->cur), *a = first + d->n;
-	struct t4_reader r = *reader, before;
-	u32 a0 = d->a0, width = d->p.width, white, black;
+	u16 *first = decoder_list(d, d->cur);
+	struct quick_1d q = {
+		.r = *reader, .a = first + d->n, .a0 = d->a0 + d->run, .black = (d->n & 1) << T4_PAIR_BITS,
+		.width = d->p.width,
+	};
+	u32 left;
 
-	if (d->run || d->n & 1)
-		return;
-	while (r.end - r.p >= QUICK_INPUT) {
-		t4_refill_quick(&r);
-		before = r;
-		white = quick_run(&r, 0);
-		black = quick_run(&r, 1);
-		if (unlikely(!white || !black || a0 + white + black >= width)) {
-			r = before;
+	while (q.r.end - q.r.p >= QUICK_INPUT) {
+		t4_refill_quick(&q.r);
+		/* four times twelve bits at most */
+		if (!quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q))
 			break;
-		}
-		a[0] = (u16)(a0 + white);
-		a[1] = (u16)(a0 + white + black);
-		a0 = a[1];
-		a += 2;
 	}
-	d->n = (u32)(a - first);
-	d->a0 = a0;
-	*reader = r;
+	if (q.a != first + d->n) {
+		d->a0 = q.a[-1];
+		d->n = (u32)(q.a - first);
+	}
+	d->run = q.a0 - d->a0;
+
+	left = q.width - q.a0;
+	while (left && q.r.end - q.r.p >= QUICK_INPUT) {
+		t4_refill_quick(&q.r);
+		if (!quick_single_run(&q, &left))
+			break;
+		d->a0 = q.a0;
+		d->run = 0;
+	}
+	d->n = (u32)(q.a - first);
+	*reader = q.r;
 }
 
 /* T.4 4.1: white and black runs in turn up to the width. */
 static enum step decode_1d(struct t4_decoder *d, struct t4_reader *r)
 {
-	u16 *a = list_of(d, d->cur);
+	u16 *a = decoder_list(d, d->cur);
 	enum step step;
 
 	for (;;) {
@@ -170,6 +220,28 @@ static enum step decode_1d(struct t4_decoder *d, struct t4_reader *r)
 			return step;
 		add_change(d, a, d->a0);
 	}
+}
+
+/* As above; the code of a whole and short line is kept, with the EOL that goes before it. */
+static enum step decode_1d_again(struct t4_decoder *d, struct t4_reader *r)
+{
+	bool whole = !d->a0 && !d->run && !d->n;
+	u64 acc, start;
+	enum step step;
+	u32 len, eol;
+
+	t4_refill(r);
+	acc = r->acc;
+	start = 8 * (u64)(r->p - r->start) - r->n;
+	step = decode_1d(d, r);
+	len = (u32)(8 * (u64)(r->p - r->start) - r->n - start);
+	eol = EOL_BITS + (d->p.coding == T4_MR);
+	d->again_len = 0;
+	if (step == STEP_ON && whole && eol + len + EOL_ZEROS <= AGAIN_BITS) {
+		d->again = (d->p.coding == T4_MR ? 3ull : 1ull) << len | acc >> (64 - len);
+		d->again_len = (u8)(eol + len);
+	}
+	return step;
 }
 
 /* The runs that a horizontal mode code announced. */
@@ -213,7 +285,7 @@ static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 d
 
 #ifdef T4_LANES
 /* The line at hand on the quick way: d's fields of the same names, and pointers for indices. */
-struct quick {
+struct quick_2d {
 	struct t4_reader r;
 	u16 *first, *a;		/* changing elements; a is the next one */
 	const u16 *b;		/* b1 */
@@ -221,49 +293,27 @@ struct quick {
 };
 
 /*
- * Vertical modes, several at once: a1 = b1 + delta in each lane, right as long
- * as the next change of the reference line is the next b1. That is, a1 lies
- * left of it, not left of the one before, and right of a0. A lane that is wrong
- * may spoil those behind it, never those before it.
+ * Of the vertical modes ahead, @n are as b1 has it, and the next one makes it
+ * move otherwise or ends the line. False if it is in no order.
  */
-static __always_inline bool quick_vertical(struct quick *q)
+static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n)
 {
-	const struct t4_vertical_run *v = &t4_vertical_run[q->r.acc >> (64 - T4_VERTICAL_BITS)];
-	u64 a1, wrong;
-	u32 n = v->count;
+	u32 ends = t4_vertical_ends[q->r.acc >> (64 - T4_VERTICAL_BITS)];
+	u32 a1 = q->a[n], a0 = n ? q->a[n - 1] : q->a0;
 
-	if (!n)
-		return false;
-	a1 = t4_lanes(q->b) + v->deltas;
-	wrong = (a1 & T4_LANE_TOP) | ~t4_lanes_less(a1, t4_lanes(q->b + 1)) |
-		t4_lanes_less(a1, t4_lanes(q->b - 1)) | ~t4_lanes_less(a1 << 16 | q->a0, a1);
-	wrong &= T4_LANE_TOP;
-	memcpy(q->a, &a1, sizeof(a1));
-	if (wrong && t4_first_lane(wrong) < n) {
-		n = t4_first_lane(wrong);
+	if (unlikely(a1 - a0 - 1 > q->width - a0 - 1)) {
 		if (!n)
 			return false;
+		a1 = a0;
+		n--;
 	}
-	t4_skip(&q->r, v->end[n - 1]);
+	t4_skip(&q->r, ends >> 8 * n & 15);
 	q->a += n;
-	q->b += n;
-	q->a0 = q->a[-1];
-	return true;
-}
-
-/* One vertical mode that ends the line, or makes b1 move otherwise. */
-static __always_inline bool quick_single_vertical(struct quick *q, u32 code)
-{
-	u32 a1 = q->b[0] + (code >> 4) - T4_MODE_VERTICAL;
-
-	if (unlikely(a1 - q->a0 - 1 > q->width - q->a0 - 1))
-		return false;
-	t4_skip(&q->r, code & 15);
+	q->b += n + 1;
 	q->a0 = a1;
 	if (a1 == q->width)
-		return false;
-	*q->a++ = (u16)a1;
-	q->b++;
+		return true;
+	q->a++;
 	if (q->b[-2] > a1)
 		q->b -= 2;
 	while (q->b[0] <= a1)
@@ -271,60 +321,117 @@ static __always_inline bool quick_single_vertical(struct quick *q, u32 code)
 	return true;
 }
 
-static __always_inline bool quick_horizontal(struct quick *q, u32 len)
+/* Behind the mode code: two runs that end within the line or with it. */
+static __always_inline bool quick_two_runs(struct quick_2d *q)
 {
-	struct t4_reader before = q->r;
-	u32 black = (q->a - q->first) & 1, run1, run2;
+	u32 black = (q->a - q->first) & 1, left = q->width - q->a0, run1, run2, e;
 
-	t4_skip(&q->r, len);
-	run1 = quick_run(&q->r, black);
-	run2 = quick_run(&q->r, !black);
-	if (unlikely(!run1 || !run2 || q->a0 + run1 + run2 >= q->width)) {
-		q->r = before;
-		return false;
+	e = t4_run_pair[(black << T4_PAIR_BITS) + (q->r.acc >> (64 - T4_PAIR_BITS))];
+	if (likely(e >> 31)) {
+		t4_skip(&q->r, e & 63);
+		run1 = T4_PAIR_FIRST(e);
+		run2 = T4_PAIR_TOTAL(e) - run1;
+	} else {
+		if (q->r.end - q->r.p < QUICK_INPUT)
+			return false;
+		t4_refill_quick(&q->r);
+		run1 = quick_run(&q->r, black);
+		run2 = quick_run(&q->r, !black);
+		if (!run1 || !run2)
+			return false;
 	}
+	if (unlikely(run1 + run2 > left))
+		return false;
 	q->a[0] = (u16)(q->a0 + run1);
 	q->a[1] = (u16)(q->a0 + run1 + run2);
 	q->a0 = q->a[1];
 	q->a += 2;
-	while (q->b[0] <= q->a0)
-		q->b += 2;
 	return true;
 }
 
-static __always_inline bool quick_other(struct quick *q)
-{
-	u32 code = t4_mode[q->r.acc >> (64 - T4_MODE_BITS)];
-	u32 mode = code >> 4;
+#define HORIZONTAL_BITS	3
+#define HORIZONTAL	1u	/* T.4 table 4: 001 */
 
-	if (mode == T4_MODE_HORIZONTAL)
-		return quick_horizontal(q, code & 15);
-	if (mode < T4_MODE_PASS)
-		return code && quick_single_vertical(q, code);
-	if (q->b[1] >= q->width)
+/* One horizontal mode often follows another. */
+static __always_inline bool quick_horizontal(struct quick_2d *q)
+{
+	struct t4_reader before;
+
+	if (!quick_two_runs(q))
 		return false;
-	t4_skip(&q->r, code & 15);
+	while (q->r.acc >> (64 - HORIZONTAL_BITS) == HORIZONTAL && q->a0 < q->width &&
+	       q->r.n >= HORIZONTAL_BITS + T4_PAIR_BITS) {
+		before = q->r;
+		t4_skip(&q->r, HORIZONTAL_BITS);
+		if (!quick_two_runs(q)) {
+			q->r = before;
+			break;
+		}
+	}
+	/* most of the time none or one of the steps */
+	q->b += 2 * ((q->b[0] <= q->a0) + (q->b[2] <= q->a0));
+	if (unlikely(q->b[0] <= q->a0) && q->a0 < q->width)
+		while (q->b[0] <= q->a0)
+			q->b += 2;
+	return true;
+}
+
+static __always_inline bool quick_pass(struct quick_2d *q)
+{
+	if (unlikely(q->b[1] >= q->width))
+		return false;
 	q->a0 = q->b[1];
 	q->b += 2;
 	return true;
 }
 
+/* Vertical modes, several at once, and what follows them; false if that is not for the quick way. */
+static __always_inline bool quick_modes(struct quick_2d *q)
+{
+	const struct t4_vertical_run *v = &t4_vertical_run[q->r.acc >> (64 - T4_VERTICAL_BITS)];
+	u32 good = t4_vertical_lanes(v, q->b, q->a0, q->a), ends;
+	struct t4_reader before = q->r;
+	bool ok;
+
+	if (unlikely(good < v->count))
+		return quick_last_vertical(q, good);
+	q->a += v->count;
+	q->b += v->count;
+	t4_skip(&q->r, v->bits);
+	if (v->count)
+		q->a0 = q->a[-1];
+	if (v->event == T4_EVENT_NONE)
+		return true;
+	if (v->event == T4_EVENT_PASS)
+		ok = quick_pass(q);
+	else
+		ok = v->event == T4_EVENT_HORIZONTAL && quick_horizontal(q);
+	if (unlikely(!ok)) {
+		/* before the event, then */
+		ends = t4_vertical_ends[before.acc >> (64 - T4_VERTICAL_BITS)];
+		q->r = before;
+		if (v->count)
+			t4_skip(&q->r, ends >> 8 * (v->count - 1) & 15);
+	}
+	return ok;
+}
+
 static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 {
-	const u16 *ref = list_of(d, !d->cur);
-	struct quick q = {
-		.r = *r, .first = list_of(d, d->cur), .b = ref + d->ref,
+	const u16 *ref = decoder_list(d, !d->cur);
+	struct quick_2d q = {
+		.r = *r, .first = decoder_list(d, d->cur), .b = ref + d->ref,
 		.a0 = d->a0, .width = d->p.width,
 	};
 
-	if (d->horiz || d->a0 >= d->p.width)
+	if (d->horiz)
 		return;
 	q.a = q.first + d->n;
-	do {
-		if (q.r.end - q.r.p < QUICK_INPUT)
-			break;
+	while (q.a0 < q.width && q.r.end - q.r.p >= QUICK_INPUT) {
 		t4_refill_quick(&q.r);
-	} while (quick_vertical(&q) || quick_other(&q));
+		if (!quick_modes(&q))
+			break;
+	}
 	d->n = (u32)(q.a - q.first);
 	d->ref = (u32)(q.b - ref);
 	d->a0 = q.a0;
@@ -339,11 +446,12 @@ static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 /* T.4 4.2.1.3, T.6 2.2 */
 static enum step decode_2d(struct t4_decoder *d, struct t4_reader *r)
 {
-	u16 *a = list_of(d, d->cur);
-	const u16 *b = list_of(d, !d->cur);
+	u16 *a = decoder_list(d, d->cur);
+	const u16 *b = decoder_list(d, !d->cur);
 	enum step step = STEP_ON;
 	u32 code, mode;
 
+	d->again_len = 0;
 	for (;;) {
 		quick_2d(d, r);
 		if (!d->horiz && d->a0 >= d->p.width)
@@ -377,6 +485,7 @@ static enum step decode_2d(struct t4_decoder *d, struct t4_reader *r)
 /* The rows that a call delivers. */
 struct rows {
 	u8 *next;
+	const u8 *newest;	/* the row painted last in this call, if there is one */
 	size_t stride;
 	u32 left;
 };
@@ -390,16 +499,27 @@ static void finish(struct t4_decoder *d, bool end_seen)
 	d->state = DEC_DONE;
 }
 
-/* Paints the reference line, which is the newest row, and says what comes next. */
-static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
+/* Paints the reference line once more, or for the first time in this call. */
+static void paint(struct t4_decoder *d, struct rows *out, bool again)
 {
 	u64 invert = d->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
 
-	t4_fill_row(list_of(d, !d->cur), d->ref_n, d->p.width, invert, out->next,
-		    d->scratch);
+	if (!d->ref_n)
+		memset(out->next, (int)(invert & 0xff), (d->p.width + 7) / 8);
+	else if (again && out->newest)
+		memcpy(out->next, out->newest, (d->p.width + 7) / 8);
+	else
+		t4_fill_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
+	out->newest = out->next;
 	out->next += out->stride;
 	out->left--;
 	d->damage.rows++;
+}
+
+/* Paints the reference line, which is the newest row, and says what comes next. */
+static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
+{
+	paint(d, out, false);
 	d->state = next;
 	if (d->damage.rows == d->p.rows)
 		finish(d, false);
@@ -407,7 +527,7 @@ static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
 
 static void deliver_good(struct t4_decoder *d, struct rows *out, enum dec_state next)
 {
-	u16 *a = list_of(d, d->cur);
+	u16 *a = decoder_list(d, d->cur);
 
 	while (d->n && a[d->n - 1] >= d->p.width)
 		d->n--;
@@ -444,12 +564,59 @@ static u32 zeros_behind(const struct t4_decoder *d, const struct t4_reader *r)
 	return z;
 }
 
+/*
+ * Rows that are the same as the one above, which is in the reference line: told
+ * by the bits that alone can code them, without a look at their changes. @code
+ * are @len such bits, followed by @more zeros of the EOL that must come next.
+ */
+static bool take_again(struct t4_decoder *d, struct t4_reader *r, struct rows *out, u64 code,
+		       u32 len, u32 more)
+{
+	u32 rows = d->damage.rows, shift = 64 - len - more;
+
+	code <<= more;
+	/* the last one asked for may end otherwise */
+	while (out->left && d->damage.rows + 1 != d->p.rows &&
+	       r->end - r->p >= QUICK_INPUT) {
+		t4_refill_quick(r);
+		if (r->acc >> shift != code)
+			break;
+		t4_skip(r, len);
+		paint(d, out, true);
+	}
+	if (rows == d->damage.rows)
+		return false;
+	d->bad_run = 0;
+	return true;
+}
+
+/* At the beginning of a line, or of the EOL before it. */
+static void take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+	u32 v0s = d->ref_n + 1;
+	bool more;
+
+	if (d->p.coding == T4_MMR) {
+		if (v0s <= AGAIN_BITS)
+			take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
+		return;
+	}
+	do {
+		more = false;
+		if (d->again_len)
+			more = take_again(d, r, out, d->again, d->again_len, EOL_ZEROS);
+		if (d->p.coding == T4_MR && v0s + EOL_BITS + 1 + EOL_ZEROS <= AGAIN_BITS)
+			more |= take_again(d, r, out, 1ull << (v0s + 1) | ~0ull >> (64 - v0s),
+					   EOL_BITS + 1 + v0s, EOL_ZEROS);
+	} while (more);
+}
+
 /* In place of a damaged row: the one above again, or white; then on from the next EOL. */
 static void deliver_bad(struct t4_decoder *d, const struct t4_reader *r, struct rows *out)
 {
 	if (d->p.flags & T4_F_WHITEN) {
 		d->ref_n = 0;
-		t4_end_list(list_of(d, !d->cur), 0, d->p.width);
+		t4_end_list(decoder_list(d, !d->cur), 0, d->p.width);
 	}
 	d->ref_bad = true;
 	d->bad_run++;
@@ -503,7 +670,7 @@ static enum step start_line(struct t4_decoder *d, struct t4_reader *r)
 static void after_eol(struct t4_decoder *d)
 {
 	d->state = DEC_START;
-	if (d->eol_run >= (d->p.coding == T4_MMR ? EOFB_EOLS : RTC_EOLS))
+	if (d->eol_run >= (d->p.coding == T4_MMR ? T4_EOFB_EOLS : T4_RTC_EOLS))
 		finish(d, true);
 }
 
@@ -576,10 +743,13 @@ static enum step check_line(struct t4_decoder *d, struct t4_reader *r, struct ro
 
 	if (z < EOL_ZEROS && z == r->n)
 		return STEP_MORE;
-	if (z >= EOL_ZEROS)
-		deliver_good(d, out, DEC_START);
-	else
+	if (z < EOL_ZEROS) {
 		deliver_bad(d, r, out);
+		return STEP_ON;
+	}
+	deliver_good(d, out, DEC_START);
+	if (z == EOL_ZEROS && d->state == DEC_START)
+		take_rows_again(d, r, out);
 	return STEP_ON;
 }
 
@@ -598,7 +768,7 @@ static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct row
 		return STEP_ON;
 	}
 
-	step = d->line_2d ? decode_2d(d, r) : decode_1d(d, r);
+	step = d->line_2d ? decode_2d(d, r) : decode_1d_again(d, r);
 	if (step == STEP_BAD && enters_uncompressed(d, r))
 		d->damage.flags |= T4_D_UNCOMPRESSED;
 	if (step == STEP_BAD && (d->eols || (d->p.flags & T4_F_EOL))) {
@@ -615,6 +785,8 @@ static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct row
 	if (d->p.coding == T4_MH && (d->p.flags & (T4_F_EOL | T4_F_ALIGN)) == T4_F_ALIGN)
 		t4_skip(r, r->n & 7);
 	deliver_good(d, out, DEC_START);
+	if (d->p.coding == T4_MMR && d->state == DEC_START)
+		take_rows_again(d, r, out);
 	return STEP_ON;
 }
 

@@ -2,15 +2,16 @@
 /* Encoder for T.4 (MH, MR) and T.6 (MMR): see t4.h for the contract. */
 #include "t4.h"
 #include "t4_bits.h"
-#include "t4_line_scalar.h"
+#ifndef T4_LINE_HEADER
+#define T4_LINE_HEADER	"t4_line_scalar.h"
+#endif
+#include T4_LINE_HEADER
 #include "t4_tables.h"
 
 #define EOL_BITS	12
 #define EOL		1u	/* 000000000001 */
 #define MAKEUP_2560	0x1fu	/* T.4 table 3b: the longest, repeated for more */
 #define MAKEUP_2560_BITS 12
-#define RTC_EOLS	6
-#define EOFB_EOLS	2
 
 size_t t4_row_bound(u32 width)
 {
@@ -22,7 +23,7 @@ static bool params_valid(const struct t4_params *p)
 	return p->width && p->width <= T4_WIDTH_MAX && p->coding <= T4_MMR;
 }
 
-static u16 *list_of(struct t4_encoder *e, u32 i)
+static u16 *encoder_list(struct t4_encoder *e, u32 i)
 {
 	return e->list[i] + T4_LIST_HEAD;
 }
@@ -44,7 +45,7 @@ int t4_encoder_init(struct t4_encoder *e, const struct t4_params *p)
 	memset(e->list[1], 0, sizeof(e->list[1][0]) * T4_LIST_HEAD);
 	e->n = 0;
 	/* the first reference line is white */
-	t4_end_list(list_of(e, 0), 0, p->width);
+	t4_end_list(encoder_list(e, 0), 0, p->width);
 	return 0;
 }
 
@@ -60,81 +61,91 @@ static void put_run(struct t4_writer *w, u32 black, u32 run)
 	t4_put(w, code >> 5, code & 31);
 }
 
-/* Two runs, the first of them of colour @black, behind @mode of @len bits. */
-static __always_inline void put_two_runs(struct t4_writer *w, u64 mode, u32 len, u32 black,
+static __always_inline void add_code(struct t4_code *c, u64 value, u32 len)
+{
+	c->value = c->value << len | value;
+	c->len += len;
+}
+
+/* One that has a code of its own. */
+static __always_inline void add_run(struct t4_code *c, u32 black, u32 run)
+{
+	u32 code = t4_run_code[black][run];
+
+	add_code(c, code >> 5, code & 31);
+}
+
+/* Two runs, the first of them of colour @black, behind @before. */
+static __always_inline void put_two_runs(struct t4_writer *w, struct t4_code before, u32 black,
 					 u32 run1, u32 run2)
 {
-	u32 code1, code2, len1, len2;
+	struct t4_code runs = { 0 };
 
 	if (unlikely(run1 >= T4_RUN_CODES || run2 >= T4_RUN_CODES)) {
 		/* by way of a copy: @w itself may then live in registers */
 		struct t4_writer copy = *w;
 
-		if (len)
-			t4_put(&copy, mode, len);
+		t4_put(&copy, before.value, before.len);
 		put_run(&copy, black, run1);
 		put_run(&copy, !black, run2);
 		*w = copy;
 		return;
 	}
-	code1 = t4_run_code[black][run1];
-	code2 = t4_run_code[!black][run2];
-	len1 = code1 & 31;
-	len2 = code2 & 31;
-	t4_put(w, (mode << len1 | code1 >> 5) << len2 | code2 >> 5, len + len1 + len2);
+	add_run(&runs, black, run1);
+	add_run(&runs, !black, run2);
+	if (unlikely(before.len + runs.len > T4_PUT_MAX)) {
+		t4_put(w, before.value, before.len);
+		before = (struct t4_code){ 0 };
+	}
+	add_code(&before, runs.value, runs.len);
+	t4_put(w, before.value, before.len);
 }
 
-/* T.4 4.1: white and black runs in turn. @a lists the changing elements. */
-static void encode_1d(struct t4_writer *writer, const u16 *a, u32 width)
+/* Four runs that all have a code of their own: put together where they fit, as they mostly do. */
+static __always_inline void put_four_runs(struct t4_writer *w, const u32 *run)
 {
-	struct t4_writer w = *writer;
-	u32 a0 = 0;
+	struct t4_code first = { 0 }, second = { 0 };
 
-	while (a[0] < width) {
-		put_two_runs(&w, 0, 0, 0, a[0] - a0, a[1] - a[0]);
+	add_run(&first, 0, run[0]);
+	add_run(&first, 1, run[1]);
+	add_run(&second, 0, run[2]);
+	add_run(&second, 1, run[3]);
+	if (unlikely(first.len + second.len > T4_PUT_MAX)) {
+		t4_put(w, first.value, first.len);
+		t4_put(w, second.value, second.len);
+		return;
+	}
+	t4_put(w, first.value << second.len | second.value, first.len + second.len);
+}
+
+/* T.4 4.1: white and black runs in turn. @a lists @n changing elements. */
+static void encode_1d(struct t4_writer *writer, const u16 *a, u32 n, u32 width)
+{
+	const struct t4_code none = { 0 };
+	struct t4_writer w = *writer;
+	u32 a0 = 0, run[4];
+
+	for (; n >= 4; n -= 4, a += 4) {
+		run[0] = a[0] - a0;
+		run[1] = (u32)a[1] - a[0];
+		run[2] = (u32)a[2] - a[1];
+		run[3] = (u32)a[3] - a[2];
+		a0 = a[3];
+		if (likely((run[0] | run[1] | run[2] | run[3]) < T4_RUN_CODES)) {
+			put_four_runs(&w, run);
+			continue;
+		}
+		put_two_runs(&w, none, 0, run[0], run[1]);
+		put_two_runs(&w, none, 0, run[2], run[3]);
+	}
+	for (; a[0] < width; a += 2) {
+		put_two_runs(&w, none, 0, a[0] - a0, a[1] - a[0]);
 		a0 = a[1];
-		a += 2;
 	}
 	*writer = w;
 	if (a0 < width)
 		put_run(writer, 0, width - a0);
 }
-
-/*
- * Vertical modes, several at once: as many lanes as lie within 3 of b1 and have
- * the next change of the reference line for the next b1. That is, a1 lies left
- * of it and not left of the one before. Returns how many it coded.
- */
-#ifdef T4_LANES
-static __always_inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
-{
-	u64 a1 = t4_lanes(a), delta, wrong;
-	u32 n = T4_LANES, code1, code2;
-
-	/* each lane with its top bit set, so that no lane borrows from another */
-	delta = ((a1 | T4_LANE_TOP) - t4_lanes(b) + 3 * T4_LANE_ONE) ^ T4_LANE_TOP;
-	wrong = ~t4_lanes_less(a1, t4_lanes(b + 1)) | t4_lanes_less(a1, t4_lanes(b - 1)) |
-		t4_lanes_less(6 * T4_LANE_ONE, delta & ~T4_LANE_TOP) | delta;
-	wrong &= T4_LANE_TOP;
-	if (wrong) {
-		n = t4_first_lane(wrong);
-		if (!n)
-			return 0;
-		delta |= ~0ull << (16 * n);
-	}
-	delta &= 7 * T4_LANE_ONE;
-	delta |= delta >> 13;
-	code1 = t4_vertical_pair[delta & 63];
-	code2 = t4_vertical_pair[delta >> 32 & 63];
-	t4_put(w, (u64)(code1 >> 5) << (code2 & 31) | code2 >> 5, (code1 & 31) + (code2 & 31));
-	return n;
-}
-#else
-static __always_inline u32 put_verticals(struct t4_writer *w, const u16 *a, const u16 *b)
-{
-	return 0;
-}
-#endif
 
 /*
  * T.4 4.2.1.3.2, T.6 2.2: a[0] is a1, b[0] is b1; a and b keep the parity of
@@ -144,31 +155,43 @@ static void encode_2d(struct t4_writer *writer, const u16 *a, const u16 *b, u32 
 {
 	struct t4_writer w = *writer;
 	const u16 *first = a;
-	u32 a0 = 0, d, n, code;
+	u32 a0 = 0, d, code;
 
 	do {
-		n = put_verticals(&w, a, b);
+		struct t4_code c = { 0 };
+#ifdef T4_MATCH_LANES
+		u32 n = t4_match_verticals(a, b, &c);
+
 		a += n;
 		b += n;
+		/* a guess that all are: what follows need not wait for their number */
+		if (n == T4_MATCH_LANES) {
+			t4_put(&w, c.value, c.len);
+			continue;
+		}
 		/* before the first one, a0 lies left of the line: 0 does for it */
-		if (n)
+		if (a[-1] > a0)
 			a0 = a[-1];
+#endif
 		d = (u32)a[0] - b[0] + 3;
 		if (b[1] < a[0]) {
-			t4_put(&w, 1, 4);	/* pass mode */
+			add_code(&c, 1, 4);	/* pass mode */
+			t4_put(&w, c.value, c.len);
 			a0 = b[1];
 			b += 2;
 			continue;
 		}
 		if (d <= 6) {
 			code = t4_vertical_code[d];
-			t4_put(&w, code >> 4, code & 15);
+			add_code(&c, code >> 4, code & 15);
+			t4_put(&w, c.value, c.len);
 			a0 = *a++;
 			b++;
 			if (b[-2] > a0)
 				b -= 2;
 		} else {
-			put_two_runs(&w, 1, 3, (a - first) & 1, a[0] - a0, a[1] - a[0]);
+			add_code(&c, 1, 3);	/* horizontal mode */
+			put_two_runs(&w, c, (a - first) & 1, a[0] - a0, a[1] - a[0]);
 			a0 = a[1];
 			a += 2;
 		}
@@ -205,14 +228,14 @@ static void encode_row(struct t4_encoder *e, struct t4_writer *w, const u8 *row,
 
 	if (!again) {
 		e->cur = !e->cur;
-		e->n = t4_find_changes(row, e->p.width, invert, list_of(e, e->cur), &e->words);
+		e->n = t4_find_changes(row, e->p.width, invert, encoder_list(e, e->cur), &e->words);
 	}
-	cur = list_of(e, e->cur);
-	ref = list_of(e, !e->cur);
+	cur = encoder_list(e, e->cur);
+	ref = encoder_list(e, !e->cur);
 	if (e->p.coding == T4_MR || (e->p.coding == T4_MH && (e->p.flags & T4_F_EOL)))
 		put_eol(e, w, one_d);
 	if (one_d)
-		encode_1d(w, cur, e->p.width);
+		encode_1d(w, cur, e->n, e->p.width);
 	else if (again)
 		put_v0s(w, e->n + 1);
 	else
@@ -315,7 +338,7 @@ int t4_encode_end(struct t4_encoder *e, void *out, size_t out_len, size_t *produ
 
 	writer_start(e, &w, e->pend);
 	if (e->p.flags & T4_F_END) {
-		for (i = 0; i < (e->p.coding == T4_MMR ? EOFB_EOLS : RTC_EOLS); i++) {
+		for (i = 0; i < (e->p.coding == T4_MMR ? T4_EOFB_EOLS : T4_RTC_EOLS); i++) {
 			t4_put(&w, EOL, EOL_BITS);
 			if (e->p.coding == T4_MR)
 				t4_put(&w, 1, 1);

@@ -93,19 +93,62 @@ def modes(bits):
     return table
 
 
-def vertical_runs(bits):
-    """(deltas, count, lengths) of the vertical codes, up to four, that begin the next bits"""
+def vertical_runs(bits, lanes):
+    """(deltas, bits, event, ends) of the vertical codes, up to lanes, that begin the next bits;
+    a pass or horizontal code that follows them whole is the event"""
     mode = modes(7)
     for ahead in range(1 << bits):
-        deltas, ends, at = 0, [], 0
-        while len(ends) < 4:
+        deltas, ends, at, event = [], [], 0, "NONE"
+        while True:
             code = mode[(ahead << at & ((1 << bits) - 1)) >> (bits - 7)]
-            if not code or code >> 4 >= 7 or at + (code & 15) > bits:
+            if not code or at + (code & 15) > bits:
                 break
-            deltas += ((code >> 4) - 3) << 16 * len(ends)
+            if code >> 4 >= 7:
+                event = "PASS" if code >> 4 == 7 else "HORIZONTAL"
+                at += code & 15
+                break
+            if len(ends) == lanes:
+                break
+            deltas.append((code >> 4) - 3)
             at += code & 15
             ends.append(at)
-        yield deltas & (1 << 64) - 1, len(ends), ends + [0] * (4 - len(ends))
+        if not at:
+            event = "OTHER"
+        yield deltas, at, event, ends
+
+
+def vertical_run_entry(deltas, bits, event, _ends):
+    shift = 64 - 16 * len(deltas) if deltas else 63
+    lanes = sum(d << 16 * i for i, d in enumerate(deltas)) & (1 << 64) - 1
+    return f"{{ 0x{lanes:x}, {len(deltas)}, {bits}, T4_EVENT_{event}, {shift} }}"
+
+
+def run_pairs(colour, first, second, bits):
+    """what t4_run_pair says of up to two runs by the next bits of the code"""
+    def runs(codes, at):
+        """the run that begins at bit at: (length so far, where it ends, is it whole)"""
+        run = 0
+        while True:
+            code = codes[(ahead << at & ((1 << bits) - 1)) << 13 - bits]
+            if not code or at + (code & 15) > bits:
+                return run, at, False
+            run += code >> 4
+            at += code & 15
+            if code >> 4 < 64:
+                return run, at, True
+
+    for ahead in range(1 << bits):
+        run1, at, whole = runs(first, 0)
+        total, n = run1, 0
+        if whole:
+            n = 1
+            run2, end, whole = runs(second, at)
+            if whole and run2:
+                total, at, n = run1 + run2, end, 2
+        if not at or total >= 1024 or n and not run1:
+            yield 1 << 26
+        else:
+            yield at | run1 << 6 | total << 16 | (colour ^ n & 1) << 28 | n << 30
 
 
 def vertical_pairs():
@@ -115,6 +158,21 @@ def vertical_pairs():
         for first in range(8):
             (len1, val1), (len2, val2) = codes[first], codes[second]
             yield (val1 << len2 | val2) << 5 | len1 + len2
+
+
+def vertical_quads():
+    """as vertical_pairs(), of four codes"""
+    pairs = list(vertical_pairs())
+    for second in pairs:
+        for first in pairs:
+            yield ((first >> 5) << (second & 31) | second >> 5) << 5 | (first & 31) + (second & 31)
+
+
+def byte_ones():
+    """places of the ones, the most significant bit's being 0"""
+    for byte in range(256):
+        places = [i for i in range(8) if byte << i & 0x80]
+        yield places + [0] * (8 - len(places))
 
 
 def emit(head, values, form):
@@ -146,8 +204,22 @@ for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
 print("};")
 emit("const u8 t4_mode[1 << T4_MODE_BITS]", modes(7), "0x{:02x}")
 emit("const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS]",
-     [f"{{ 0x{d:x}, {n}, {{ {', '.join(map(str, e))} }} }}" for d, n, e in vertical_runs(10)], "{}")
+     [vertical_run_entry(*v) for v in vertical_runs(10, 4)], "{}")
+emit("const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS]",
+     [sum(e << 8 * i for i, e in enumerate(v[3])) for v in vertical_runs(10, 4)], "0x{:x}")
 emit("const u8 t4_vertical_code[7]", [v << 4 | n for n, v in VERTICAL], "0x{:02x}")
 emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
+print("\n#ifndef __KERNEL__", end="")
+emit("const u32 t4_vertical_quad[4096]", vertical_quads(), "0x{:x}")
+print("#endif")
 emit("const u16 t4_white_run[1 << T4_WHITE_BITS]", look_up(WHITE_TERM, WHITE_MAKEUP, 12), "0x{:x}")
 emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAKEUP, 13), "0x{:x}")
+emit("const struct t4_byte_ones t4_byte_ones[256]",
+     [f"{{ {{ {', '.join(map(str, p))} }} }}" for p in byte_ones()], "{}")
+emit("const u8 t4_byte_count[256]", [bin(b).count("1") for b in range(256)], "{}")
+
+print("\nconst u32 t4_run_pair[2 << T4_PAIR_BITS] = {")
+white, black = look_up(WHITE_TERM, WHITE_MAKEUP, 13), look_up(BLACK_TERM, BLACK_MAKEUP, 13)
+rows(run_pairs(0, white, black, 12), "0x{:x}")
+rows(run_pairs(1, black, white, 12), "0x{:x}")
+print("};")

@@ -71,11 +71,19 @@ struct t4_writer {
 	u32 n;		/* bits in acc, fewer than 8 between puts */
 };
 
-/* @len from 1 to 56 */
+/* Code words side by side, on their way to the writer. */
+struct t4_code {
+	u64 value;
+	u32 len;
+};
+
+#define T4_PUT_MAX	56
+
+/* @len up to T4_PUT_MAX */
 static __always_inline void t4_put(struct t4_writer *w, u64 value, u32 len)
 {
 	u32 n = w->n + len;
-	u64 acc = w->acc | value << (64 - n);
+	u64 acc = w->acc | value << (-n & 63);
 
 	t4_store(w->p, acc);
 	w->p += n >> 3;

@@ -10,15 +10,21 @@
  */
 #define T4_LIST_HEAD	8u
 #define T4_LIST_TAIL	16u
-#define T4_LIST_LEN	(T4_LIST_HEAD + T4_WIDTH_MAX + T4_LIST_TAIL)
+#define T4_LIST_SPARE	32u	/* what is written behind them by the way */
+#define T4_LIST_LEN	(T4_LIST_HEAD + T4_WIDTH_MAX + T4_LIST_TAIL + T4_LIST_SPARE)
+
+/* T.4 4.1.4, T.6 2.4.1.1: the end of a page */
+#define T4_RTC_EOLS	6
+#define T4_EOFB_EOLS	2
 
 /* A coded row never exceeds 7 bits a pixel (VL3 throughout), EOL, fill and slack for the writer. */
 #define T4_ROW_BOUND(width)	((size_t)(width) + 32)
 
-/* Room for the words of a row in which there are changes. */
+/* Room for the words of a row in which there are changes, and for what is written behind them. */
+#define T4_WORDS	(T4_WIDTH_MAX / 64 + 8)
 struct t4_words {
-	u64 changes[T4_WIDTH_MAX / 64 + 1];
-	u16 x[T4_WIDTH_MAX / 64 + 1];
+	u8 changes[T4_WORDS][8];
+	u16 x[T4_WORDS];
 };
 
 struct t4_encoder {
@@ -43,6 +49,8 @@ struct t4_decoder {
 	u64 taken;		/* bytes taken from the input so far */
 	u64 past;		/* the last 8 of them, as they came */
 	u32 bad_run;		/* consecutive bad rows, up to now */
+	u64 again;		/* the code of the last one-dimensional line, its EOL included */
+	u8 again_len;		/* its bits; 0 = not known, too long, or of a row before the last */
 	u8 state;		/* enum dec_state in decode.c */
 	u8 eol_run;		/* EOLs met with nothing between */
 	bool eols;		/* lines of this code begin with EOL */
@@ -57,7 +65,6 @@ struct t4_decoder {
 	u32 n;			/* changing elements found */
 	u32 ref;		/* index of b1 */
 	u32 ref_n;		/* changing elements of the reference line */
-	u64 scratch[T4_WIDTH_MAX / 64 + 1];
 	u16 list[2][T4_LIST_LEN];
 };
 

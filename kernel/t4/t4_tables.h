@@ -21,6 +21,11 @@ extern const u8 t4_vertical_code[7];
  */
 extern const u32 t4_vertical_pair[64];
 
+#ifndef __KERNEL__
+/* As t4_vertical_pair, four of them. */
+extern const u32 t4_vertical_quad[4096];
+#endif
+
 /* One mode code by the bits that lie ahead: mode << 4 | length, 0 where none begins so. */
 #define T4_MODE_BITS	7
 #define T4_MODE_VERTICAL 3u	/* V0; three on either side of it VL and VR */
@@ -29,17 +34,42 @@ extern const u32 t4_vertical_pair[64];
 extern const u8 t4_mode[1 << T4_MODE_BITS];
 
 /*
- * Up to four vertical modes by the bits that lie ahead: what to add to as many
- * positions of 16 bits each, and where each of the codes ends.
+ * Up to four vertical modes by the bits that lie ahead, and a pass or horizontal
+ * mode behind them: what to add to as many positions of 16 bits each, their
+ * number, the bits of it all, the event, and a shift that leaves of four such
+ * lanes only those that count. t4_vertical_ends says where each of the vertical
+ * codes ends, a byte for each, the first one's lowest.
  */
 #define T4_VERTICAL_BITS 10
+enum t4_event {
+	T4_EVENT_NONE,
+	T4_EVENT_PASS,
+	T4_EVENT_HORIZONTAL,
+	T4_EVENT_OTHER,		/* none of the modes, or not within the bits */
+};
+
 struct t4_vertical_run {
 	u64 deltas;
-	u8 count;
-	u8 end[4];
+	u8 count, bits, event, shift;
 };
 
 extern const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS];
+extern const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS];
+
+/*
+ * Up to two runs by the bits that lie ahead, and above them the colour of the
+ * first one: bits taken, length of the first run, of both, the colour that comes
+ * next and their number. 0 of them: make-up codes only, the lengths count all
+ * the same. T4_PAIR_OTHER: nothing of that kind, or runs of no length, or too
+ * long for the table.
+ */
+#define T4_PAIR_BITS	12
+#define T4_PAIR_FIRST(e) ((e) >> 6 & 0x3ff)
+#define T4_PAIR_TOTAL(e) ((e) >> 16 & 0x3ff)
+#define T4_PAIR_COLOUR(e) ((e) >> (28 - T4_PAIR_BITS) & (1u << T4_PAIR_BITS))
+#define T4_PAIR_COUNT(e) ((e) >> 30)
+#define T4_PAIR_OTHER	(1u << 26)
+extern const u32 t4_run_pair[2 << T4_PAIR_BITS];
 
 /*
  * One run code by the bits that lie ahead: run << 4 | length, 0 where no code
@@ -47,5 +77,13 @@ extern const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS];
  */
 extern const u16 t4_white_run[1 << T4_WHITE_BITS];
 extern const u16 t4_black_run[1 << T4_BLACK_BITS];
+
+/* The places of the ones in a byte, from its top bit on, and their number. */
+struct t4_byte_ones {
+	u16 place[8];
+};
+
+extern const struct t4_byte_ones t4_byte_ones[256];
+extern const u8 t4_byte_count[256];
 
 #endif

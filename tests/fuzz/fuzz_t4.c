@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The T.4/T.6 coder under libFuzzer. The first bytes choose what is done and
- * with which parameters, the rest is code or pixels:
- *   decode      any bytes, whole and in pieces: nothing may differ
+ * The T.4/T.6 coder under libFuzzer, in each variant that the machine has. The
+ * first bytes choose what is done, by which variant and with which parameters,
+ * the rest is code or pixels:
+ *   decode      any bytes, whole and in pieces, by this variant and another one:
+ *               nothing may differ
  *   round trip  any pixels: what was coded is what is decoded
  *   encode      against libtiff: the same bytes
  *   read        any bytes as MH: where libtiff and we both have nothing to
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <tiffio.h>
 #include "t4_aux.h"
+#include "t4_variant.h"
 
 #define HEAD	8
 #define ROWS_MAX 64
@@ -28,7 +31,7 @@
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 
 struct job {
-	u32 what;
+	u32 what, variant;
 	size_t piece;
 	struct t4_params p;
 	struct t4_strip how;
@@ -43,6 +46,7 @@ static struct job job_of(const u8 *data, size_t len)
 	};
 	struct job job = {
 		.what = data[0] & 3,
+		.variant = data[0] >> 2,
 		.piece = data[1],
 		.p = {
 			.width = 1 + (data[2] | data[3] << 8) % T4_WIDTH_MAX,
@@ -82,14 +86,25 @@ static struct t4_image pixels_of(const struct job *job)
 	return image;
 }
 
+static void choose_variant(u32 i)
+{
+	u32 count = 0;
+
+	while (t4_variant_name(count))
+		count++;
+	require(!t4_variant_set(t4_variant_name(i % count)));
+}
+
 static void decode(const struct job *job)
 {
 	struct t4_image whole = t4_image_new(job->p.width, ROWS_MAX);
 	struct t4_image cut = t4_image_new(job->p.width, ROWS_MAX);
 	struct t4_damage a, b;
-	int ret1 = t4_our_decode(job->rest, &job->p, 0, &whole, &a);
-	int ret2 = t4_our_decode(job->rest, &job->p, job->piece + 1, &cut, &b);
+	int ret1, ret2;
 
+	ret1 = t4_our_decode(job->rest, &job->p, 0, &whole, &a);
+	choose_variant(job->variant + 1);
+	ret2 = t4_our_decode(job->rest, &job->p, job->piece + 1, &cut, &b);
 	require(ret1 == ret2);
 	require(!memcmp(&a, &b, sizeof(a)));
 	require(a.rows == whole.height && a.rows_bad <= a.rows && a.max_bad_run <= a.rows_bad);
@@ -176,6 +191,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	if (len < HEAD)
 		return 0;
 	job = job_of(data, len);
+	choose_variant(job.variant);
 	switch (job.what) {
 	case 0:
 		decode(&job);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include "t4_aux.h"
+#include "t4_variants.h"
 
 #define WIDTH	400
 #define ROWS	16
@@ -478,5 +479,5 @@ int main(void)
 		cmocka_unit_test(random_bytes),
 	};
 
-	return cmocka_run_group_tests_name("t4 damage", tests, NULL, NULL);
+	return t4_run_tests("t4 damage", tests);
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <tiffio.h>
 #include "t4_aux.h"
+#include "t4_variants.h"
 
 static const struct t4_strip codings[] = {
 	{ .compression = COMPRESSION_CCITTRLE },
@@ -73,5 +74,5 @@ int main(void)
 		cmocka_unit_test(pages_as_libtiff),
 	};
 
-	return cmocka_run_group_tests_name("t4 pages", tests, NULL, NULL);
+	return t4_run_tests("t4 pages", tests);
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <tiffio.h>
 #include "t4_aux.h"
+#include "t4_variants.h"
 
 static struct t4_strip describe(TIFF *tif)
 {
@@ -93,5 +94,5 @@ int main(void)
 		cmocka_unit_test(samples_as_libtiff),
 	};
 
-	return cmocka_run_group_tests_name("t4 samples", tests, NULL, NULL);
+	return t4_run_tests("t4 samples", tests);
 }

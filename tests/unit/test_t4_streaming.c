@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include "t4_aux.h"
+#include "t4_variants.h"
 
 static const u16 flag_sets[] = {
 	0, T4_F_EOL, T4_F_ALIGN, T4_F_EOL | T4_F_ALIGN | T4_F_END, T4_F_EOL | T4_F_LSB_FIRST,
@@ -172,5 +173,5 @@ int main(void)
 		cmocka_unit_test(bytes_beyond_the_end_stay),
 	};
 
-	return cmocka_run_group_tests_name("t4 streaming", tests, NULL, NULL);
+	return t4_run_tests("t4 streaming", tests);
 }

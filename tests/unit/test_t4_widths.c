@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <tiffio.h>
 #include "t4_aux.h"
+#include "t4_variants.h"
 
 #define ROWS	12
 
@@ -220,5 +221,5 @@ int main(void)
 		cmocka_unit_test(misuse_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("t4 widths", tests, NULL, NULL);
+	return t4_run_tests("t4 widths", tests);
 }

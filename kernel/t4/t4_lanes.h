@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Several positions of a list at once, in plain C. */
+#ifndef T4_LANES_H
+#define T4_LANES_H
+
+#include "t4_line.h"
+
+/*
+ * Four positions at once, in the order in which a list holds them. All are
+ * below 1 << 15, so that comparisons stay within their lanes.
+ */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define T4_LANES	4u	/* that decode together */
+
+static inline u64 t4_lanes(const u16 *list)
+{
+	u64 v;
+
+	memcpy(&v, list, sizeof(v));
+	return v;
+}
+
+/* The top bit of each lane in which @x < @y, both below 1 << 15. */
+static inline u64 t4_lanes_less(u64 x, u64 y)
+{
+	return ~((x | T4_LANE_TOP) - y) & T4_LANE_TOP;
+}
+
+static inline u32 t4_first_lane(u64 tops)
+{
+	return (u32)__builtin_ctzll(tops) >> 4;
+}
+
+/*
+ * Vertical modes, several at once: a1 = b1 + delta in each lane, right as long
+ * as the next change of the reference line is the next b1. That is, a1 lies
+ * left of it, not left of the one before, and right of the a1 before. Returns
+ * how many of the lanes that count are right; T4_LANES or more if all are. A
+ * lane that is wrong may spoil those behind it, never those before it; the
+ * first wrong one holds an a1 all the same.
+ */
+static __always_inline u32 t4_vertical_lanes(const struct t4_vertical_run *v, const u16 *b,
+					     u32 a0, u16 *a)
+{
+	u64 a1 = t4_lanes(b) + v->deltas, next = a1 + T4_LANE_ONE, fine;
+	u64 wrong;
+
+	/* differences on top of each lane's top bit, which survives where there is no borrow */
+	fine = (t4_lanes(b + 1) | T4_LANE_TOP) - next;
+	fine &= (a1 | T4_LANE_TOP) - t4_lanes(b - 1);
+	fine &= (a1 | T4_LANE_TOP) - (next << 16 | (a0 + 1));
+	memcpy(a, &a1, sizeof(a1));
+	wrong = ((~fine | a1) & T4_LANE_TOP) << v->shift;
+	return likely(!wrong) ? T4_LANES : t4_first_lane(wrong >> v->shift);
+}
+
+/*
+ * Vertical modes, several at once: as many lanes as lie within 3 of b1 and have
+ * the next change of the reference line for the next b1. That is, a1 lies left
+ * of it and not left of the one before. Returns how many, and their code words.
+ */
+#ifndef T4_MATCH_LANES
+#define T4_MATCH_LANES	4u
+
+static __always_inline u32 t4_match_verticals(const u16 *a, const u16 *b, struct t4_code *code)
+{
+	u64 a1 = t4_lanes(a), delta, fine, wrong;
+	u32 n = T4_MATCH_LANES, code1, code2;
+
+	/* each lane with its top bit set, so that no lane borrows from another */
+	delta = ((a1 | T4_LANE_TOP) - t4_lanes(b) + 3 * T4_LANE_ONE) ^ T4_LANE_TOP;
+	fine = (t4_lanes(b + 1) | T4_LANE_TOP) - a1 - T4_LANE_ONE;
+	fine &= (a1 | T4_LANE_TOP) - t4_lanes(b - 1);
+	fine &= (6 * T4_LANE_ONE | T4_LANE_TOP) - (delta & ~T4_LANE_TOP);
+	wrong = (~fine | delta) & T4_LANE_TOP;
+	if (wrong) {
+		n = t4_first_lane(wrong);
+		delta |= ~0ull << (16 * n);
+	}
+	delta &= 7 * T4_LANE_ONE;
+	delta |= delta >> 13;
+	code1 = t4_vertical_pair[delta & 63];
+	code2 = t4_vertical_pair[delta >> 32 & 63];
+	code->value = (u64)(code1 >> 5) << (code2 & 31) | code2 >> 5;
+	code->len = (code1 & 31) + (code2 & 31);
+	return n;
+}
+#endif
+#endif
+
+#endif
