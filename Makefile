@@ -47,7 +47,7 @@ UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c
 UNIT_AUX := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 PROGRAMS := $(B)/ifaxd $(B)/ifaxctl $(B)/ifax-worker
 
-.PHONY: all modules daemon unit clean run check check-full bench-coder help install format
+.PHONY: all modules daemon unit fuzz clean run check check-full bench-coder help install format
 all: modules daemon
 
 modules: setup
@@ -96,6 +96,14 @@ $(BENCH_OBJ): USERINC += -Itests/unit
 $(B)/bench-coder: $(BENCH_OBJ) $(T4_SRC:%.c=$(B)/%.o)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ -lspandsp -ltiff -lm
+
+# Fuzz targets; with their own compiler's flags by make -C tests/fuzz
+FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: $(FUZZ)
+$(FUZZ:$(B)/%=$(B)/tests/fuzz/%.o): USERINC += -Itests/unit
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/unit/t4_aux.o $(B)/libifax.a
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(UCFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PKGL)
 
 run:
 	$(Q)tests/setup build guest
