@@ -265,8 +265,8 @@ static void read_caps(struct faxb *b, u32 f, struct fax_caps *caps)
 	u32 i, base = FAXB_CAPS(f);
 
 	memset(caps, 0, sizeof(*caps));
-	caps->encodings = faxb_read(b, base + FAXB_CAPS_ENCODINGS);
-	caps->decodings = faxb_read(b, base + FAXB_CAPS_DECODINGS);
+	caps->encodings = faxb_read(b, base + FAXB_CAPS_ENCODINGS) & FAXB_ENC_ALL;
+	caps->decodings = faxb_read(b, base + FAXB_CAPS_DECODINGS) & FAXB_ENC_ALL;
 	caps->width_min = faxb_read(b, base + FAXB_CAPS_WIDTH_MIN);
 	caps->width_max = min(faxb_read(b, base + FAXB_CAPS_WIDTH_MAX), FAXB_WIDTH_MAX);
 	caps->rows_max = min(faxb_read(b, base + FAXB_CAPS_ROWS_MAX), FAXB_ROWS_MAX);

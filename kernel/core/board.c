@@ -3,6 +3,7 @@
  * Boards and their functions: how they come, what their driver reports, the
  * watchdog, and how they go.
  */
+#include <linux/ctype.h>
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -470,6 +471,14 @@ out:
  * Coming and going.
  */
 
+/* Names come from the hardware, and go to uevents, attributes and people. */
+static void fax_tame(char *s)
+{
+	for (; *s; s++)
+		if (!isascii(*s) || !isprint(*s))
+			*s = '_';
+}
+
 /**
  * fax_board_alloc() - make a board
  * @parent: device under which its functions appear
@@ -508,6 +517,8 @@ struct fax_board *fax_board_alloc(struct device *parent, const struct fax_board_
 	board->features = desc->features;
 	strscpy(board->model, desc->model, sizeof(board->model));
 	strscpy(board->serial, desc->serial ?: "", sizeof(board->serial));
+	fax_tame(board->model);
+	fax_tame(board->serial);
 	strscpy(board->driver, desc->owner ? module_name(desc->owner) : "", sizeof(board->driver));
 	board->wq = alloc_workqueue("fax/%llu", WQ_HIGHPRI | WQ_UNBOUND, 0, board->id);
 	if (!board->wq) {
@@ -564,6 +575,7 @@ static bool fax_desc_ok(const struct fax_func_desc *desc)
 		return false;
 	return caps->width_min && caps->width_min <= caps->width_max &&
 	       caps->width_max <= FAX_MAX_WIDTH && caps->rows_max &&
+	       caps->rows_max <= FAX_MAX_ROWS &&
 	       caps->nwidths <= ARRAY_SIZE(caps->widths) &&
 	       caps->nresolutions <= ARRAY_SIZE(caps->resolutions);
 }
@@ -613,6 +625,8 @@ struct fax_func *fax_board_add_func(struct fax_board *board, const struct fax_fu
 		put_device(&func->dev);
 		return ERR_PTR(-ENOMEM);
 	}
+	if (func->ieee1284_id)
+		fax_tame(func->ieee1284_id);
 	list_add_tail(&func->node, &board->funcs);
 	return func;
 }
@@ -705,11 +719,12 @@ void fax_board_unregister(struct fax_board *board)
 	cancel_work_sync(&board->work);
 
 	list_for_each_entry_safe(func, next, &board->funcs, node) {
+		/* no CHANGE behind the REMOVE */
+		cancel_delayed_work_sync(&func->uevent);
 		if (func->counted) {
 			debugfs_remove(func->debugfs);
 			cdev_device_del(&func->cdev, &func->dev);
 		}
-		cancel_delayed_work_sync(&func->uevent);
 	}
 	/* an open that races with this finds the board gone, and no list to walk */
 	mutex_lock(&board->lock);

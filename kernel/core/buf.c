@@ -517,7 +517,8 @@ static int fax_buf_enter(struct fax_file *ff, struct fax_buf *buf, u32 *handle)
 	return 0;
 }
 
-static int fax_buf_map(struct fax_file *ff, struct fax_buf *buf, u32 *handle)
+/* Once it has its handle the buffer may be unmapped by another thread: its size is told from here. */
+static int fax_buf_map(struct fax_file *ff, struct fax_buf *buf, struct fax_buf_map *arg)
 {
 	struct fax_board *board = ff->board;
 	int idx, ret;
@@ -526,7 +527,8 @@ static int fax_buf_map(struct fax_file *ff, struct fax_buf *buf, u32 *handle)
 	ret = fax_gone(board) ? -ENODEV : fax_buf_attach(buf, board);
 	if (!ret) {
 		mutex_lock(&board->lock);
-		ret = fax_buf_enter(ff, buf, handle);
+		arg->size = buf->map.size;
+		ret = fax_buf_enter(ff, buf, &arg->buf);
 		if (ret) {
 			INIT_LIST_HEAD(&buf->node);
 			fax_buf_unmap(buf);
@@ -563,10 +565,9 @@ int fax_ioctl_buf_map(struct fax_file *ff, struct fax_ioctl *io)
 	ret = fax_quota_charge(buf->quota, buf->charged);
 	if (ret)
 		goto out_put;
-	ret = fax_buf_map(ff, buf, &arg->buf);
+	ret = fax_buf_map(ff, buf, arg);
 	if (ret)
 		goto out_uncharge;
-	arg->size = buf->map.size;
 	return 0;
 
 out_uncharge:
@@ -601,13 +602,14 @@ int fax_ioctl_buf_unmap(struct fax_file *ff, struct fax_ioctl *io)
 
 /*
  * Wait until whoever filled (or, to @write, still reads) an imported buffer is
- * through with it. Bounded: a fence is another driver's promise.
+ * through with it. Bounded: a fence is another driver's promise. @left: jiffies
+ * for all buffers of a call together; what was not used is handed back.
  */
-int fax_buf_wait_fences(struct fax_file *ff, u32 handle, bool write)
+int fax_buf_wait_fences(struct fax_file *ff, u32 handle, bool write, long *left)
 {
 	struct dma_buf *dmabuf = NULL;
 	struct fax_buf *buf;
-	long left;
+	long ret;
 
 	mutex_lock(&ff->board->lock);
 	buf = xa_load(&ff->bufs, handle);
@@ -618,10 +620,12 @@ int fax_buf_wait_fences(struct fax_file *ff, u32 handle, bool write)
 	mutex_unlock(&ff->board->lock);
 	if (!dmabuf)
 		return 0;
-	left = dma_resv_wait_timeout(dmabuf->resv, dma_resv_usage_rw(write), true,
-				     msecs_to_jiffies(FAX_FENCE_MS));
+	ret = dma_resv_wait_timeout(dmabuf->resv, dma_resv_usage_rw(write), true, *left);
 	dma_buf_put(dmabuf);
-	if (left < 0)
-		return left;
-	return left ? 0 : -ETIMEDOUT;
+	if (ret < 0)
+		return ret;
+	if (!ret)
+		return -ETIMEDOUT;
+	*left = ret;
+	return 0;
 }

@@ -61,12 +61,13 @@
 #define FAX_MAX_CONTEXTS	256
 #define FAX_MAX_SG		1024
 #define FAX_MAX_STRIDE		65536u
+#define FAX_MAX_ROWS		(1u << 20)	/* of a page, whatever a driver says */
 #define FAX_MAX_BAND_ROWS	4096u
 #define FAX_EVENTS		32	/* waiting in an open */
 #define FAX_BAND_BYTES		65536u	/* of a job without pipe: cut to about this */
 #define FAX_PARK_MS		30000	/* OUT_FULL waits this long for RESUME */
 #define FAX_ABORT_MS		1000	/* after an abort, before a reset */
-#define FAX_FENCE_MS		5000	/* of an imported buffer */
+#define FAX_FENCE_MS		5000	/* of all imported buffers of a SUBMIT */
 #define FAX_PROGRESS_MS		10000	/* unless the driver says otherwise */
 #define FAX_TICK_MS		100	/* watchdog */
 #define FAX_UEVENT_MS		500	/* CHANGE uevents come no closer */
@@ -455,6 +456,7 @@ void fax_file_drop(struct fax_file *ff);
 void fax_event_push(struct fax_file *ff, const struct fax_event *event);
 void fax_event_all(struct fax_func *func, u32 type, u32 changed);
 int fax_claim(struct fax_file *ff, bool nonblock, u32 timeout_ms);
+void fax_claim_drop(struct fax_file *ff);
 u32 fax_state(const struct fax_func *func);
 int fax_may_move(const struct fax_file *ff);
 
@@ -488,7 +490,7 @@ u32 fax_map_cut(const struct fax_map *map, u64 off, u32 len, struct fax_sg *sg, 
 int fax_ioctl_buf_alloc(struct fax_file *ff, struct fax_ioctl *io);
 int fax_ioctl_buf_map(struct fax_file *ff, struct fax_ioctl *io);
 int fax_ioctl_buf_unmap(struct fax_file *ff, struct fax_ioctl *io);
-int fax_buf_wait_fences(struct fax_file *ff, u32 handle, bool write);
+int fax_buf_wait_fences(struct fax_file *ff, u32 handle, bool write, long *left);
 void fax_buf_unmap(struct fax_buf *buf);
 void fax_buf_free(struct fax_buf *buf);
 

@@ -122,6 +122,18 @@ static void fax_release_jobs(struct fax_file *ff)
 			fax_job_forget(job);
 }
 
+/* Let others have the engine, if it was claimed. Under the board's lock. */
+void fax_claim_drop(struct fax_file *ff)
+{
+	struct fax_func *func = ff->func;
+
+	if (func->claim != ff)
+		return;
+	WRITE_ONCE(func->claim, NULL);
+	wake_up_all(&func->claim_wait);
+	fax_board_kick(func->board);
+}
+
 static int fax_release(struct inode *inode, struct file *file)
 {
 	struct fax_file *ff = file->private_data;
@@ -132,11 +144,7 @@ static int fax_release(struct inode *inode, struct file *file)
 	fax_stream_close(ff);
 	fax_release_jobs(ff);
 	ff->closed = true;
-	if (ff->func->claim == ff) {
-		ff->func->claim = NULL;
-		wake_up_all(&ff->func->claim_wait);
-	}
-	fax_board_kick(board);
+	fax_claim_drop(ff);
 	fax_file_drop(ff);
 	mutex_unlock(&board->lock);
 	fax_board_put(board);
@@ -263,7 +271,7 @@ static int fax_try_claim(struct fax_file *ff)
 	if (ff->board->gone) {
 		ret = -ENODEV;
 	} else if (fax_claimable(ff)) {
-		ff->func->claim = ff;
+		WRITE_ONCE(ff->func->claim, ff);
 		ret = 0;
 	}
 	mutex_unlock(&ff->board->lock);
@@ -320,9 +328,7 @@ static int fax_ioctl_release(struct fax_file *ff, struct fax_ioctl *io)
 		mutex_unlock(&ff->board->lock);
 		return -EINVAL;
 	}
-	ff->func->claim = NULL;
-	wake_up_all(&ff->func->claim_wait);
-	fax_board_kick(ff->board);
+	fax_claim_drop(ff);
 	mutex_unlock(&ff->board->lock);
 	return 0;
 }
@@ -515,7 +521,8 @@ static int fax_ioctl_copy_in(const struct fax_ioctl_desc *desc, struct fax_ioctl
 		return ret;
 	if (memchr_inv((u8 *)&io->arg + desc->reserved, 0, ours - desc->reserved))
 		return -EINVAL;
-	return 0;
+	/* who cannot be told what came of the call gets nothing done */
+	return copy_to_user(user, &io->arg, ours) ? -EFAULT : 0;
 }
 
 /* Show a new file to the process only when all else went well. */

@@ -172,7 +172,7 @@ void fax_job_idle(struct fax_job *job)
 	job->state = FAX_JOB_DONE;
 	list_del_init(&job->node);
 	func->njobs--;
-	ff->nlive--;
+	WRITE_ONCE(ff->nlive, ff->nlive - 1);
 	if (job->context >= 0)
 		__clear_bit(job->context, func->ctx_used);
 	if (func->active == job) {
@@ -367,7 +367,7 @@ static int fax_job_queue(struct fax_job *job, struct fax_pipe *pipe)
 		fax_pipe_bind(pipe, job);
 	if (!job->stream)
 		ff->njobs++;
-	ff->nlive++;
+	WRITE_ONCE(ff->nlive, ff->nlive + 1);
 	job->func->njobs++;
 	list_add_tail(&job->node, &job->func->jobs);
 	trace_fax_submit(&job->func->dev, job);
@@ -410,7 +410,7 @@ static int fax_job_admit(struct fax_job *job, const struct fax_seg *segs, u32 ns
 		ret = fax_job_queue(job, pipe);
 	if (ret)
 		return ret;
-	ff->mode = FAX_MODE_JOBS;
+	WRITE_ONCE(ff->mode, FAX_MODE_JOBS);
 	*id = job->id;
 	if (pipe)
 		fax_job_meet_broken(job, pipe);
@@ -499,18 +499,19 @@ static int fax_submit_resume(struct fax_file *ff, struct fax_submit *arg,
 	return ret;
 }
 
-static int fax_check_seg(struct fax_file *ff, const struct fax_seg *seg)
+static int fax_check_seg(struct fax_file *ff, const struct fax_seg *seg, long *left)
 {
 	if (seg->dir != FAX_SEG_IN && seg->dir != FAX_SEG_OUT)
 		return -EINVAL;
 	if (memchr_inv(seg->reserved, 0, sizeof(seg->reserved)))
 		return -EINVAL;
-	return fax_buf_wait_fences(ff, seg->buf, seg->dir == FAX_SEG_OUT);
+	return fax_buf_wait_fences(ff, seg->buf, seg->dir == FAX_SEG_OUT, left);
 }
 
 int fax_ioctl_submit(struct fax_file *ff, struct fax_ioctl *io)
 {
 	struct fax_submit *arg = &io->arg.submit;
+	long left = msecs_to_jiffies(FAX_FENCE_MS);
 	struct fax_seg *segs = NULL;
 	int ret;
 	u32 i;
@@ -532,7 +533,7 @@ int fax_ioctl_submit(struct fax_file *ff, struct fax_ioctl *io)
 			return PTR_ERR(segs);
 	}
 	for (i = 0; i < arg->nsegs && !ret; i++)
-		ret = fax_check_seg(ff, &segs[i]);
+		ret = fax_check_seg(ff, &segs[i], &left);
 	if (!ret)
 		ret = arg->flags & FAX_SUBMIT_RESUME ? fax_submit_resume(ff, arg, segs) :
 						       fax_submit_new(ff, arg, segs);
@@ -664,6 +665,23 @@ static int fax_reap_some(struct fax_file *ff, struct fax_reap *arg)
 	return 0;
 }
 
+/* The board has gone, and with it has come and been taken what was to come. */
+static bool fax_reap_over(struct fax_file *ff)
+{
+	bool over;
+
+	mutex_lock(&ff->board->lock);
+	over = ff->board->gone && !ff->nlive && list_empty(&ff->done);
+	mutex_unlock(&ff->board->lock);
+	return over;
+}
+
+/* Worth another look, without the lock. Jobs of a board that goes end soon. */
+static bool fax_reap_hint(struct fax_file *ff)
+{
+	return !list_empty_careful(&ff->done) || (fax_gone(ff->board) && !READ_ONCE(ff->nlive));
+}
+
 int fax_ioctl_reap(struct fax_file *ff, struct fax_ioctl *io)
 {
 	struct fax_reap *arg = &io->arg.reap;
@@ -674,18 +692,19 @@ int fax_ioctl_reap(struct fax_file *ff, struct fax_ioctl *io)
 	if (!arg->count || arg->flags & ~FAX_NONBLOCK ||
 	    arg->size < sizeof(struct fax_completion) || arg->size > PAGE_SIZE)
 		return -EINVAL;
+	if (READ_ONCE(ff->mode) == FAX_MODE_STREAM)
+		return -EBUSY;
 	if (arg->timeout_ms)
 		left = msecs_to_jiffies(arg->timeout_ms);
 	for (;;) {
 		ret = fax_reap_some(ff, arg);
 		if (ret != -EAGAIN)
 			return ret;
-		if (fax_gone(ff->board) && list_empty_careful(&ff->done))
+		if (fax_reap_over(ff))
 			return -ENODEV;
 		if (nonblock)
 			return -EAGAIN;
-		left = wait_event_interruptible_timeout(ff->wait, !list_empty_careful(&ff->done) ||
-							fax_gone(ff->board), left);
+		left = wait_event_interruptible_timeout(ff->wait, fax_reap_hint(ff), left);
 		if (left < 0)
 			return left;
 		if (!left)

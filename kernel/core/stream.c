@@ -97,9 +97,18 @@ static int fax_stream_set_pipe(struct fax_file *ff)
 	return 0;
 }
 
+/* One read, write or fsync at a time; who does not want to wait does not wait for that either. */
+static int fax_stream_lock(struct fax_file *ff, bool nonblock)
+{
+	if (!nonblock)
+		return mutex_lock_interruptible(&ff->io_lock);
+	return mutex_trylock(&ff->io_lock) ? 0 : -EAGAIN;
+}
+
 /* The open becomes a stream, with the claim until it is closed. */
 static int fax_stream_enter(struct fax_file *ff, bool nonblock)
 {
+	bool mine = READ_ONCE(ff->func->claim) == ff;
 	int ret;
 
 	if (ff->mode == FAX_MODE_JOBS)
@@ -108,10 +117,14 @@ static int fax_stream_enter(struct fax_file *ff, bool nonblock)
 	if (ret)
 		return ret;
 	mutex_lock(&ff->board->lock);
-	if (ff->mode == FAX_MODE_JOBS)
+	if (ff->mode == FAX_MODE_JOBS) {
+		/* a job came first: the claim, if it was not the caller's, is not kept */
 		ret = -EBUSY;
-	else
-		ff->mode = FAX_MODE_STREAM;
+		if (!mine)
+			fax_claim_drop(ff);
+	} else {
+		WRITE_ONCE(ff->mode, FAX_MODE_STREAM);
+	}
 	mutex_unlock(&ff->board->lock);
 	return ret;
 }
@@ -243,7 +256,7 @@ ssize_t fax_stream_read(struct file *file, char __user *to, size_t count, loff_t
 		return -ENODEV;
 	if (!count)
 		return 0;
-	ret = mutex_lock_interruptible(&ff->io_lock);
+	ret = fax_stream_lock(ff, file->f_flags & O_NONBLOCK);
 	if (ret)
 		return ret;
 	ret = fax_stream_read_locked(ff, to, count, file->f_flags & O_NONBLOCK);
@@ -350,7 +363,7 @@ ssize_t fax_stream_write(struct file *file, const char __user *from, size_t coun
 		return -EOPNOTSUPP;
 	if (fax_gone(ff->board))
 		return -ENODEV;
-	ret = mutex_lock_interruptible(&ff->io_lock);
+	ret = fax_stream_lock(ff, file->f_flags & O_NONBLOCK);
 	if (ret)
 		return ret;
 	ret = fax_stream_write_locked(ff, from, count, file->f_flags & O_NONBLOCK);
@@ -385,7 +398,7 @@ int fax_stream_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 
 	if (ff->func->function != FAX_FUNC_PRINT)
 		return -EINVAL;
-	ret = mutex_lock_interruptible(&ff->io_lock);
+	ret = fax_stream_lock(ff, false);
 	if (ret)
 		return ret;
 	ret = fax_stream_fsync_locked(ff);

@@ -318,8 +318,9 @@ static void remove_module_boards(void)
 	unsigned int i;
 
 	for (i = 0; i < SIM_BOARDS && module_boards[i]; i++) {
-		set_live(module_boards[i], false);
+		/* the directory first: nobody plugs it in again */
 		configfs_unregister_group(&module_boards[i]->group);
+		set_live(module_boards[i], false);
 		config_item_put(&module_boards[i]->group.cg_item);
 		module_boards[i] = NULL;
 	}

@@ -154,6 +154,7 @@
 #define FAXB_ENC_MH		1u
 #define FAXB_ENC_MR		2u
 #define FAXB_ENC_MMR		3u
+#define FAXB_ENC_ALL		0xfu	/* as bits 1 << FAXB_ENC_* */
 
 #define FAXB_FMT_LSB_FIRST	FAXB_BIT(0)
 #define FAXB_FMT_BLACK_IS_0	FAXB_BIT(1)
