@@ -17,8 +17,8 @@
 #define SHARED_USEC (5 * 1000000ull)
 
 /*
- * A user's mailbox. It is in the queue, or has a connection, or both, when it was
- * asked for meanwhile; one with neither is forgotten.
+ * A user's mailbox. It waits in the queue, or has a connection, or both; one with
+ * neither is forgotten.
  */
 struct mailbox {
 	struct due due;			/* first: due_first() gives mailboxes; CLOCK_MONOTONIC */
@@ -26,6 +26,7 @@ struct mailbox {
 	char *code;			/* of the user */
 	struct collection *running;
 	struct job *request;		/* somebody asked for it, NULL = nobody who still waits */
+	bool again;			/* it became due while its connection stood */
 	uint64_t trouble;		/* job that says what is wrong with it, 0 = all well */
 };
 
@@ -157,6 +158,9 @@ static void on_done(void *userdata)
 	struct collector *c = m->collector;
 
 	stop_running(c, m);
+	if (m->again)
+		due_set(&c->queue, &m->due, monotonic(c));
+	m->again = false;
 	drop_idle(c, m);
 	plan(c);
 }
@@ -220,12 +224,6 @@ static void collect(struct collector *c, struct mailbox *m)
 		c->running[c->n_running++] = m;
 }
 
-/* Due again while its connection still stands: after that. */
-static void put_off(struct collector *c, struct mailbox *m)
-{
-	due_set(&c->queue, &m->due, monotonic(c) + SHARED_USEC);
-}
-
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct collector *c = userdata;
@@ -237,8 +235,9 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 		m = (struct mailbox *)due_first(&c->queue);
 		if (!m || m->due.when > now)
 			break;
-		if (m->running)
-			put_off(c, m);
+		m->again = m->running;
+		if (m->again)
+			due_remove(&c->queue, &m->due);
 		else
 			collect(c, m);
 	}
@@ -265,6 +264,7 @@ static void take_user(struct collector *c, const struct user *u)
 			log_error("out of memory: the mailbox of user %s is not collected", u->code);
 	} else {
 		due_remove(&c->queue, &m->due);
+		m->again = false;
 		end_trouble(c, m);
 	}
 	drop_idle(c, m);

@@ -141,6 +141,7 @@ void svc_start_worker(struct svc *s, worker_parse_fn parse)
 {
 	struct worker_server_options o = { .parse = parse, .timeout_ms = 5000 };
 	struct worker_server *server;
+	sigset_t set;
 	sd_event *event;
 	struct error e;
 	int fd = worker_listen(s->socket, &e);
@@ -153,6 +154,9 @@ void svc_start_worker(struct svc *s, worker_parse_fn parse)
 		close(fd);
 		return;
 	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (sd_event_new(&event) < 0 || worker_server_new(&server, event, fd, &o, &e) < 0)
 		_exit(1);
 	sd_event_loop(event);
