@@ -38,7 +38,8 @@ static void take_engine(void *userdata, struct board *b)
 void box_engine(struct box *box, struct raster_engine *ret)
 {
 	*ret = (struct raster_engine){ 0 };
-	boards_each(box->boards, take_engine, ret);
+	if (box->boards)
+		boards_each(box->boards, take_engine, ret);
 }
 
 static void on_board_added(void *userdata, struct board *b)
