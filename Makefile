@@ -123,4 +123,4 @@ help:
 	$(Q)sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
 
 .SECONDARY:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)

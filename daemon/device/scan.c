@@ -574,6 +574,14 @@ static void hw_release(struct scanner *base)
 	func_release(((struct hw_scanner *)base)->scan);
 }
 
+static bool hw_original(struct scanner *base)
+{
+	struct fax_status st;
+
+	return func_status(((struct hw_scanner *)base)->scan, &st) >= 0 &&
+	       !(st.conditions & FAX_COND_PAPER_OUT);
+}
+
 static void hw_cancel(struct scanner *base)
 {
 	struct hw_scanner *s = (struct hw_scanner *)base;
@@ -585,6 +593,7 @@ static void hw_cancel(struct scanner *base)
 static const struct scanner_ops hw_scanner_ops = {
 	.claim = hw_claim,
 	.release = hw_release,
+	.original = hw_original,
 	.page = hw_page,
 	.cancel = hw_cancel,
 	.stop = hw_stop,

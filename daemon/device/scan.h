@@ -45,6 +45,7 @@ struct scanner;
 struct scanner_ops {
 	int (*claim)(struct scanner *s, struct error *e); /* -EBUSY: another program has it */
 	void (*release)(struct scanner *s);
+	bool (*original)(struct scanner *s);	/* does one lie in the feeder? */
 	/* An original that is missing or does not fit ends the page at once, with a sentence. */
 	int (*page)(struct scanner *s, const struct scan_params *p, scan_done_fn done,
 		    void *userdata, struct error *e);

@@ -37,6 +37,8 @@ struct task {
 	struct note *note;	/* on its way to disk */
 	bool second_copy;	/* the page in hand may be on paper already */
 	bool canceled;
+	unsigned int marked;	/* pages that came out as possible second copies */
+	unsigned int last_marked;
 	unsigned int failures;	/* of this page */
 	uint64_t not_before;	/* CLOCK_MONOTONIC: when to try again, 0 = by conditions */
 };
@@ -184,11 +186,17 @@ static void end_canceled(struct task *t)
 
 static void end_printed(struct task *t)
 {
-	struct error e;
+	struct error e, marked = {};
 
 	t->job->page_in_hand = 0;
-	error_set(&e, 0, t->pages.n == 1 ? "%zu page was printed." : "%zu pages were printed.",
-		  t->pages.n);
+	if (t->marked == 1)
+		error_set(&marked, 0, " Page %u may be a second copy and is marked so: printing was "
+			  "interrupted.", t->last_marked);
+	else if (t->marked)
+		error_set(&marked, 0, " %u of them may be second copies and are marked so: printing "
+			  "was interrupted.", t->marked);
+	error_set(&e, 0, t->pages.n == 1 ? "%zu page was printed.%s" : "%zu pages were printed.%s",
+		  t->pages.n, marked.text);
 	end_task(t, LOG_INFO, JOB_PRINTED, e.text);
 }
 
@@ -287,6 +295,10 @@ static void on_page_done(void *userdata, const struct print_result *result)
 	if (result->code != FAX_CODE_OK) {
 		page_failed(t, result);
 		return;
+	}
+	if (t->second_copy) {
+		t->marked++;
+		t->last_marked = page_number(t);
 	}
 	t->job->pages_done++;
 	t->job->page_in_hand = 0;
@@ -395,6 +407,22 @@ static bool wants(const struct task *t, const struct slot *slot)
 	return !t->job->board || !strcmp(t->job->board, slot->printer->serial);
 }
 
+static void say_unconnected(struct task *t)
+{
+	const char *goes_on = t->second_copy || t->job->pages_done ? "goes on" : "starts";
+	struct error where, what = {};
+
+	if (t->job->board)
+		error_set(&where, 0, "The printer of board %s is not connected: printing %s when it is.",
+			  t->job->board, goes_on);
+	else
+		error_set(&where, 0, "No printer is connected: printing %s when a board is.", goes_on);
+	if (t->second_copy)
+		error_set(&what, 0, "Page %u of %zu was interrupted; its next print is marked as a "
+			  "possible second copy. ", page_number(t), t->pages.n);
+	say(t, LOG_WARNING, JOB_WAITING, false, "%s%s", what.text, where.text);
+}
+
 static void start_queued(struct task *t)
 {
 	struct printing *p = t->printing;
@@ -410,10 +438,7 @@ static void start_queued(struct task *t)
 			break;
 	}
 	if (!connected) {
-		say(t, LOG_WARNING, JOB_WAITING, false, t->job->board ?
-		    "The printer of board %s is not connected: printing starts when it is." :
-		    "No printer is connected: printing starts when a board%s is.",
-		    t->job->board ?: "");
+		say_unconnected(t);
 		return;
 	}
 	if (!slot) {

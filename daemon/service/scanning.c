@@ -173,18 +173,26 @@ static bool wants(const struct task *t, const struct slot *slot)
 	return !t->job->board || !strcmp(t->job->board, slot->scanner->serial);
 }
 
-/* An idle scanner that @t may have; *@connected: there is one that it may have, idle or not. */
+/*
+ * An idle scanner that @t may have: of several, one in which an original lies.
+ * *@connected: there is one that it may have, idle or not.
+ */
 static struct slot *slot_for(struct scanning *s, const struct task *t, bool *connected)
 {
+	struct slot *empty = NULL;
+
 	*connected = false;
 	for (struct slot *slot = s->slots; slot; slot = slot->next) {
 		if (!wants(t, slot))
 			continue;
 		*connected = true;
-		if (!slot->task)
+		if (slot->task)
+			continue;
+		if (slot->scanner->ops->original(slot->scanner))
 			return slot;
+		empty = slot;
 	}
-	return NULL;
+	return empty;
 }
 
 static int start_task(struct task *t, struct slot *slot)

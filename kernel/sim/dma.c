@@ -8,6 +8,7 @@
 #include <linux/highmem.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <fax/compat.h>
 #include "sim.h"
 
 #define FIRST_ADDR	BIT_ULL(32)
@@ -72,17 +73,21 @@ static struct sim_window *find(struct sim_dma *dma, u64 addr)
 	return NULL;
 }
 
-static dma_addr_t open_window(struct device *dev, struct page *page, size_t offset, size_t len,
+/* What has no pages, another device's registers, this hardware does not reach. */
+static dma_addr_t open_window(struct device *dev, phys_addr_t phys, size_t len,
 			      enum dma_data_direction dir)
 {
 	struct sim_dma *dma = &sim_hw_of(dev)->dma;
-	struct sim_window *w = kzalloc(sizeof(*w), GFP_ATOMIC);
+	struct sim_window *w;
 	unsigned long flags;
 
+	if (!pfn_valid(PHYS_PFN(phys)))
+		return DMA_MAPPING_ERROR;
+	w = kzalloc(sizeof(*w), GFP_ATOMIC);
 	if (!w)
 		return DMA_MAPPING_ERROR;
-	w->page = page + offset / PAGE_SIZE;
-	w->offset = offset_in_page(offset);
+	w->page = pfn_to_page(PHYS_PFN(phys));
+	w->offset = offset_in_page(phys);
 	w->len = len;
 	w->dir = dir;
 	spin_lock_irqsave(&dma->lock, flags);
@@ -169,7 +174,7 @@ static void *sim_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t 
 	cpu = alloc_pages_exact(size, gfp | __GFP_ZERO);
 	if (!cpu)
 		return NULL;
-	*addr = open_window(dev, virt_to_page(cpu), 0, size, DMA_BIDIRECTIONAL);
+	*addr = open_window(dev, virt_to_phys(cpu), size, DMA_BIDIRECTIONAL);
 	if (*addr == DMA_MAPPING_ERROR) {
 		free_pages_exact(cpu, size);
 		return NULL;
@@ -185,14 +190,14 @@ static void sim_free(struct device *dev, size_t size, void *cpu, dma_addr_t addr
 	free_pages_exact(cpu, size);
 }
 
-static dma_addr_t sim_map_page(struct device *dev, struct page *page, unsigned long offset,
-			       size_t size, enum dma_data_direction dir, unsigned long attrs)
+static dma_addr_t sim_map(struct device *dev, FAX_DMA_PLACE, size_t size,
+			  enum dma_data_direction dir, unsigned long attrs)
 {
-	return open_window(dev, page, offset, size, dir);
+	return open_window(dev, FAX_DMA_PHYS, size, dir);
 }
 
-static void sim_unmap_page(struct device *dev, dma_addr_t addr, size_t size,
-			   enum dma_data_direction dir, unsigned long attrs)
+static void sim_unmap(struct device *dev, dma_addr_t addr, size_t size,
+		      enum dma_data_direction dir, unsigned long attrs)
 {
 	close_window(dev, addr, size);
 }
@@ -215,7 +220,7 @@ static int sim_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	int i;
 
 	for_each_sg(sgl, sg, nents, i) {
-		addr = open_window(dev, sg_page(sg), sg->offset, sg->length, dir);
+		addr = open_window(dev, sg_phys(sg), sg->length, dir);
 		if (addr == DMA_MAPPING_ERROR) {
 			sim_unmap_sg(dev, sgl, i, dir, attrs);
 			return -ENOMEM;
@@ -229,8 +234,8 @@ static int sim_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 const struct dma_map_ops sim_dma_ops = {
 	.alloc = sim_alloc,
 	.free = sim_free,
-	.map_page = sim_map_page,
-	.unmap_page = sim_unmap_page,
+	.FAX_DMA_MAP = sim_map,
+	.FAX_DMA_UNMAP = sim_unmap,
 	.map_sg = sim_map_sg,
 	.unmap_sg = sim_unmap_sg,
 };

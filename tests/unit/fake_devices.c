@@ -43,6 +43,11 @@ static int scanner_page(struct scanner *base, const struct scan_params *p, scan_
 	return 0;
 }
 
+static bool scanner_original(struct scanner *base)
+{
+	return !((struct fake_scanner *)base)->empty;
+}
+
 static void scanner_cancel(struct scanner *base)
 {
 	((struct fake_scanner *)base)->cancels++;
@@ -59,6 +64,7 @@ static void scanner_stop(struct scanner *base)
 static const struct scanner_ops fake_scanner_ops = {
 	.claim = scanner_claim,
 	.release = scanner_release,
+	.original = scanner_original,
 	.page = scanner_page,
 	.cancel = scanner_cancel,
 	.stop = scanner_stop,

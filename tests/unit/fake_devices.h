@@ -15,6 +15,7 @@ struct fake_scanner {
 	struct scanner base;
 	bool claimed;		/* by the duty */
 	bool taken;		/* by another program */
+	bool empty;		/* no original lies in the feeder */
 	unsigned int pages;	/* started */
 	int refuse;		/* page() fails with this and the sentence */
 	const char *refuse_text;

@@ -299,7 +299,8 @@ static void test_gone_mid_page(void **state)
 	printing_remove_printer(b->printing, &b->printer.base);
 	settle(b);
 	assert_int_equal(b->left, 0);
-	assert_int_equal(b->store.state, JOB_WAITING);
+	assert_waits(b, "No printer is connected");
+	assert_waits(b, "second copy");
 	assert_int_equal(b->store.page_in_hand, 1);
 	b->printer.claimed = false;
 	assert_int_equal(printing_add_printer(b->printing, &b->printer.base), 0);
@@ -307,7 +308,7 @@ static void test_gone_mid_page(void **state)
 	assert_int_equal(b->printer.banners, 1);
 	page_out(b);
 	page_out(b);
-	assert_left(b, JOB_PRINTED, 2, "2 pages");
+	assert_left(b, JOB_PRINTED, 2, "Page 1 may be a second copy");
 	assert_int_equal(b->printer.banners, 1);
 }
 

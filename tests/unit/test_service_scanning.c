@@ -288,6 +288,26 @@ static void test_box_stops(void **state)
 	assert_failed(b, JOB_FAILED, -ESHUTDOWN, "stopped");
 }
 
+static void test_of_two_scanners_the_one_with_the_original(void **state)
+{
+	struct box *b = *state;
+	struct fake_scanner other;
+
+	fake_scanner_init(&other, "SIM1");
+	assert_int_equal(scanning_add_scanner(b->scanning, &other.base), 0);
+	other.empty = true;
+	start(b, 1);
+	assert_int_equal(b->scanner.pages, 1);
+	fake_scanner_page(&b->scanner, false);
+	other.empty = false;
+	b->scanner.empty = true;
+	start(b, 2);
+	assert_int_equal(other.pages, 1);
+	fake_scanner_page(&other, false);
+	assert_int_equal(b->ended, 2);
+	scanning_remove_scanner(b->scanning, &other.base);
+}
+
 static void test_found_scanning_at_start(void **state)
 {
 	struct box *b = *state;
@@ -320,6 +340,7 @@ int main(void)
 		T(test_one_document_at_a_time),
 		T(test_another_program_has_it),
 		T(test_box_stops),
+		T(test_of_two_scanners_the_one_with_the_original),
 		T(test_found_scanning_at_start),
 	};
 

@@ -38,6 +38,19 @@
 #define fax_assign_str(dst, src)	__assign_str(dst, src)
 #endif
 
+/* dma_map_ops name a place in memory by its physical address */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define FAX_DMA_MAP	map_phys
+#define FAX_DMA_UNMAP	unmap_phys
+#define FAX_DMA_PLACE	phys_addr_t phys
+#define FAX_DMA_PHYS	phys
+#else
+#define FAX_DMA_MAP	map_page
+#define FAX_DMA_UNMAP	unmap_page
+#define FAX_DMA_PLACE	struct page *page, unsigned long offset
+#define FAX_DMA_PHYS	(page_to_phys(page) + offset)
+#endif
+
 static inline void fax_vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
