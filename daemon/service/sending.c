@@ -10,6 +10,8 @@
 #include "device/scan.h"
 #include "mail/address.h"
 #include "mail/message.h"
+#include "page/bitmap.h"
+#include "page/raster.h"
 #include "page/tiff_write.h"
 #include "service/outbound.h"
 #include "service/scanning.h"
@@ -31,7 +33,7 @@ static const struct form {
 	enum tiff_profile profile;
 	uint32_t coding;
 	uint32_t k;
-	uint32_t width_max;		/* pixels, 0 = no matter */
+	uint32_t width_max;		/* pixels, wider pages are made smaller; 0 = no matter */
 } forms[] = {
 	{ "s", "mh", TIFF_PROFILE_S, FAX_ENC_MH, 0, 1728 },
 	{ "f-mr", "mr", TIFF_PROFILE_F, FAX_ENC_MR, 4, 0 },
@@ -238,6 +240,37 @@ static void on_queued(void *userdata, int r)
 		outbound_wake(box->outbound);
 }
 
+/* An original wider than the recipients take is made smaller: here pixels are touched. */
+static int reduce(struct page *p, const struct form *form, struct error *e)
+{
+	const struct raster_engine narrow = {
+		.nwidths = 1,
+		.widths = { form->width_max },
+		.nresolutions = 1,
+		.resolutions = { { p->xres, p->yres } },
+	};
+	_bitmap_ struct bitmap b = { 0 };
+	int r;
+
+	if (!form->width_max || p->width <= form->width_max)
+		return 0;
+	r = raster_fit(p, &narrow, 0, e);
+	if (r >= 0)
+		r = bitmap_decode(&b, p, e);
+	if (r >= 0)
+		r = bitmap_to_page(&b, form->coding, tiff_coding_flags(form->profile, form->coding), p);
+	return r;
+}
+
+static int reduce_all(struct page_list *pages, const struct form *form, struct error *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < pages->n; i++)
+		r = reduce(&pages->pages[i], form, e);
+	return r;
+}
+
 static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
 		       const struct error *why)
 {
@@ -252,7 +285,9 @@ static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
 		return;
 	}
 	job->pages = pages->n;
-	r = build_message(s, job, pages, &message, &e);
+	r = reduce_all(pages, job_form(job), &e);
+	if (r >= 0)
+		r = build_message(s, job, pages, &message, &e);
 	page_list_clear(pages);
 	if (r >= 0) {
 		job->state = JOB_QUEUED;
@@ -286,7 +321,6 @@ static int start(struct sending *s, struct job *job, const struct send_request *
 	form = job_form(job);
 	params.encoding = form->coding;
 	params.k = form->k;
-	params.width_max = form->width_max;
 	params.flags = tiff_coding_flags(form->profile, form->coding);
 	r = job_set(&job->detail, "waits for the scanner");
 	if (r >= 0)

@@ -9,7 +9,7 @@ import threading
 
 from guest import (check, ctl, deliver, done_testing, empty_mailbox, feed, job, job_in,
                    journal, last_job, mailbox, make_page, must, pixels, read_mail, received_since,
-                   run, send, sim_write, start_box, tray, wait_for)
+                   run, send, sim_write, start_box, tiff_of, tray, wait_for)
 
 DROP_IN = "/etc/ifax/ifax.conf.d/50-test.conf"
 
@@ -38,6 +38,21 @@ def too_wide():
     said(number, "wide", "too wide")
     check(not mailbox(), "too wide: nothing was sent")
     sim_write("feeder_clear", 1)
+
+
+def wide_original():
+    """B4, which a recipient of whom nothing is known need not take: it is made smaller."""
+    empty_mailbox("sender")
+    feed(make_page(2, width=2048))
+    number = send("sender@example.test")
+    result = job_in(number, "sent", "failed")
+    check(result.get("state") == "sent", "an original wider than profile S is sent", result)
+    mails = wait_for(lambda: mailbox("sender"))
+    with open("/tmp/wide.tif", "wb") as out:
+        out.write(tiff_of(read_mail(mails[0])))
+    info = must("tiffinfo", "/tmp/wide.tif")
+    check("Width: 1728" in info and "Group 3" in info, "as A4 in MH", info)
+    empty_mailbox("sender")
 
 
 def jam_at_three():
@@ -234,7 +249,7 @@ def wrong_words():
 def main():
     os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
     start_box()
-    for part in (wrong_words, too_wide, jam_at_three, paper_out, server_down, refused,
+    for part in (wrong_words, too_wide, wide_original, jam_at_three, paper_out, server_down, refused,
                  line_dropped, login_fails, without_pages):
         before = last_job()
         try:
