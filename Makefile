@@ -45,6 +45,7 @@ CTL_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard daemon/ctl/*.c))
 MODEL_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard kernel/model/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_AUX := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+COMPLY_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/compliance/*.c) $(T4_SRC))
 PROGRAMS := $(B)/ifaxd $(B)/ifaxctl $(B)/ifax-worker
 
 .PHONY: all modules daemon unit fuzz clean run check check-full bench-coder help install format
@@ -57,7 +58,7 @@ daemon: setup
 	$(Q)+$(MAKE) --no-print-directory programs
 
 .PHONY: programs setup
-programs: $(PROGRAMS)
+programs: $(PROGRAMS) $(B)/fax-compliance
 
 # Installs missing packages (Debian), saying which; does nothing where all are there.
 setup:
@@ -78,6 +79,11 @@ $(B)/ifax-worker: $(B)/daemon/worker/main.o $(B)/libifax.a
 $(PROGRAMS):
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL)
+
+# Only libc and the coder: it runs where the product is not, linked with -static too.
+$(B)/fax-compliance: $(COMPLY_OBJ)
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^
 
 unit: $(UNIT)
 $(B)/unit/%: $(B)/tests/unit/%.o $(UNIT_AUX) $(MODEL_OBJ) $(B)/libifax.a

@@ -21,6 +21,7 @@ install-programs: programs
 	$(INSTALL) -D -m 755 $(B)/ifaxd $(DESTDIR)$(libexecdir)/ifaxd
 	$(INSTALL) -D -m 755 $(B)/ifax-worker $(DESTDIR)$(libexecdir)/ifax-worker
 	$(INSTALL) -D -m 755 $(B)/ifaxctl $(DESTDIR)$(bindir)/ifaxctl
+	$(INSTALL) -D -m 755 $(B)/fax-compliance $(DESTDIR)$(bindir)/fax-compliance
 
 install-data:
 	$(INSTALL) -d $(DESTDIR)$(unitdir) $(DESTDIR)$(sysconfdir)/ifax/ifax.conf.d
@@ -58,7 +59,8 @@ install-modules-dkms:
 .PHONY: uninstall
 uninstall:
 	rm -rf $(DESTDIR)$(libexecdir) $(DESTDIR)$(dkmsdir) $(DESTDIR)$(moddir)
-	rm -f $(DESTDIR)$(bindir)/ifaxctl $(DESTDIR)$(unitdir)/ifaxd.service \
+	rm -f $(DESTDIR)$(bindir)/ifaxctl $(DESTDIR)$(bindir)/fax-compliance \
+		$(DESTDIR)$(unitdir)/ifaxd.service \
 		$(DESTDIR)$(unitdir)/ifax-key.service $(DESTDIR)$(unitdir)/ifax-worker.* \
 		$(DESTDIR)$(unitdir)/dbus-org.ifax1.service $(DESTDIR)$(sysusersdir)/ifax.conf \
 		$(DESTDIR)$(tmpfilesdir)/ifax.conf $(DESTDIR)$(udevdir)/60-ifax.rules \
