@@ -7,6 +7,7 @@
 #include "compliance.h"
 
 #define REAP_MS		60000
+#define MAX_INDEX	64
 
 double now(void)
 {
@@ -87,6 +88,58 @@ uint32_t page_width(void)
 		return (uint64_t)caps->widths[0] * fmt.xres / FAX_RES_8_MM;
 	}
 	return 1728;
+}
+
+/* Opens a node and asks who it is. 0 or -errno. */
+int probe_node(const char *path, struct node *node)
+{
+	static const int modes[] = { O_RDWR, O_RDONLY, O_WRONLY };
+	int fd = -1, ret = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(modes) && fd < 0; i++)
+		fd = open(path, modes[i] | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	memset(node, 0, sizeof(*node));
+	if (ioctl(fd, FAX_IOC_INFO, &node->info) || ioctl(fd, FAX_IOC_CAPS, &node->caps))
+		ret = -errno;
+	else if (node->info.function < FAX_FUNC_SCAN || node->info.function > FAX_FUNC_CODEC)
+		ret = -EPROTO;
+	else
+		snprintf(node->path, sizeof(node->path), "%s", path);
+	close(fd);
+	return ret;
+}
+
+/* The first node of each function that is @serial's, or of the first board's. */
+bool find_board(const char *serial)
+{
+	static const char *const kinds[] = { "scan", "print", "codec" };
+	uint64_t board = 0;
+	struct node node, found[ARRAY_SIZE(here.nodes)] = {};
+	char path[32];
+	size_t k;
+	int i;
+
+	for (i = 0; i < MAX_INDEX; i++) {
+		for (k = 0; k < ARRAY_SIZE(kinds); k++) {
+			snprintf(path, sizeof(path), "/dev/fax%s%d", kinds[k], i);
+			if (probe_node(path, &node))
+				continue;
+			if (serial && strncmp((char *)node.info.serial, serial,
+					      sizeof(node.info.serial)))
+				continue;
+			if (board && node.info.board_id != board)
+				continue;
+			board = node.info.board_id;
+			if (!found[node.info.function].path[0])
+				found[node.info.function] = node;
+		}
+	}
+	if (board)
+		memcpy(here.nodes, found, sizeof(found));
+	return board;
 }
 
 struct fax_status status_of(int dev)

@@ -107,6 +107,8 @@ void run_rules(const struct rules *rules, const char *only, struct count *count)
 void list_rules(const struct rules *rules);
 
 /* board.c: opens, calls */
+int probe_node(const char *path, struct node *node);	/* 0 or -errno */
+bool find_board(const char *serial);		/* fills in here.nodes; NULL: the first board */
 const char *function_name(uint32_t function);
 const struct node *node_of(uint32_t function);
 int open_flags(uint32_t function);		/* the right way round */

@@ -5,8 +5,6 @@
 
 #include "compliance.h"
 
-#define MAX_INDEX	64
-
 struct here here;
 
 static const struct rules *const all[] = {
@@ -28,56 +26,6 @@ static const char usage[] =
 	"  --rule TEXT        only rules whose line has this text\n"
 	"  --list             the rules, and end\n";
 
-/* Opens a node and asks who it is. 0 or -errno. */
-static int probe(const char *path, struct node *node)
-{
-	static const int modes[] = { O_RDWR, O_RDONLY, O_WRONLY };
-	int fd = -1, ret = 0;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(modes) && fd < 0; i++)
-		fd = open(path, modes[i] | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	memset(node, 0, sizeof(*node));
-	if (ioctl(fd, FAX_IOC_INFO, &node->info) || ioctl(fd, FAX_IOC_CAPS, &node->caps))
-		ret = -errno;
-	else if (node->info.function < FAX_FUNC_SCAN || node->info.function > FAX_FUNC_CODEC)
-		ret = -EPROTO;
-	else
-		snprintf(node->path, sizeof(node->path), "%s", path);
-	close(fd);
-	return ret;
-}
-
-/* The first node of each function that is @serial's, or of the first board's. */
-static bool find_board(const char *serial)
-{
-	static const char *const kinds[] = { "scan", "print", "codec" };
-	uint64_t board = 0;
-	struct node node;
-	char path[32];
-	size_t k;
-	int i;
-
-	for (i = 0; i < MAX_INDEX; i++) {
-		for (k = 0; k < ARRAY_SIZE(kinds); k++) {
-			snprintf(path, sizeof(path), "/dev/fax%s%d", kinds[k], i);
-			if (probe(path, &node))
-				continue;
-			if (serial && strncmp((char *)node.info.serial, serial,
-					      sizeof(node.info.serial)))
-				continue;
-			if (board && node.info.board_id != board)
-				continue;
-			board = node.info.board_id;
-			if (!here.nodes[node.info.function].path[0])
-				here.nodes[node.info.function] = node;
-		}
-	}
-	return board;
-}
-
 static bool take_nodes(char **paths, int n)
 {
 	uint64_t board = 0;
@@ -85,7 +33,7 @@ static bool take_nodes(char **paths, int n)
 	int i, ret;
 
 	for (i = 0; i < n; i++) {
-		ret = probe(paths[i], &node);
+		ret = probe_node(paths[i], &node);
 		if (ret) {
 			fprintf(stderr, "fax-compliance: %s: %s\n", paths[i], strerror(-ret));
 			return false;

@@ -113,19 +113,20 @@ static void test_reset(unsigned int row)
 	must_work(&w);
 }
 
-/* Plugged in anew, whatever became of the rule. */
+/* Plugged in anew; where the old nodes are still open, it has others. */
 static void plug_in(void)
 {
 	double end = now() + 5;
-	uint32_t f;
+	char serial[32];
 
+	memcpy(serial, node_of(FAX_FUNC_CODEC)->info.serial, sizeof(serial));
 	knob("live", "0");
 	knob("live", "1");
-	for (f = FAX_FUNC_SCAN; f <= FAX_FUNC_CODEC; f++)
-		while (here.nodes[f].path[0] && access(here.nodes[f].path, F_OK)) {
-			expect(now() < end, "%s does not come back", here.nodes[f].path);
-			usleep(5000);
-		}
+	while (!find_board(serial) || !here.nodes[FAX_FUNC_SCAN].path[0] ||
+	       !here.nodes[FAX_FUNC_PRINT].path[0] || !here.nodes[FAX_FUNC_CODEC].path[0]) {
+		expect(now() < end, "the board does not come back");
+		usleep(5000);
+	}
 }
 
 /* One process in each call that waits. Exit status 0: it ended with ENODEV. */

@@ -65,6 +65,21 @@ static bool board_is_idle(char *why, size_t size)
 	return true;
 }
 
+/* A board that was unplugged by a rule may have come back by other names. */
+static void follow_board(void)
+{
+	char serial[32];
+	uint32_t f;
+
+	for (f = FAX_FUNC_SCAN; f <= FAX_FUNC_CODEC; f++) {
+		if (!here.nodes[f].path[0] || !access(here.nodes[f].path, F_OK))
+			continue;
+		memcpy(serial, here.nodes[f].info.serial, sizeof(serial));
+		find_board(serial);
+		return;
+	}
+}
+
 static void rule_process(const struct rule *rule, unsigned int row)
 {
 	if (here.knobs[0])
@@ -117,6 +132,7 @@ static void try_rule(const struct rule *rule, unsigned int row)
 	if (!pid)
 		rule_process(rule, row);
 	wait_for(pid);
+	follow_board();
 	if (verdict->outcome == PASSED && !board_is_idle(verdict->why, sizeof(verdict->why)))
 		verdict->outcome = FAILED;
 }
