@@ -631,17 +631,21 @@ uint64_t journal_mark(const struct journal *j)
 
 /*
  * Before: all in the segment that still counts stands again in a later one, and
- * that is durable. After: the name is gone, perhaps not yet on disk; should it
- * come back, replaying it first and the later records after it gives the same.
+ * that is durable. After: the name is gone, and is on disk with the next commit;
+ * should it come back, replaying it first and the later records after it gives
+ * the same. That needs the records after it: so the next segment goes only when
+ * this one's removal is on disk, or what it removed could come back alone.
  */
 int journal_remove_first(struct journal *j, struct error *e)
 {
 	struct segment *s;
 	char name[SEGMENT_NAME];
+	int r;
 
 	pthread_mutex_lock(&j->lock);
 	s = j->first;
-	if (!s || !s->next || s->dirty || s->syncing) {
+	if (!s || !s->next || s->dirty || s->syncing ||
+	    (j->removed_at && j->durable <= j->removed_at)) {
 		pthread_mutex_unlock(&j->lock);
 		return error_set(e, -EBUSY, "The spool segment is in use.");
 	}
@@ -650,8 +654,13 @@ int journal_remove_first(struct journal *j, struct error *e)
 	cleanup_close(&s->fd);
 	segment_name(name, s->number);
 	free(s);
-	if (unlinkat(j->dir, name, 0) < 0)
-		return error_set(e, -errno, "Spool segment %s cannot be removed: %s.", name,
-				 strerror(errno));
+	r = unlinkat(j->dir, name, 0) < 0 ? -errno : 0;
+	pthread_mutex_lock(&j->lock);
+	j->removed_at = j->appended;
+	j->dir_dirty = true;
+	pthread_mutex_unlock(&j->lock);
+	if (r < 0)
+		return error_set(e, r, "Spool segment %s cannot be removed: %s.", name,
+				 strerror(-r));
 	return 0;
 }

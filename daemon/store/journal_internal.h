@@ -89,6 +89,7 @@ struct journal {
 	uint64_t appended;
 	uint64_t durable;
 	int failed;
+	uint64_t removed_at;	/* appended when a segment was last removed, 0 = none */
 	int next_fd;
 	enum prep_state prep_state;
 	bool batch_open;	/* the next record may share the block of the one before */
