@@ -6,6 +6,7 @@
 #include "store/store_internal.h"
 
 #include <fcntl.h>
+#include <libgen.h>
 #include <string.h>
 
 #define VERSION	   1
@@ -203,7 +204,22 @@ static int open_db(struct index *x, bool fresh)
 	return result(rc);
 }
 
-static void unlink_all(const char *path)
+static int sync_folder(const char *path)
+{
+	_free_ char *copy = strdup(path);
+	_close_ int fd = -1;
+
+	if (!copy)
+		return -ENOMEM;
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+/*
+ * The folder is synced: an old index that came back after a power failure might
+ * name a place at which another record stands by then.
+ */
+static int unlink_all(const char *path)
 {
 	static const char *const suffix[] = { "", "-wal", "-shm", "-journal" };
 	char name[4096];
@@ -212,6 +228,7 @@ static void unlink_all(const char *path)
 		snprintf(name, sizeof(name), "%s%s", path, suffix[i]);
 		unlink(name);
 	}
+	return sync_folder(path);
 }
 
 int index_reset(struct index *x, struct error *e)
@@ -219,8 +236,9 @@ int index_reset(struct index *x, struct error *e)
 	int r;
 
 	close_db(x);
-	unlink_all(x->path);
-	r = open_db(x, true);
+	r = unlink_all(x->path);
+	if (!r)
+		r = open_db(x, true);
 	if (r < 0)
 		return error_set(e, r, "The index %s cannot be made: %s.", x->path,
 				 x->db ? sqlite3_errmsg(x->db) : strerror(-r));

@@ -36,7 +36,7 @@ int segment_open(struct journal *j, const struct segment *s)
 	return fd < 0 ? -errno : fd;
 }
 
-static int write_all(int fd, const void *data, size_t len, uint64_t at)
+int write_range(int fd, const void *data, size_t len, uint64_t at)
 {
 	const uint8_t *p = data;
 
@@ -60,7 +60,7 @@ int zero_range(int fd, uint64_t at, uint64_t len)
 
 	while (len) {
 		size_t n = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
-		int r = write_all(fd, zeros, n, at);
+		int r = write_range(fd, zeros, n, at);
 
 		if (r < 0)
 			return r;
@@ -162,7 +162,7 @@ static void prepare_step(struct journal *j)
  * on a block of its own, because j->batch_open was cleared first.
  * If it fails: the kernel may have dropped the pages, so a later success would
  * prove nothing. The journal takes no more, and what became of the records
- * behind j->durable shows at the next start.
+ * behind j->durable shows at the next start, which writes them again.
  */
 static void commit_round(struct journal *j)
 {
@@ -182,7 +182,7 @@ static void commit_round(struct journal *j)
 	pthread_mutex_unlock(&j->lock);
 
 	for (int i = 0; i < n && !r; i++)
-		if (fdatasync(fds[i]) < 0)
+		if (j->sync(fds[i]) < 0)
 			r = -errno;
 	if (!r && dir && fsync(j->dir) < 0)
 		r = -errno;
@@ -227,7 +227,10 @@ static void *commit_thread(void *userdata)
 	return NULL;
 }
 
-/* A zeroed segment of @size: the prepared one where it fits, else made here and now. */
+/*
+ * A zeroed segment of @size: the prepared one where it fits, else made here and
+ * now. Not once the journal failed, for the thread may be at next.tmp still.
+ */
 static int obtain_segment(struct journal *j, uint64_t size)
 {
 	uint64_t done = 0;
@@ -236,6 +239,10 @@ static int obtain_segment(struct journal *j, uint64_t size)
 	pthread_mutex_lock(&j->lock);
 	while (j->running && j->prep_state == PREP_WANTED && !j->failed)
 		pthread_cond_wait(&j->changed, &j->lock);
+	if (j->failed) {
+		pthread_mutex_unlock(&j->lock);
+		return j->failed;
+	}
 	fd = j->next_fd;
 	j->next_fd = -1;
 	j->prep_state = PREP_IDLE;
@@ -270,8 +277,8 @@ static int write_heads(int fd, const struct segment *s, uint64_t mark)
 
 	h.crc = crc32c(0, &h, offsetof(struct segment_head, crc));
 	memcpy(block, &h, sizeof(h));
-	r = write_all(fd, block, sizeof(block), 0);
-	return r < 0 ? r : write_all(fd, block, sizeof(block), BLOCK);
+	r = write_range(fd, block, sizeof(block), 0);
+	return r < 0 ? r : write_range(fd, block, sizeof(block), BLOCK);
 }
 
 /*
@@ -416,6 +423,7 @@ int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, in
 			return error_set(e, r, "The spool cannot grow: %s. Free some space in it.",
 					 strerror(-r));
 		pthread_mutex_lock(&j->lock);
+		r = j->failed;
 	}
 	if (!r)
 		r = append_locked(j, &h, v, n_iov + 1, len, pos);
@@ -487,6 +495,7 @@ int journal_open(struct journal **ret, const char *dir, uint64_t segment_bytes, 
 	j->segment_bytes = round_up(segment_bytes, BLOCK);
 	j->dir = j->next_fd = j->prep.fd = -1;
 	j->next_number = 1;
+	j->sync = fdatasync;
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->wake, NULL);
 	pthread_cond_init(&j->changed, NULL);
@@ -622,17 +631,21 @@ uint64_t journal_mark(const struct journal *j)
 
 /*
  * Before: all in the segment that still counts stands again in a later one, and
- * that is durable. After: the name is gone, perhaps not yet on disk; should it
- * come back, replaying it first and the later records after it gives the same.
+ * that is durable. After: the name is gone, and is on disk with the next commit;
+ * should it come back, replaying it first and the later records after it gives
+ * the same. That needs the records after it: so the next segment goes only when
+ * this one's removal is on disk, or what it removed could come back alone.
  */
 int journal_remove_first(struct journal *j, struct error *e)
 {
 	struct segment *s;
 	char name[SEGMENT_NAME];
+	int r;
 
 	pthread_mutex_lock(&j->lock);
 	s = j->first;
-	if (!s || !s->next || s->dirty || s->syncing) {
+	if (!s || !s->next || s->dirty || s->syncing ||
+	    (j->removed_at && j->durable <= j->removed_at)) {
 		pthread_mutex_unlock(&j->lock);
 		return error_set(e, -EBUSY, "The spool segment is in use.");
 	}
@@ -641,8 +654,13 @@ int journal_remove_first(struct journal *j, struct error *e)
 	cleanup_close(&s->fd);
 	segment_name(name, s->number);
 	free(s);
-	if (unlinkat(j->dir, name, 0) < 0)
-		return error_set(e, -errno, "Spool segment %s cannot be removed: %s.", name,
-				 strerror(errno));
+	r = unlinkat(j->dir, name, 0) < 0 ? -errno : 0;
+	pthread_mutex_lock(&j->lock);
+	j->removed_at = j->appended;
+	j->dir_dirty = true;
+	pthread_mutex_unlock(&j->lock);
+	if (r < 0)
+		return error_set(e, r, "Spool segment %s cannot be removed: %s.", name,
+				 strerror(-r));
 	return 0;
 }

@@ -56,7 +56,7 @@ int journal_open(struct journal **ret, const char *dir, uint64_t segment_bytes, 
 /* Waits for what was appended, then closes. */
 void journal_close(struct journal *j);
 
-/* Is there a sound record at @pos? And is @pos the oldest there is or behind it? 1, 0, -errno. */
+/* Is there a sound record at @pos, and every one before it that is not reclaimed? 1, 0, -errno. */
 int journal_has(struct journal *j, const struct journal_pos *pos, uint64_t nonce);
 
 typedef int (*journal_record_fn)(void *userdata, const struct journal_record *rec);

@@ -72,6 +72,7 @@ struct journal {
 	uint64_t mark;
 	uint64_t bad_segments;
 	struct journal_pos last_pos;
+	int (*sync)(int fd);	/* fdatasync(), but where a test has the disk fail */
 
 	pthread_t thread;
 	bool running;
@@ -88,6 +89,7 @@ struct journal {
 	uint64_t appended;
 	uint64_t durable;
 	int failed;
+	uint64_t removed_at;	/* appended when a segment was last removed, 0 = none */
 	int next_fd;
 	enum prep_state prep_state;
 	bool batch_open;	/* the next record may share the block of the one before */
@@ -100,6 +102,7 @@ int segment_open(struct journal *j, const struct segment *s);
 int segment_begin(struct journal *j, uint64_t need);
 void segment_link(struct journal *j, struct segment *s);
 struct segment *segment_find(const struct journal *j, uint64_t number);
+int write_range(int fd, const void *data, size_t len, uint64_t at);
 int zero_range(int fd, uint64_t at, uint64_t len);
 
 /* replay.c */

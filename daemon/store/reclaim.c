@@ -29,6 +29,14 @@ static int map_body(struct store *s, uint64_t id, uint64_t len, void **ret, stru
 	return *ret == MAP_FAILED ? error_set(e, -errno, "The document cannot be mapped.") : 0;
 }
 
+/* A key that was forgotten since must not come back with the job that brought it. */
+static int drop_forgotten(struct store *s, struct job *j)
+{
+	int r = j->source ? index_has_source(s->index, j->source) : 1;
+
+	return r ? (r < 0 ? r : 0) : job_set(&j->source, NULL);
+}
+
 static int move_job(struct store *s, uint64_t id, uint64_t *moved)
 {
 	struct journal_pos pos;
@@ -39,9 +47,10 @@ static int move_job(struct store *s, uint64_t id, uint64_t *moved)
 
 	if (r < 0)
 		return r;
+	r = drop_forgotten(s, j);
 	if (job_state_final(j->state)) {
 		j->body_len = 0;
-	} else if (j->body_len) {
+	} else if (!r && j->body_len) {
 		r = map_body(s, id, j->body_len, &body, &e);
 		if (r == -EBADMSG) {
 			j->state = JOB_FAILED;
@@ -129,7 +138,9 @@ void reclaim_step(struct store *s)
 	}
 	if (journal_durable(s->journal) < s->reclaim_seq)
 		return;
-	journal_remove_first(s->journal, NULL);	/* in use: the next round takes it, ignoring */
+	/* -EBUSY: the last one's removal is not on disk yet, or this one in use; the next round. */
+	if (journal_remove_first(s->journal, NULL) == -EBUSY)
+		return;
 	s->reclaim_segment = 0;
 	s->reclaim_checked = 0;
 }

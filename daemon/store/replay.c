@@ -135,6 +135,7 @@ struct replay {
 	uint64_t expected;	/* the next sequence number */
 	uint64_t bad;		/* unreadable payloads since the last sound record */
 	uint64_t end;		/* of the last sound record in this segment */
+	uint64_t durable;	/* the last of which the journal itself says so */
 	struct journal_pos last;
 };
 
@@ -171,6 +172,8 @@ static int replay_segment(struct reader *rd, const struct segment *s, struct rep
 			};
 
 			note_gap(rp, h.seq, h.durable);
+			if (h.durable > rp->durable)
+				rp->durable = h.durable;
 			r = rp->fn(rp->userdata, &rec);
 			if (r)
 				return r;
@@ -263,7 +266,57 @@ static int behind(struct journal *j, struct segment *s, const struct journal_pos
 		return -EBADMSG;
 	rp->end = after->offset + sizeof(h) + h.len;
 	rp->expected = after->seq + 1;
+	rp->durable = h.durable;
 	return 0;
+}
+
+static bool reaches(const struct segment *s, uint64_t seq)
+{
+	return !s->next || s->next->first_seq > seq;
+}
+
+/* Writes what @s holds from record @seq on once more, head and all where that is its first. */
+static int write_again(struct journal *j, const struct segment *s, uint64_t seq)
+{
+	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
+	struct record_head h;
+	uint64_t at = HEAD_BYTES, end;
+	int r = reader_open(&rd, j, s);
+
+	if (r < 0)
+		return r;
+	end = rd.size = s->end < rd.size ? s->end : rd.size;
+	while (find_head(&rd, &at, &h) && h.seq < seq)
+		at += sizeof(h) + h.len;
+	for (at = s->first_seq >= seq ? 0 : at; at < end && !r;) {
+		size_t n = end - at < WINDOW ? (size_t)(end - at) : WINDOW;
+
+		if (read_some(rd.fd, rd.window, n, at) != (ssize_t)n)
+			return -EIO;
+		r = write_range(rd.fd, rd.window, n, at);
+		at += n;
+	}
+	return r ? r : j->sync(rd.fd) < 0 ? -errno : 0;
+}
+
+/*
+ * Before: what was replayed stood in the page cache; whether the disk has the
+ * records behind @durable nobody knows. An ifaxd killed before its fdatasync()
+ * left dirty pages, one whose fdatasync() failed left clean ones that were never
+ * written, and the names of the segments may not have been synced either.
+ * After: all of it is on disk, so that what follows may build on it. The same
+ * bytes go to the same place: a crash on the way changes nothing.
+ */
+static int settle(struct journal *j, uint64_t durable)
+{
+	int r = 0;
+
+	for (struct segment *s = j->first; s && !r; s = s->next)
+		if (reaches(s, durable + 1))
+			r = write_again(j, s, durable + 1);
+	if (!r && fsync(j->dir) < 0)
+		r = -errno;
+	return r;
 }
 
 int journal_replay(struct journal *j, const struct journal_pos *after, journal_record_fn fn,
@@ -293,6 +346,10 @@ int journal_replay(struct journal *j, const struct journal_pos *after, journal_r
 	}
 	if (r)
 		return error_set(e, r, "The spool journal cannot be read: %s.", strerror(-r));
+	r = settle(j, rp.durable);
+	if (r < 0)
+		return error_set(e, r, "The spool journal cannot be written (%s). Check the disk, "
+				 "then restart ifaxd.", strerror(-r));
 	j->last_pos = rp.last;
 	j->appended = j->durable = rp.expected ? rp.expected - 1 : 0;
 	return 0;
@@ -303,6 +360,42 @@ static int check_record(struct reader *rd, const struct journal_pos *pos, struct
 	if (!head_at(rd, pos->offset, h) || h->seq != pos->seq)
 		return -EBADMSG;
 	return 0;
+}
+
+/* Adds up the sound records of @s with numbers in [from, to]. */
+static int count_sound(struct journal *j, const struct segment *s, uint64_t from, uint64_t to,
+		       uint64_t *n)
+{
+	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
+	struct record_head h;
+	uint64_t at = HEAD_BYTES;
+	int r = reader_open(&rd, j, s);
+
+	for (; !r && find_head(&rd, &at, &h) && h.seq <= to; at += sizeof(h) + h.len) {
+		if (h.seq < from)
+			continue;
+		r = read_payload(&rd, at, &h);
+		*n += !r;
+		r = r == -EBADMSG ? 0 : r;
+	}
+	return r;
+}
+
+/*
+ * The disk may have kept a record and lost one before it, where neither was
+ * durable yet: are all there that were not when record @to was written?
+ */
+static int has_all(struct journal *j, uint64_t durable, uint64_t to)
+{
+	uint64_t from = durable + 1, n = 0;
+	int r = 0;
+
+	if (from < j->first->first_seq)
+		from = j->first->first_seq;
+	for (struct segment *s = j->first; s && s->first_seq <= to && !r; s = s->next)
+		if (reaches(s, from))
+			r = count_sound(j, s, from, to, &n);
+	return r < 0 ? r : n == to - from + 1;
 }
 
 int journal_has(struct journal *j, const struct journal_pos *pos, uint64_t nonce)
@@ -319,8 +412,7 @@ int journal_has(struct journal *j, const struct journal_pos *pos, uint64_t nonce
 		return r;
 	if (check_record(&rd, pos, &h) < 0)
 		return 0;
-	r = read_payload(&rd, pos->offset, &h);
-	return r == -EBADMSG ? 0 : r < 0 ? r : 1;
+	return has_all(j, h.durable, pos->seq);
 }
 
 static int copy_payload(struct reader *rd, uint64_t at, const struct record_head *h, uint32_t skip,

@@ -414,6 +414,40 @@ static void segments_are_reclaimed(void **state)
 	}
 }
 
+/* A key that was forgotten stays so, even where its job's record is written again. */
+static void reclaim_keeps_keys_forgotten(void **state)
+{
+	struct job *j = new_job(JOB_PRINT, "kept");
+	static char body[20000];
+	struct box *b = *state;
+	char path[256];
+	int n = 0;
+
+	memset(body, 'x', sizeof(body));
+	job_set(&j->source, "pop3/100/gone");
+	assert_int_equal(store_job_create(b->store, j, body, 9000, count_done, &n, NULL), 0);
+	job_free(j);
+	assert_int_equal(store_source_forget(b->store, "pop3/100/", NULL, 0), 0);
+	assert_int_equal(store_source_known(b->store, "pop3/100/gone"), 0);
+	for (int i = 0; i < 60; i++) {
+		j = new_job(JOB_SEND, "gone");
+		assert_int_equal(store_job_create(b->store, j, body, sizeof(body), count_done, &n,
+						  NULL), 0);
+		box_wait(b, &n, 2 * i + 2);
+		j->state = JOB_SENT;
+		assert_int_equal(store_job_update(b->store, j, count_done, &n, NULL), 0);
+		box_wait(b, &n, 2 * i + 3);
+		job_free(j);
+	}
+	snprintf(path, sizeof(path), "%s/journal/%016x.seg", b->spool, 1);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(store_source_known(b->store, "pop3/100/gone"), 0);
+	rebuild(b);
+	assert_int_equal(store_source_known(b->store, "pop3/100/gone"), 0);
+	memset(body, 'x', sizeof(body));
+	assert_int_equal(compare_body(b, 1, body, 9000), 0);
+}
+
 static double seconds(void)
 {
 	struct timespec ts;
@@ -466,7 +500,8 @@ int main(void)
 		t(list_filters),		t(watch_hears_of_each_change),
 		t(close_tells_and_ends),	t(second_process_is_refused),
 		t(documents_larger_than_a_segment),
-		t(segments_are_reclaimed),	t(twenty_thousand_cost_the_same),
+		t(segments_are_reclaimed),	t(reclaim_keeps_keys_forgotten),
+		t(twenty_thousand_cost_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
