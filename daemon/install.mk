@@ -49,19 +49,21 @@ install-modules-yes: modules
 	$(INSTALL) -m 644 kernel/fax.ko kernel/faxboard.ko kernel/faxsim.ko $(DESTDIR)$(moddir)
 	[ -n "$(DESTDIR)" ] || depmod $(KVER)
 
-# The source as dkms(8) wants it: the kernel half, its header and a Kbuild.
+# The source as dkms(8) wants it: the kernel half, its header and a Kbuild, nothing that was built.
 install-modules-dkms:
 	$(INSTALL) -d $(DESTDIR)$(dkmsdir)
-	tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.mod*' --exclude='.*.cmd' \
-		kernel uapi Kbuild COPYING LICENSES | tar -x -C $(DESTDIR)$(dkmsdir)
-	sed 's/@VERSION@/$(VERSION)/' kernel/dkms.conf.in > $(DESTDIR)$(dkmsdir)/dkms.conf
+	find Kbuild kernel uapi COPYING LICENSES -type f ! -name '.*' ! -name '*.o' ! -name '*.ko' \
+		! -name '*.mod' ! -name '*.mod.c' ! -name '*.o.d' ! -name modules.order ! -name '*.in' \
+		-exec cp --parents -t $(DESTDIR)$(dkmsdir) {} +
+	chmod -R u=rwX,go=rX $(DESTDIR)$(dkmsdir)
+	sed 's/@VERSION@/$(VERSION)/' kernel/dkms.conf.in >$(DESTDIR)$(dkmsdir)/dkms.conf
 
+# Leaves settings that were changed, and their folder with them.
 .PHONY: uninstall
 uninstall:
 	rm -rf $(DESTDIR)$(libexecdir) $(DESTDIR)$(dkmsdir) $(DESTDIR)$(moddir)
 	rm -f $(DESTDIR)$(bindir)/ifaxctl $(DESTDIR)$(bindir)/fax-compliance \
-		$(DESTDIR)$(unitdir)/ifaxd.service \
-		$(DESTDIR)$(unitdir)/ifax-key.service $(DESTDIR)$(unitdir)/ifax-worker.* \
+		$(patsubst daemon/systemd/%,$(DESTDIR)$(unitdir)/%,$(wildcard daemon/systemd/*)) \
 		$(DESTDIR)$(unitdir)/dbus-org.ifax1.service $(DESTDIR)$(sysusersdir)/ifax.conf \
 		$(DESTDIR)$(tmpfilesdir)/ifax.conf $(DESTDIR)$(udevdir)/60-ifax.rules \
 		$(DESTDIR)$(dbusdir)/system.d/org.ifax1.conf \
@@ -71,3 +73,10 @@ uninstall:
 	for page in daemon/man/*.[1-8]; do \
 		rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; \
 	done
+	if cmp -s daemon/ifax.conf $(DESTDIR)$(sysconfdir)/ifax/ifax.conf; then \
+		rm $(DESTDIR)$(sysconfdir)/ifax/ifax.conf; \
+	fi
+	for dir in ifax/ifax.conf.d ifax; do \
+		rmdir $(DESTDIR)$(sysconfdir)/$$dir 2>/dev/null || :; \
+	done
+	[ -n "$(DESTDIR)" ] || [ ! -d /lib/modules/$(KVER) ] || depmod $(KVER)

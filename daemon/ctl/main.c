@@ -19,7 +19,7 @@ static const struct verb verbs[] = {
 	{ "status", verb_status, true, "", "boards, their functions and conditions, jobs" },
 	{ "send", verb_send, true, "--user CODE --to ADDRESS [--to ADDRESS ...]",
 	  "scan what lies in the feeder and mail it" },
-	{ "jobs", verb_jobs, true, "[list|show|wait|cancel|retry|remove] [JOB]",
+	{ "jobs", verb_jobs, true, "[list|show|wait|save|cancel|retry|remove] [JOB]",
 	  "what was sent and received, and what became of it" },
 	{ "users", verb_users, true, "[list|show|add|edit|remove] [CODE]",
 	  "the people of this box and their mailboxes" },
