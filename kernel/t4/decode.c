@@ -536,7 +536,8 @@ static void paint(struct t4_decoder *d, struct rows *out, bool again)
 	else if (again && out->newest)
 		memcpy(out->next, out->newest, (d->p.width + 7) / 8);
 	else
-		t4_fill_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
+		t4_paint_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next,
+			     d->map);
 	out->newest = out->next;
 	out->next += out->stride;
 	out->left--;
