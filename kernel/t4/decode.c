@@ -172,6 +172,20 @@ static __always_inline bool quick_single_run(struct quick_1d *q, u32 *left)
 	return true;
 }
 
+/* What the table knows, but quick_pair() left: runs that end the line. */
+static __always_inline void quick_last_pair(struct quick_1d *q)
+{
+	u32 e = t4_run_pair[q->black + (q->r.acc >> (64 - T4_PAIR_BITS))];
+
+	if (e & T4_PAIR_OTHER || !T4_PAIR_COUNT(e) || q->a0 + T4_PAIR_TOTAL(e) != q->width)
+		return;
+	q->a[0] = (u16)(q->a0 + T4_PAIR_FIRST(e));
+	q->a[1] = (u16)q->width;
+	q->a += T4_PAIR_COUNT(e);
+	q->a0 = q->width;
+	t4_skip(&q->r, e & 63);
+}
+
 static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
 	u16 *first = decoder_list(d, d->cur);
@@ -184,8 +198,10 @@ static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 	while (q.r.end - q.r.p >= QUICK_INPUT) {
 		t4_refill_quick(&q.r);
 		/* four times twelve bits at most */
-		if (!quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q))
+		if (!quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q)) {
+			quick_last_pair(&q);
 			break;
+		}
 	}
 	if (q.a != first + d->n) {
 		d->a0 = q.a[-1];
@@ -376,12 +392,21 @@ static __always_inline bool quick_horizontal(struct quick_2d *q)
 	return true;
 }
 
+#define PASS_BITS	4
+#define PASS		1u	/* T.4 table 4: 0001 */
+
+/* So do pass modes. */
 static __always_inline bool quick_pass(struct quick_2d *q)
 {
 	if (unlikely(q->b[1] >= q->width))
 		return false;
 	q->a0 = q->b[1];
 	q->b += 2;
+	while (q->r.acc >> (64 - PASS_BITS) == PASS && q->r.n >= PASS_BITS && q->b[1] < q->width) {
+		t4_skip(&q->r, PASS_BITS);
+		q->a0 = q->b[1];
+		q->b += 2;
+	}
 	return true;
 }
 
@@ -393,8 +418,10 @@ static __always_inline bool quick_modes(struct quick_2d *q)
 	struct t4_reader before = q->r;
 	bool ok;
 
-	if (unlikely(good < v->count))
-		return quick_last_vertical(q, good);
+	if (unlikely(good < v->count)) {
+		/* on dense patterns it is the first one time and again: no waiting for the number */
+		return good ? quick_last_vertical(q, good) : quick_last_vertical(q, 0);
+	}
 	q->a += v->count;
 	q->b += v->count;
 	t4_skip(&q->r, v->bits);
@@ -509,7 +536,8 @@ static void paint(struct t4_decoder *d, struct rows *out, bool again)
 	else if (again && out->newest)
 		memcpy(out->next, out->newest, (d->p.width + 7) / 8);
 	else
-		t4_fill_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
+		t4_paint_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next,
+			     d->map);
 	out->newest = out->next;
 	out->next += out->stride;
 	out->left--;
@@ -576,9 +604,12 @@ static bool take_again(struct t4_decoder *d, struct t4_reader *r, struct rows *o
 
 	code <<= more;
 	/* the last one asked for may end otherwise */
-	while (out->left && d->damage.rows + 1 != d->p.rows &&
-	       r->end - r->p >= QUICK_INPUT) {
-		t4_refill_quick(r);
+	while (out->left && d->damage.rows + 1 != d->p.rows) {
+		if (r->n < len + more) {
+			if (r->end - r->p < QUICK_INPUT)
+				break;
+			t4_refill_quick(r);
+		}
 		if (r->acc >> shift != code)
 			break;
 		t4_skip(r, len);
@@ -639,12 +670,40 @@ static inline u32 zeros_ahead(struct t4_reader *r)
 	return z < r->n ? z : r->n;
 }
 
+static void begin_line(struct t4_decoder *d)
+{
+	d->eol_run = 0;
+	d->a0 = 0;
+	d->run = 0;
+	d->n = 0;
+	d->ref = 0;
+	d->horiz = 0;
+	d->state = DEC_LINE;
+}
+
+/* The usual way into a line: an EOL without fill, the tag bit, and no second EOL. */
+static bool quick_eol(struct t4_decoder *d, struct t4_reader *r)
+{
+	u32 len = EOL_BITS + (d->p.coding == T4_MR);
+
+	if (r->n < len + EOL_ZEROS || r->acc >> (64 - EOL_BITS) != 1 ||
+	    !(r->acc << len >> (64 - EOL_ZEROS)))
+		return false;
+	if (d->p.coding == T4_MR)
+		d->line_2d = !(r->acc << EOL_BITS & T4_TOP_BIT);
+	t4_skip(r, len);
+	d->eols = true;
+	begin_line(d);
+	return true;
+}
+
 static enum step start_line(struct t4_decoder *d, struct t4_reader *r)
 {
 	u32 z = zeros_ahead(r);
 
 	if (z >= EOL_ZEROS) {
-		d->state = DEC_EOL;
+		if (d->p.coding == T4_MMR || d->eol_run || !quick_eol(d, r))
+			d->state = DEC_EOL;
 		return STEP_ON;
 	}
 	if (z == r->n)
@@ -656,14 +715,7 @@ static enum step start_line(struct t4_decoder *d, struct t4_reader *r)
 		d->state = DEC_HUNT;
 		return STEP_ON;
 	}
-
-	d->eol_run = 0;
-	d->a0 = 0;
-	d->run = 0;
-	d->n = 0;
-	d->ref = 0;
-	d->horiz = 0;
-	d->state = DEC_LINE;
+	begin_line(d);
 	return STEP_ON;
 }
 

@@ -92,4 +92,42 @@ static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *lis
 	return (u32)(out - list);
 }
 
+#define T4_DENSE	10	/* pixels a change */
+
+/* Paints a row. @map has a bit for each pixel, all of them 0, and is left so. */
+static inline void t4_paint_row(const u16 *list, u32 n, u32 width, u64 invert, u8 *row, u8 *map)
+{
+	/* bit i of the result is the parity of the bits from i up */
+	const __m512i prefix = _mm512_set1_epi64((s64)0xfffefcf8f0e0c080ull);
+	const __m512i turn = _mm512_set1_epi64((s64)invert), low = _mm512_set1_epi8(1);
+	const __m128i ones = _mm_set1_epi64x(-1);
+	u32 bytes = (width + 7) / 8, at;
+	u64 mask, parity, black = 0;
+	__m512i v;
+
+	if (n * T4_DENSE > width) {
+		t4_fill_row(list, n, width, invert, row);
+		return;
+	}
+	t4_map_changes(list, n, map);
+	for (at = 0; at < bytes; at += 64) {
+		mask = bytes - at >= 64 ? ~0ull : (1ull << (bytes - at)) - 1;
+		v = _mm512_maskz_loadu_epi8(mask, map + at);
+		_mm512_mask_storeu_epi8(map + at, mask, _mm512_setzero_si512());
+		v = _mm512_gf2p8affine_epi64_epi8(v, prefix, 0);
+		/* bytes before which the number of changes is odd */
+		parity = _mm512_test_epi8_mask(v, low);
+		parity = (u64)_mm_cvtsi128_si64(_mm_clmulepi64_si128(
+			_mm_cvtsi64_si128((s64)parity), ones, 0));
+		v = _mm512_xor_si512(v, _mm512_movm_epi8(parity << 1 ^ black));
+		black ^= (u64)((s64)parity >> 63);
+		if (width % 8 && bytes - at <= 64)
+			v = _mm512_mask_and_epi32(v, 0xffff, v,
+				_mm512_mask_set1_epi8(_mm512_set1_epi8(-1),
+						      1ull << (bytes - at - 1),
+						      (char)(0xff00 >> width % 8)));
+		_mm512_mask_storeu_epi8(row + at, mask, _mm512_xor_si512(v, turn));
+	}
+}
+
 #endif
