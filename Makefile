@@ -2,6 +2,7 @@
 # make            modules and daemon
 # make run        the main job in a guest, on a page (PAGE=file, several pages too)
 # make check      the tests; make check SUITES="unit uapi" some of them
+# make check-full those that take longer, too
 # make install    everything under $(DESTDIR)
 # make help       the rest
 
@@ -118,6 +119,10 @@ run:
 check:
 	$(Q)tests/setup build guest check
 	$(Q)tests/run $(or $(SUITES),default)
+
+check-full:
+	$(Q)tests/setup build guest check
+	$(Q)tests/run $(or $(SUITES),full)
 
 clean:
 	rm -rf build out

@@ -6,7 +6,8 @@
 #include "base/cleanup.h"
 #include "device/board.h"
 
-#define SETTLE_USEC	150000	/* udev tells of a board's nodes within this */
+#define SETTLE_USEC	150000	/* between a board's nodes, where the kernel does not count them */
+#define LATE_USEC	2000000	/* a node that has not come by then is done without */
 #define NODES_MAX	4	/* of a board that are used */
 
 /*
@@ -138,6 +139,19 @@ static void name_board(struct board_entry *b)
 	b->board.has_coder = b->encode != NULL;
 }
 
+/* How long the board's nodes may still be on their way. */
+static uint64_t patience(const struct board_entry *b)
+{
+	const struct func *any = b->scan ?: b->print ?: b->encode;
+	uint32_t here = (b->scan ? 1u << FAX_FUNC_SCAN : 0) |
+			(b->print ? 1u << FAX_FUNC_PRINT : 0) |
+			(b->encode ? 1u << FAX_FUNC_CODEC : 0);
+
+	if (!any->info.functions)
+		return SETTLE_USEC;
+	return any->info.functions & ~here ? LATE_USEC : 0;
+}
+
 static int put_together(struct board_entry *b)
 {
 	int r;
@@ -176,7 +190,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	}
 	if (b->dead) {
 		b->dead = false;
-		return arm(b, SETTLE_USEC);
+		return arm(b, patience(b));
 	}
 	/* Out of memory: tried again rather than forgotten. */
 	return put_together(b) >= 0 ? 0 : arm(b, 10 * SETTLE_USEC);
@@ -254,7 +268,7 @@ static int place(struct boards *bs, struct func *f, struct error *e)
 	}
 	*slot = f;
 	b->dead |= b->added;	/* a late comer: the board is put together anew */
-	return arm(b, b->added ? 0 : SETTLE_USEC);
+	return arm(b, b->added ? 0 : patience(b));
 }
 
 int boards_node_added(struct boards *bs, const char *node, struct error *e)

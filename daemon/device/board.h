@@ -3,9 +3,9 @@
  * Boards: the functions that share a board_id, put together as one thing with a
  * scanner, a printer and a coder, each of which may be missing.
  *
- * Nodes come and go one by one (monitor.c tells). A board is added when its
- * nodes have stopped coming for a moment, and removed as soon as one of them
- * goes; what remains is added anew.
+ * Nodes come and go one by one (monitor.c tells). A board is added when all
+ * that the kernel counts have come (or some will not: after a while), and
+ * removed as soon as one of them goes; what remains is added anew.
  *
  * Lifetime: a struct board is valid from added until removed returns. Boards
  * are put together and taken apart from the event loop only, never from within

@@ -628,6 +628,7 @@ struct fax_func *fax_board_add_func(struct fax_board *board, const struct fax_fu
 	if (func->ieee1284_id)
 		fax_tame(func->ieee1284_id);
 	list_add_tail(&func->node, &board->funcs);
+	board->functions |= BIT(func->function);
 	return func;
 }
 EXPORT_SYMBOL_GPL(fax_board_add_func);

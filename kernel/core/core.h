@@ -147,6 +147,7 @@ struct fax_board {
 	bool gone;			/* set under lock, read anywhere */
 	bool registered;
 	struct list_head funcs;
+	u32 functions;			/* bits 1 << FAX_FUNC_* of them */
 	struct list_head files;
 	struct list_head bufs;		/* mapped */
 	struct list_head pipes;		/* mapped */

@@ -365,6 +365,7 @@ static int fax_ioctl_info(struct fax_file *ff, struct fax_ioctl *io)
 	info->features = board->features;
 	info->index = ff->func->index;
 	info->board_id = board->id;
+	info->functions = board->functions;
 	strscpy(info->board, board->model, sizeof(info->board));
 	strscpy(info->serial, board->serial, sizeof(info->serial));
 	strscpy(info->driver, board->driver, sizeof(info->driver));

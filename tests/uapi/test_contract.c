@@ -108,6 +108,8 @@ static void test_info(const char *path, uint32_t function, int flags, uint64_t *
 	check(!strcmp((char *)info.driver, "faxsim"), "%s: driver", path);
 	check(!*board || info.board_id == *board, "%s: of the same board", path);
 	*board = info.board_id;
+	check_u64(info.functions, 1 << FAX_FUNC_SCAN | 1 << FAX_FUNC_PRINT | 1 << FAX_FUNC_CODEC,
+		  "%s: of a board with all functions", path);
 	check_errno(ioctl(fd, FAX_IOC_CAPS, &caps), 0, "%s: CAPS", path);
 	check(caps.width_max >= A4_WIDTH && caps.rows_max >= 2200, "%s: takes A4", path);
 	check_u64(status_of(fd).state, FAX_STATE_IDLE, "%s: idle", path);

@@ -113,6 +113,7 @@ static int do_info(struct fake_fd *f, struct fax_info *info)
 		.function = f->function,
 		.api = FAX_API_REVISION,
 		.board_id = f->board,
+		.functions = fake_kernel.functions,
 	};
 	strcpy((char *)info->board, "Fake");
 	snprintf((char *)info->serial, sizeof(info->serial), "F%u", (unsigned int)f->board);

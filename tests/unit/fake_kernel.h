@@ -23,6 +23,7 @@ extern struct fake_kernel {
 	struct fax_status scan_status;
 	struct fax_status print_status;
 	uint64_t next_board_id;	/* of nodes opened from now on, 0 = by name */
+	uint32_t functions;	/* of every board, 0 = the kernel does not say */
 	bool claimed_elsewhere;
 	uint32_t fail_submit_op;	/* SUBMIT of FAX_OP_* fails with ... */
 	int fail_submit;		/* ... this errno */

@@ -15,6 +15,7 @@
 #include "fake_kernel.h"
 
 #define SETTLE_MSEC 400
+#define LATE_MSEC   2500
 
 struct room {
 	sd_event *event;
@@ -104,6 +105,36 @@ static void test_three_nodes_are_one_board(void **state)
 	assert_int_equal(board_status(r->last, FAX_FUNC_SCAN, &status), 0);
 	assert_int_equal(status.pages, 7);
 	assert_int_equal(board_caps(r->last, FAX_FUNC_CODEC)->encodings, 0xf);
+}
+
+/* However slowly udev tells of them: a half board would be given work, and taken apart again. */
+static void test_whole_as_soon_as_all_nodes_are_there(void **state)
+{
+	struct room *r = *state;
+
+	fake_kernel.functions = 1u << FAX_FUNC_SCAN | 1u << FAX_FUNC_PRINT | 1u << FAX_FUNC_CODEC;
+	add_node(r, "1/scan");
+	fake_settle(r->event, SETTLE_MSEC);
+	add_node(r, "1/print");
+	fake_settle(r->event, SETTLE_MSEC);
+	assert_int_equal(r->added, 0);
+	add_node(r, "1/codec");
+	fake_settle(r->event, 0);
+	assert_int_equal(r->added, 1);
+	assert_true(r->last->scanner && r->last->printer && r->last->has_coder);
+}
+
+static void test_a_node_that_never_comes_is_done_without(void **state)
+{
+	struct room *r = *state;
+
+	fake_kernel.functions = 1u << FAX_FUNC_SCAN | 1u << FAX_FUNC_PRINT;
+	add_node(r, "1/print");
+	fake_settle(r->event, SETTLE_MSEC);
+	assert_int_equal(r->added, 0);
+	fake_settle(r->event, LATE_MSEC);
+	assert_int_equal(r->added, 1);
+	assert_null(r->last->scanner);
 }
 
 static void test_two_boards(void **state)
@@ -231,6 +262,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_three_nodes_are_one_board),
+		T(test_whole_as_soon_as_all_nodes_are_there),
+		T(test_a_node_that_never_comes_is_done_without),
 		T(test_two_boards),
 		T(test_gone_with_a_page_in_hand),
 		T(test_late_comer_puts_the_board_together_anew),

@@ -26,14 +26,18 @@ guest_kernel() {
 	die "no kernel with headers and a readable /boot/vmlinuz: run tests/setup build guest"
 }
 
+# Another kernel than an installed one (tests/vm/kernel) is told by all four.
 KVER=${KVER:-$(guest_kernel)}
-export KVER
+KIMAGE=${KIMAGE:-/boot/vmlinuz-$KVER}
+MODROOT=${MODROOT:-/}		# where lib/modules/$KVER is
+MODDIR=${MODDIR:-$top}	# where our own lie, built for it, below kernel/
+export KVER KIMAGE MODROOT MODDIR
 
 # module_files NAME...   the stock modules and what they depend on, in loading order
 module_files() {
 	local m
 	for m in "$@"; do
-		modprobe -S "$KVER" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
+		modprobe -d "$MODROOT" -S "$KVER" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
 	done | awk '!seen[$0]++'
 }
 
@@ -50,5 +54,5 @@ page_tool() {
 
 # kernel_modules   the paths of the three modules, in loading order
 kernel_modules() {
-	printf '%s\n' "$top"/kernel/{fax,faxboard,faxsim}.ko
+	printf '%s\n' "$MODDIR"/kernel/{fax,faxboard,faxsim}.ko
 }

@@ -94,7 +94,8 @@ struct fax_info {
 	__u8 board[32];		/* model, NUL-terminated */
 	__u8 serial[32];	/* NUL-terminated, may be empty */
 	__u8 driver[32];	/* module, NUL-terminated */
-	__u32 reserved[8];
+	__u32 functions;	/* of the whole board: bits 1 << FAX_FUNC_* */
+	__u32 reserved[7];
 };
 
 struct fax_resolution {
