@@ -80,6 +80,7 @@ $(PROGRAMS):
 	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL)
 
 unit: $(UNIT)
+$(B)/unit/test_bus: | $(B)/ifaxctl
 $(B)/unit/%: $(B)/tests/unit/%.o $(UNIT_AUX) $(MODEL_OBJ) $(B)/libifax.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
