@@ -347,6 +347,51 @@ static uint64_t add_job(struct room *r, enum job_kind kind, enum job_state state
 }
 
 /*
+ * ifaxctl
+ */
+
+/* Runs it as @uid; its exit status. What it says goes to r->out. */
+static int run_ctl(struct room *r, uid_t uid, const char *const *words)
+{
+	const char *argv[16] = { "ifaxctl" };
+	int out = memfd_create("out", 0), status = 0;
+	struct stat st;
+	pid_t pid;
+
+	for (size_t i = 0; words[i]; i++)
+		argv[i + 1] = words[i];
+	fflush(stdout);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		dup2(out, 1);
+		dup2(out, 2);
+		if (uid && setresuid(uid, uid, uid) < 0)
+			_exit(126);
+		execv(ifaxctl, (char **)argv);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		assert_true(sd_event_run(r->svc.box.event, 10000) >= 0);
+	assert_int_equal(fstat(out, &st), 0);
+	free(r->out);
+	r->out = calloc(1, st.st_size + 1);
+	assert_non_null(r->out);
+	assert_int_equal(pread(out, r->out, st.st_size, 0), st.st_size);
+	close(out);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+#define CTL(r, ...) run_ctl(r, 0, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void expect(struct room *r, int status, int want, const char *words)
+{
+	if (status != want || !strstr(r->out, words))
+		fail_msg("status %d, not %d, or nothing of \"%s\" in: %s", status, want, words,
+			 r->out);
+}
+
+/*
  * Tests
  */
 
@@ -480,6 +525,8 @@ static void many_recipients(void **state)
 	assert_true(says(call(r, "GetJob", "t", UINT64_C(1)), "n999@x.test"));
 	refused(call(r, "ListJobs", "a{sv}", 1, "all", "s", "yes"), INVALID, "all");
 	assert_false(says(call(r, "ListJobs", "a{sv}", 1, "user", "s", "100"), "n0@"));
+	if (access(ifaxctl, X_OK) >= 0)
+		expect(r, CTL(r, "jobs"), 0, "n4@x.test and 995 more");
 }
 
 static void no_such_job(void **state)
@@ -593,6 +640,41 @@ static void cancel_too_late(void **state)
 	buffer_free(&f.body);
 }
 
+/* A job that the printer's duty lets go is not given to it a second time before that is noted. */
+static void retry_too_soon(void **state)
+{
+	_buffer_ struct buffer mail = { 0 };
+	struct room *r = *state;
+	struct job *j;
+	uint64_t id;
+
+	svc_fax_mail(&mail, "<a@x>");
+	id = add_job(r, JOB_PRINT, JOB_CHECKING, mail.data, NULL);
+	inbound_wake(r->svc.box.inbound);
+	svc_wait_page(&r->svc);
+	j = svc_job(&r->svc, id);
+	assert_int_equal(job_say(&r->svc.box.keeper, j, LOG_INFO, JOB_HELD, NULL, NULL, "held"), 0);
+	job_free(j);
+	refused(call(r, "RetryJob", "t", id), NULL, "just leaving the printer");
+	fake_printer_end(&r->svc.printer, FAX_CODE_OK, false);
+	svc_expect(&r->svc, id, JOB_PRINTED, NULL);
+}
+
+static void status_counts(void **state)
+{
+	struct room *r = *state;
+	sd_bus_message *reply = NULL;
+
+	for (int i = 0; i < 1100; i++)
+		add_job(r, JOB_PRINT, JOB_HELD, NULL, NULL);
+	reply = call(r, "GetStatus", "");
+	assert_null(sd_bus_message_get_error(reply));
+	sd_bus_message_unref(reply);
+	if (access(ifaxctl, X_OK) < 0)
+		skip();
+	expect(r, CTL(r, "status"), 0, "jobs: 1100 unfinished, 1100 waiting");
+}
+
 static void retry_everywhere(void **state)
 {
 	struct user u = { .code = (char *)"102", .keep_days = 7, .auto_print = false };
@@ -690,50 +772,6 @@ static void recipients(void **state)
 	refused(call(r, "RemoveRecipient", "s", "a@x.test"), INVALID, "");
 }
 
-/*
- * ifaxctl, and who may use it
- */
-
-/* Runs it as @uid; its exit status. What it says goes to r->out. */
-static int run_ctl(struct room *r, uid_t uid, const char *const *words)
-{
-	const char *argv[16] = { "ifaxctl" };
-	int out = memfd_create("out", 0), status = 0;
-	struct stat st;
-	pid_t pid;
-
-	for (size_t i = 0; words[i]; i++)
-		argv[i + 1] = words[i];
-	fflush(stdout);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		dup2(out, 1);
-		dup2(out, 2);
-		if (uid && setresuid(uid, uid, uid) < 0)
-			_exit(126);
-		execv(ifaxctl, (char **)argv);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, WNOHANG) == 0)
-		assert_true(sd_event_run(r->svc.box.event, 10000) >= 0);
-	assert_int_equal(fstat(out, &st), 0);
-	free(r->out);
-	r->out = calloc(1, st.st_size + 1);
-	assert_non_null(r->out);
-	assert_int_equal(pread(out, r->out, st.st_size, 0), st.st_size);
-	close(out);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
-#define CTL(r, ...) run_ctl(r, 0, (const char *const[]){ __VA_ARGS__, NULL })
-
-static void expect(struct room *r, int status, int want, const char *words)
-{
-	if (status != want || !strstr(r->out, words))
-		fail_msg("status %d, not %d, or nothing of \"%s\" in: %s", status, want, words,
-			 r->out);
-}
 
 static void command_line(void **state)
 {
@@ -842,6 +880,7 @@ int main(void)
 		TEST(status), TEST(unknown_method), TEST(send_and_cancel), TEST(wrong_sends),
 		TEST(foreign_words), TEST(many_recipients), TEST(no_such_job), TEST(document),
 		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(retry_everywhere),
+		TEST(retry_too_soon), TEST(status_counts),
 		TEST(users), TEST(recipients), TEST(command_line), TEST(no_daemon),
 		TEST(not_root),
 	};
