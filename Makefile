@@ -87,6 +87,7 @@ $(B)/fax-compliance: $(COMPLY_OBJ)
 	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^
 
 unit: $(UNIT)
+$(B)/unit/test_bus: | $(B)/ifaxctl
 $(B)/unit/%: $(B)/tests/unit/%.o $(UNIT_AUX) $(MODEL_OBJ) $(B)/libifax.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")

@@ -259,6 +259,9 @@ static int retry_job(struct box *box, struct job *job, struct error *why)
 	r = check_retry(job, why);
 	if (r < 0)
 		return r;
+	if (printing_has(box->printing, job->id))
+		return error_set(why, -EBUSY, "job %llu is just leaving the printer; try again in a "
+				 "moment", (unsigned long long)job->id);
 	for (size_t i = 0; i < job->n_recipients; i++)
 		if (job->recipients[i].state == RCPT_REFUSED)
 			job->recipients[i].state = RCPT_WAITING;

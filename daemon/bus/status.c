@@ -120,19 +120,20 @@ static int put_boards(sd_bus_message *m, struct box *box)
 
 static int put_jobs(sd_bus_message *m, struct box *box)
 {
-	struct job_filter f = { .kind = -1, .state = -1, .unfinished = true };
-	struct job **jobs = NULL;
-	size_t n = 0, waiting = 0;
+	const struct job_filter unfinished = { .kind = -1, .state = -1, .unfinished = true },
+				waits = { .kind = -1, .state = JOB_WAITING },
+				is_held = { .kind = -1, .state = JOB_HELD };
+	uint64_t n = 0, waiting = 0, held = 0;
 	int r;
 
-	r = store_job_list(box->store, &f, &jobs, &n);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++)
-		waiting += jobs[i]->state == JOB_WAITING || jobs[i]->state == JOB_HELD;
-	job_list_free(jobs, n);
-	r = dict_put_number(m, "jobs-unfinished", n);
-	return r < 0 ? r : dict_put_number(m, "jobs-waiting", waiting);
+	r = store_job_count(box->store, &unfinished, &n);
+	if (r >= 0)
+		r = store_job_count(box->store, &waits, &waiting);
+	if (r >= 0)
+		r = store_job_count(box->store, &is_held, &held);
+	if (r >= 0)
+		r = dict_put_number(m, "jobs-unfinished", n);
+	return r < 0 ? r : dict_put_number(m, "jobs-waiting", waiting + held);
 }
 
 int status_append(sd_bus_message *m, struct box *box)

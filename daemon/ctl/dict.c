@@ -25,7 +25,8 @@ void dict_list_free(struct dict *d, size_t n)
 	free(d);
 }
 
-static int read_strings(sd_bus_message *m, char **ret)
+/* One text of all, and how many they are. */
+static int read_strings(sd_bus_message *m, char **ret, uint64_t *count)
 {
 	struct buffer b = { 0 };
 	const char *s;
@@ -38,6 +39,7 @@ static int read_strings(sd_bus_message *m, char **ret)
 		r = buffer_printf(&b, "%s%s", b.len ? ", " : "", s);
 		if (r < 0)
 			break;
+		++*count;
 	}
 	if (r < 0) {
 		buffer_free(&b);
@@ -77,7 +79,7 @@ static int read_value(sd_bus_message *m, const char *type, struct dict_entry *e)
 		return r;
 	case 'a':
 		if (!strcmp(type, "as"))
-			return read_strings(m, &e->text);
+			return read_strings(m, &e->text, &e->number);
 		if (!strcmp(type, "aa{sv}"))
 			return dict_read_list(m, &e->list, &e->n_list);
 	}

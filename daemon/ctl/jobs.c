@@ -12,14 +12,22 @@
 
 static void print_line(const struct dict *j)
 {
-	const char *who = !strcmp(dict_text(j, "kind"), "send") ? dict_text(j, "to") :
-								 dict_text(j, "from");
+	const struct dict_entry *to = dict_find(j, "to");
+	bool send = !strcmp(dict_text(j, "kind"), "send");
+	const char *who = dict_text(j, send ? "to" : "from");
+	unsigned long long more = 0;
+	char more_text[32] = "";
 
-	printf("%5llu  %-6s %-10s %3llu/%-3llu  %-8s %-28s %s\n",
+	/* A list names the first few of many recipients. */
+	if (send && to && dict_number(j, "n-recipients") > to->number)
+		more = dict_number(j, "n-recipients") - to->number;
+	if (more)
+		snprintf(more_text, sizeof(more_text), " and %llu more", more);
+	printf("%5llu  %-6s %-10s %3llu/%-3llu  %-8s %-28s%s %s\n",
 	       (unsigned long long)dict_number(j, "id"), dict_text(j, "kind"),
 	       dict_text(j, "state"), (unsigned long long)dict_number(j, "pages-done"),
 	       (unsigned long long)dict_number(j, "pages"), dict_text(j, "user"), who,
-	       dict_text(j, "detail"));
+	       more_text, dict_text(j, "detail"));
 }
 
 static int list(struct ctl *c, int argc, char **argv)
@@ -202,6 +210,19 @@ int ctl_wait_job(struct ctl *c, uint64_t id)
 	return f.status;
 }
 
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
 /* Writes a job's document, a whole message, to a file that must not be there yet. */
 static int save(struct ctl *c, uint64_t id, const char *path)
 {
@@ -221,10 +242,11 @@ static int save(struct ctl *c, uint64_t id, const char *path)
 	to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	r = to < 0 ? -errno : 0;
 	for (off_t at = 0; r >= 0 && (n = pread(from, block, sizeof(block), at)) > 0; at += n)
-		if (write(to, block, n) != n)
-			r = -errno;
+		r = write_all(to, block, n);
 	if (r >= 0 && n < 0)
 		r = -errno;
+	if (to >= 0 && r < 0)
+		unlink(path);	/* ours, and not whole */
 	sd_bus_message_unref(reply);
 	if (r < 0)
 		fprintf(stderr, "ifaxctl: cannot write %s: %s\n", path, strerror(-r));

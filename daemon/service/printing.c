@@ -600,6 +600,14 @@ int printing_add(struct printing *p, struct job *job, struct page_list *pages, s
 	return 0;
 }
 
+bool printing_has(const struct printing *p, uint64_t job_id)
+{
+	for (const struct task *t = p->tasks; t; t = t->next)
+		if (t->job->id == job_id)
+			return true;
+	return false;
+}
+
 int printing_cancel(struct printing *p, uint64_t job_id)
 {
 	struct task *t;

@@ -57,6 +57,8 @@ void printing_printer_changed(struct printing *p, struct printer *printer);
  * leaves both the caller's: -EINVAL, a document without pages; -ENOMEM.
  */
 int printing_add(struct printing *p, struct job *job, struct page_list *pages, struct error *e);
+/* Whether the job is here: also one that leaves, until that is durable. */
+bool printing_has(const struct printing *p, uint64_t job_id);
 /* -ENOENT: no such job is here. */
 int printing_cancel(struct printing *p, uint64_t job_id);
 

@@ -97,7 +97,7 @@ static int add_recipients(struct job *job, char **to, struct error *e)
 {
 	int r;
 
-	for (size_t i = 0; to[i]; i++) {
+	for (size_t i = 0; to && to[i]; i++) {
 		if (i >= RECIPIENTS_MAX)
 			return error_set(e, -E2BIG, "a document can have %d recipients, no more",
 					 RECIPIENTS_MAX);

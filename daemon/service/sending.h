@@ -14,7 +14,7 @@ struct sending;
 /* Borrowed for the call. */
 struct send_request {
 	const char *user;		/* code */
-	char **to;			/* NULL-terminated */
+	char **to;			/* NULL-terminated; NULL: none */
 	const char *subject;		/* NULL: the configured words */
 	const char *resolution;		/* NULL, "standard", "fine" or "superfine" */
 	const char *board;		/* serial, NULL: any that has a scanner */

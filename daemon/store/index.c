@@ -405,21 +405,49 @@ int index_remove_job(struct index *x, uint64_t id)
 	return run(st);
 }
 
-static int list_statement(struct index *x, const struct job_filter *f, sqlite3_stmt **ret)
+/* Selects @what of the jobs that @f means, up to its limit. */
+static int list_statement(struct index *x, const char *what, const struct job_filter *f,
+			  sqlite3_stmt **ret)
 {
 	_buffer_ struct buffer q = { 0 };
 	int r;
 
-	r = buffer_printf(&q,
-			  "SELECT record,body_segment,body_offset,body_seq,body_skip,body_len "
-			  "FROM jobs WHERE 1%s%s%s%s%s ORDER BY %s LIMIT ?5",
+	r = buffer_printf(&q, "SELECT %s FROM jobs WHERE 1%s%s%s%s%s ORDER BY %s LIMIT ?5", what,
 			  f->kind >= 0 ? " AND kind=?1" : "", f->state >= 0 ? " AND state=?2" : "",
 			  f->unfinished || f->due_before ? " AND final=0" : "",
 			  f->user ? " AND user=?3" : "", f->due_before ? " AND next_try<=?4" : "",
 			  f->due_before ? "next_try,id" : f->newest_first ? "id DESC" : "id");
 	if (r < 0)
 		return r;
-	return result(sqlite3_prepare_v2(x->db, q.data, (int)q.len, ret, NULL));
+	r = result(sqlite3_prepare_v2(x->db, q.data, (int)q.len, ret, NULL));
+	if (r < 0)
+		return r;
+	if (f->kind >= 0)
+		sqlite3_bind_int(*ret, 1, f->kind);
+	if (f->state >= 0)
+		sqlite3_bind_int(*ret, 2, f->state);
+	if (f->user)
+		bind_text(*ret, 3, f->user);
+	if (f->due_before)
+		sqlite3_bind_int64(*ret, 4, (int64_t)f->due_before);
+	return 0;
+}
+
+int index_count(struct index *x, const struct job_filter *f, uint64_t *ret)
+{
+	sqlite3_stmt *st = NULL;
+	int rc, r;
+
+	r = list_statement(x, "count(*)", f, &st);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(st, 5, 1);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = (uint64_t)sqlite3_column_int64(st, 0);
+	r = result(rc);
+	sqlite3_finalize(st);
+	return r;
 }
 
 int index_list(struct index *x, const struct job_filter *f, struct job ***ret, size_t *n)
@@ -430,17 +458,9 @@ int index_list(struct index *x, const struct job_filter *f, struct job ***ret, s
 	size_t count = 0, cap = 0;
 	int r, rc = SQLITE_DONE;
 
-	r = list_statement(x, f, &st);
+	r = list_statement(x, "record,body_segment,body_offset,body_seq,body_skip,body_len", f, &st);
 	if (r < 0)
 		return r;
-	if (f->kind >= 0)
-		sqlite3_bind_int(st, 1, f->kind);
-	if (f->state >= 0)
-		sqlite3_bind_int(st, 2, f->state);
-	if (f->user)
-		bind_text(st, 3, f->user);
-	if (f->due_before)
-		sqlite3_bind_int64(st, 4, (int64_t)f->due_before);
 	sqlite3_bind_int64(st, 5, limit);
 	while (!r && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		if (count == cap) {

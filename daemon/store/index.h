@@ -48,6 +48,7 @@ int index_put_job(struct index *x, const struct job *j, const void *state, size_
 int index_get_job(struct index *x, uint64_t id, struct job **ret, struct index_body *body);
 int index_remove_job(struct index *x, uint64_t id);
 int index_list(struct index *x, const struct job_filter *f, struct job ***ret, size_t *n);
+int index_count(struct index *x, const struct job_filter *f, uint64_t *ret);
 int index_twin(struct index *x, const struct job *j, uint64_t *ret);
 
 int index_put_source(struct index *x, const char *source, uint64_t segment);

@@ -365,6 +365,11 @@ int store_job_list(struct store *s, const struct job_filter *f, struct job ***re
 	return index_list(s->index, f, ret, n);
 }
 
+int store_job_count(struct store *s, const struct job_filter *f, uint64_t *ret)
+{
+	return index_count(s->index, f, ret);
+}
+
 int store_source_known(struct store *s, const char *source)
 {
 	return index_has_source(s->index, source);

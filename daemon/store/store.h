@@ -166,6 +166,8 @@ struct job_filter {
 /* ret[n] and each job are the caller's: job_list_free(). */
 int store_job_list(struct store *s, const struct job_filter *f, struct job ***ret, size_t *n);
 void job_list_free(struct job **jobs, size_t n);
+/* How many such jobs there are, whatever the limit. */
+int store_job_count(struct store *s, const struct job_filter *f, uint64_t *ret);
 /* Was a mail with this key received already (whatever became of it)? 1 or 0 or -errno. */
 int store_source_known(struct store *s, const char *source);
 /* Keys with this prefix that are not in @keep need not be remembered any more. */
