@@ -607,6 +607,12 @@ static int fax_completion_give(const struct fax_completion *c, void __user *to, 
 	return 0;
 }
 
+/* The board has gone and its jobs have ended: no other completion comes. */
+static bool fax_reap_ends(const struct fax_file *ff)
+{
+	return fax_gone(ff->board) && !READ_ONCE(ff->nlive);
+}
+
 /*
  * Hand out one. It is taken off only once the caller has it; if the job went
  * on in between (its RESUME ran out of time), what came of that is handed out
@@ -617,6 +623,7 @@ static int fax_reap_one(struct fax_file *ff, void __user *to, size_t size)
 	enum fax_job_state state = FAX_JOB_DONE;
 	struct fax_completion c;
 	struct fax_job *job;
+	bool ends;
 	int ret;
 
 	mutex_lock(&ff->board->lock);
@@ -625,9 +632,10 @@ static int fax_reap_one(struct fax_file *ff, void __user *to, size_t size)
 		fax_completion_fill(&c, job);
 		state = job->state;
 	}
+	ends = fax_reap_ends(ff);
 	mutex_unlock(&ff->board->lock);
 	if (!job)
-		return -EAGAIN;
+		return ends ? -ENODEV : -EAGAIN;
 	ret = fax_completion_give(&c, to, size);
 	if (ret)
 		return ret;
@@ -680,12 +688,10 @@ int fax_ioctl_reap(struct fax_file *ff, struct fax_ioctl *io)
 		ret = fax_reap_some(ff, arg);
 		if (ret != -EAGAIN)
 			return ret;
-		if (fax_gone(ff->board) && list_empty_careful(&ff->done))
-			return -ENODEV;
 		if (nonblock)
 			return -EAGAIN;
 		left = wait_event_interruptible_timeout(ff->wait, !list_empty_careful(&ff->done) ||
-							fax_gone(ff->board), left);
+							fax_reap_ends(ff), left);
 		if (left < 0)
 			return left;
 		if (!left)
