@@ -608,6 +608,12 @@ static int fax_completion_give(const struct fax_completion *c, void __user *to, 
 	return 0;
 }
 
+/* The board has gone and its jobs have ended: no other completion comes. */
+static bool fax_reap_ends(const struct fax_file *ff)
+{
+	return fax_gone(ff->board) && !READ_ONCE(ff->nlive);
+}
+
 /*
  * Hand out one. It is taken off only once the caller has it; if the job went
  * on in between (its RESUME ran out of time), what came of that is handed out
@@ -618,6 +624,7 @@ static int fax_reap_one(struct fax_file *ff, void __user *to, size_t size)
 	enum fax_job_state state = FAX_JOB_DONE;
 	struct fax_completion c;
 	struct fax_job *job;
+	bool ends;
 	int ret;
 
 	mutex_lock(&ff->board->lock);
@@ -626,9 +633,10 @@ static int fax_reap_one(struct fax_file *ff, void __user *to, size_t size)
 		fax_completion_fill(&c, job);
 		state = job->state;
 	}
+	ends = fax_reap_ends(ff);
 	mutex_unlock(&ff->board->lock);
 	if (!job)
-		return -EAGAIN;
+		return ends ? -ENODEV : -EAGAIN;
 	ret = fax_completion_give(&c, to, size);
 	if (ret)
 		return ret;
@@ -665,23 +673,6 @@ static int fax_reap_some(struct fax_file *ff, struct fax_reap *arg)
 	return 0;
 }
 
-/* The board has gone, and with it has come and been taken what was to come. */
-static bool fax_reap_over(struct fax_file *ff)
-{
-	bool over;
-
-	mutex_lock(&ff->board->lock);
-	over = ff->board->gone && !ff->nlive && list_empty(&ff->done);
-	mutex_unlock(&ff->board->lock);
-	return over;
-}
-
-/* Worth another look, without the lock. Jobs of a board that goes end soon. */
-static bool fax_reap_hint(struct fax_file *ff)
-{
-	return !list_empty_careful(&ff->done) || (fax_gone(ff->board) && !READ_ONCE(ff->nlive));
-}
-
 int fax_ioctl_reap(struct fax_file *ff, struct fax_ioctl *io)
 {
 	struct fax_reap *arg = &io->arg.reap;
@@ -700,11 +691,10 @@ int fax_ioctl_reap(struct fax_file *ff, struct fax_ioctl *io)
 		ret = fax_reap_some(ff, arg);
 		if (ret != -EAGAIN)
 			return ret;
-		if (fax_reap_over(ff))
-			return -ENODEV;
 		if (nonblock)
 			return -EAGAIN;
-		left = wait_event_interruptible_timeout(ff->wait, fax_reap_hint(ff), left);
+		left = wait_event_interruptible_timeout(ff->wait, !list_empty_careful(&ff->done) ||
+							fax_reap_ends(ff), left);
 		if (left < 0)
 			return left;
 		if (!left)

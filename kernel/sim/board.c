@@ -28,11 +28,16 @@ static void sim_write32(void *io, u32 reg, u32 val)
 		fm_write32(hw->model, reg, val);
 }
 
-static void sim_sync_irq(void *io)
+/*
+ * As synchronize_irq(): waits for a call that has begun, not for one that is
+ * due, of which a busy board always has another.
+ */
+void sim_sync_irq(void *io)
 {
 	struct sim_hw *hw = io;
 
-	irq_work_sync(&hw->irq);
+	spin_lock_irq(&hw->irq_lock);
+	spin_unlock_irq(&hw->irq_lock);
 }
 
 /* The one way to stop this hardware is to pull it; its thread then touches nothing more. */
@@ -119,11 +124,15 @@ static const struct fm_owner_ops hw_ops = {
 static void hw_irq(struct irq_work *work)
 {
 	struct sim_hw *hw = container_of(work, struct sim_hw, irq);
-	/* pairs with sim_probe(): the board is there whole */
-	struct faxb *driver = smp_load_acquire(&hw->driver);
+	struct faxb *driver;
+	unsigned long flags;
 
+	spin_lock_irqsave(&hw->irq_lock, flags);
+	/* pairs with sim_probe(): the board is there whole */
+	driver = smp_load_acquire(&hw->driver);
 	if (driver)
 		faxb_interrupt(driver);
+	spin_unlock_irqrestore(&hw->irq_lock, flags);
 }
 
 static bool called(struct sim_hw *hw)
@@ -229,6 +238,7 @@ static struct sim_hw *hw_alloc(struct sim_board *board)
 	if (!hw->model)
 		goto free;
 	spin_lock_init(&hw->lock);
+	spin_lock_init(&hw->irq_lock);
 	sim_dma_init(&hw->dma);
 	init_waitqueue_head(&hw->wait);
 	init_irq_work(&hw->irq, hw_irq);

@@ -41,7 +41,7 @@ static int sim_probe(struct platform_device *pdev)
 	ret = faxb_register(b);
 	if (ret) {
 		WRITE_ONCE(hw->driver, NULL);
-		irq_work_sync(&hw->irq);
+		sim_sync_irq(hw);
 		faxb_free(b);
 	}
 	return ret;
@@ -54,7 +54,7 @@ static void sim_remove(struct platform_device *pdev)
 
 	faxb_unregister(b);
 	WRITE_ONCE(hw->driver, NULL);
-	irq_work_sync(&hw->irq);
+	sim_sync_irq(hw);
 	faxb_free(b);
 }
 

@@ -116,6 +116,7 @@ struct sim_hw {
 	bool kick;
 	bool gone;		/* pulled: registers read as all-ones */
 	struct irq_work irq;
+	spinlock_t irq_lock;	/* held while the driver handles the interrupt */
 	struct faxb *driver;	/* gets the interrupt, may be NULL */
 	struct dentry *debugfs;
 	struct sim_knob knobs[FAXB_QUEUES][FM_FAULTS];
@@ -125,6 +126,7 @@ struct sim_hw {
 struct sim_hw *sim_hw_plug(struct sim_board *board);
 void sim_hw_unplug(struct sim_hw *hw);
 extern const struct faxb_io_ops sim_io_ops;
+void sim_sync_irq(void *io);
 void sim_debugfs_init(void);
 void sim_debugfs_exit(void);
 

@@ -216,16 +216,17 @@ static void test_lease(void)
 
 static void test_lost_events(void)
 {
-	int other = open_dev(PRINTER, O_WRONLY), i;
+	int other = open_dev(PRINTER, O_WRONLY), watch = open_dev(PRINTER, O_WRONLY), i;
 	uint32_t seq = 0, lost = 0, n = 0;
 	bool gap = false;
 	struct fax_event e;
 
 	for (i = 0; i < 40; i++) {
 		sim_set("cover", i % 2 ? "0" : "1");
-		usleep(3000);
+		if (!wait_event(watch, FAX_EVENT_CONDITION, &e, 2000))
+			bail("no event of the cover");
 	}
-	usleep(100000);
+	close(watch);
 	while (!next_event(other, &e, 200)) {
 		gap |= e.seq != seq++;
 		if (e.type == FAX_EVENT_LOST)
