@@ -39,6 +39,7 @@ static const struct {
 	{ "head", FAXB_Q_HEAD },
 	{ "done", FAXB_Q_DONE },
 	{ "abort", FAXB_Q_ABORT },
+	{ "rows", FAXB_Q_ROWS },
 };
 
 static const char * const queue_names[FAXB_QUEUES] = {

@@ -117,6 +117,7 @@ enum fax_run_state {
  * @node: on the list of its state
  * @state: of the run
  * @since: jiffies when it was started
+ * @before: fax_func.completions at that time
  * @row: first row on the raw side
  * @coded_len: bytes of the coded side
  * @sg: max_sg stretches for each side
@@ -127,6 +128,7 @@ struct fax_run {
 	struct list_head node;
 	enum fax_run_state state;
 	unsigned long since;
+	u32 before;
 	u32 row;
 	u32 coded_len;
 	struct fax_sg sg[];
@@ -192,13 +194,17 @@ struct fax_func {
 	struct list_head started;	/* runs; under irq_lock */
 	u32 gen;
 	u32 pick;			/* round of choosing a job, see fax_pick() */
-	bool fault;
-	bool waiting;
+	bool fault;			/* the last reset did not help */
+	bool hw_waiting;		/* the engine holds for people, see FAX_HW_WAITING */
+	bool waiting;			/* it does so, and there is a job to which that matters */
 	unsigned long progress;		/* jiffies of the last */
+	u32 completions;		/* runs that came back */
+	u32 moved;			/* what ops->progress() said last */
 	u32 conditions;
 
-	u32 new_conditions;		/* under irq_lock, with the two below */
+	u32 new_conditions;		/* under irq_lock, with the three below */
 	u32 seen_conditions;
+	bool new_waiting;
 	bool conditions_dirty;
 
 	u64 pages;
@@ -447,6 +453,7 @@ const char *fax_function_name(u32 function);
 /* board.c */
 void fax_board_get(struct fax_board *board);
 void fax_board_kick(struct fax_board *board);
+void fax_func_asked(struct fax_func *func, u32 conditions);
 void fax_func_reset(struct fax_func *func, struct fax_job *culprit, u32 code);
 void fax_update_waiting(struct fax_func *func);
 void fax_tell_waiting(struct fax_func *func, struct fax_job *job, bool waits);

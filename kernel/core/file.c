@@ -333,15 +333,22 @@ static int fax_ioctl_release(struct fax_file *ff, struct fax_ioctl *io)
 	return 0;
 }
 
+/* A reset ends jobs of others, except in FAULT: then there are none that run. */
+static bool fax_may_reset(const struct fax_file *ff)
+{
+	if (ff->func->claim == ff || (ff->func->fault && !fax_may_move(ff)))
+		return true;
+	return capable(CAP_SYS_ADMIN);
+}
+
 static int fax_ioctl_reset(struct fax_file *ff, struct fax_ioctl *io)
 {
-	bool admin = capable(CAP_SYS_ADMIN);
 	int ret = -EPERM;
 
 	mutex_lock(&ff->board->lock);
 	if (ff->board->gone) {
 		ret = -ENODEV;
-	} else if (admin || ff->func->claim == ff) {
+	} else if (fax_may_reset(ff)) {
 		fax_func_reset(ff->func, NULL, FAX_CODE_RESET);
 		ret = ff->func->fault ? -EIO : 0;
 		fax_board_kick(ff->board);
@@ -405,7 +412,7 @@ static int fax_ioctl_status(struct fax_file *ff, struct fax_ioctl *io)
 	/* what the engine says now goes the way of an event, so that all agree */
 	if (func->ops->status && !func->ops->status(func, &hw)) {
 		if (hw.conditions != func->conditions)
-			fax_func_event(func, hw.conditions);
+			fax_func_asked(func, hw.conditions);
 	} else {
 		hw.conditions = func->conditions;
 	}

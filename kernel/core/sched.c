@@ -255,6 +255,7 @@ static enum fax_feed fax_feed(struct fax_job *job)
 	/* the chunk may come back before start() returns */
 	rows = run->chunk.rows;
 	run->since = jiffies;
+	run->before = func->completions;
 	job->inflight++;
 	fax_run_set(func, run, FAX_RUN_STARTED, &func->started);
 	trace_fax_chunk_start(&func->dev, &run->chunk);
@@ -588,6 +589,7 @@ void fax_run_done(struct fax_run *run)
 	trace_fax_chunk_done(&func->dev, &run->chunk, &run->result);
 	list_add_tail(&run->node, &func->idle);
 	func->progress = jiffies;
+	func->completions++;
 	job->inflight--;
 	if (job->state != FAX_JOB_RUNNING || run->chunk.gen != job->gen) {
 		fax_job_idle(job);
@@ -598,7 +600,7 @@ void fax_run_done(struct fax_run *run)
 		run->result.rows = 0;
 	if (run->result.bytes > run->coded_len)
 		run->result.bytes = 0;
-	/* what came back is not waiting, even if the condition's end is not yet known here */
+	/* it waited, went on and came back, all between two looks */
 	if (run->result.rows)
 		fax_tell_waiting(func, job, false);
 	switch (job->op) {

@@ -111,6 +111,7 @@ static const struct fm_owner_ops hw_ops = {
 	.scan_row = sim_scan_row,
 	.release = sim_release,
 	.more = sim_more,
+	.ready = sim_ready,
 	.load = sim_load,
 	.print_row = sim_print_row,
 	.eject = sim_eject,

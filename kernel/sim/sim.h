@@ -33,7 +33,6 @@
 #define SIM_SHEETS		1000u	/* in the feeder */
 #define SIM_PAPER		250u
 #define SIM_BOARDS		16u
-#define SIM_RATE_MIN		200u	/* rows a second */
 
 struct sim_sheet {
 	struct list_head node;
@@ -148,6 +147,7 @@ int sim_feed(void *owner);
 const u8 *sim_scan_row(void *owner, u32 row, int *code);
 void sim_release(void *owner);
 bool sim_more(void *owner);
+int sim_ready(void *owner);
 int sim_load(void *owner, u32 width, u32 xres, u32 yres);
 int sim_print_row(void *owner, const u8 *row);
 void sim_eject(void *owner);

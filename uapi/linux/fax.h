@@ -137,7 +137,7 @@ struct fax_caps {
 #define FAX_STATE_BUSY		1
 #define FAX_STATE_WAITING	2	/* for paper, an original, a closed cover ... */
 #define FAX_STATE_SUSPENDED	3
-#define FAX_STATE_FAULT		4	/* stopped; RESET brings it back */
+#define FAX_STATE_FAULT		4	/* a reset did not help; RESET tries another */
 #define FAX_STATE_GONE		5
 
 /* fax_status.conditions, .latched, fax_event.conditions */
@@ -277,7 +277,7 @@ struct fax_seg {
  *
  * EBUSY: the claim is another's, this open is in use as a stream, or the pipe
  * still moves another page. EDQUOT: a limit of the open. EXDEV: pipe of another
- * board. EIO: the function is stopped by a fault, see RESET. ETIMEDOUT: the
+ * board. EIO: the function is in FAX_STATE_FAULT, see RESET. ETIMEDOUT: the
  * fences of an imported buffer were not signalled in time.
  */
 struct fax_submit {
@@ -358,6 +358,7 @@ struct fax_reap {
 	__u32 reserved[2];
 };
 
+/* CANCEL asks; the job's completion says when, and whether it was in time. */
 struct fax_cancel {
 	__u32 job;		/* 0 = all of this open; ENOENT: no such job */
 	__u32 reserved[3];
@@ -371,6 +372,13 @@ struct fax_claim {
 	__u32 timeout_ms;	/* 0 = no limit */
 	__u32 reserved[2];
 };
+
+/*
+ * RESET takes no argument: the engine is reset, jobs that run end with
+ * FAX_CODE_RESET, those that are queued stay. For the holder of the claim, for
+ * CAP_SYS_ADMIN, and in FAX_STATE_FAULT, when nothing runs, for every open that
+ * may move pages. EPERM; EIO: it did not help.
+ */
 
 /* fax_event.type */
 #define FAX_EVENT_CONDITION	1	/* conditions changed */

@@ -122,6 +122,14 @@ struct fax_chunk_result {
 	u32 max_bad_run;
 };
 
+/*
+ * Beside FAX_COND_* in what fax_func_event() is told, and never shown to users:
+ * the engine holds the chunk at work for people to do something (paper, an
+ * original, a jam, a cover). Jobs then wait without bound, and their owners are
+ * told. The end of it must be reported before the chunk that waited is.
+ */
+#define FAX_HW_WAITING	BIT(31)
+
 /**
  * struct fax_hw_status - what status() fills in
  * @conditions: FAX_COND_*
@@ -148,6 +156,9 @@ struct fax_hw_status {
  * @reset: on return no DMA is in flight and no chunk is held; the core
  *	   completes those that were; may sleep
  * @status: read conditions; must not sleep long
+ * @progress: optional: a number that changes whenever a row moves, so that an
+ *	      engine that is slow is not taken for one that is stuck; atomic
+ *	      context
  * @link: optional: chain @up to @down inside the board
  */
 struct fax_ops {
@@ -157,6 +168,7 @@ struct fax_ops {
 	void (*abort)(struct fax_func *func, struct fax_job *job);
 	int (*reset)(struct fax_func *func, u32 level);
 	int (*status)(struct fax_func *func, struct fax_hw_status *status);
+	u32 (*progress)(struct fax_func *func);
 	int (*link)(struct fax_func *up, struct fax_func *down, struct fax_pipe *pipe);
 };
 
@@ -169,7 +181,8 @@ struct fax_ops {
  * @depth: chunks that may be started at a time
  * @contexts: coder: how many
  * @max_sg: stretches a chunk may have on each side
- * @progress_ms: longest time without a chunk completing before the watchdog resets
+ * @progress_ms: longest time without a chunk completing, or a row moving where
+ *		 the driver can tell, before the watchdog resets; 0 = 10 s
  * @ieee1284_id: device id string, may be NULL
  */
 struct fax_func_desc {
@@ -212,7 +225,7 @@ struct device *fax_func_dev(struct fax_func *func);
 void fax_chunk_done(struct fax_func *func, struct fax_chunk *chunk,
 		    const struct fax_chunk_result *result);
 void fax_func_ready(struct fax_func *func);
-void fax_func_event(struct fax_func *func, u32 conditions);
+void fax_func_event(struct fax_func *func, u32 state);
 void fax_board_fault(struct fax_board *board, u32 code);
 
 #endif
