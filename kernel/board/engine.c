@@ -226,8 +226,11 @@ static void report_events(struct faxb *b, u32 status)
  */
 bool faxb_interrupt(struct faxb *b)
 {
-	u32 q, status = faxb_read(b, FAXB_INT_STATUS);
+	u32 q, status;
 
+	if (READ_ONCE(b->asleep))
+		return false;
+	status = faxb_read(b, FAXB_INT_STATUS);
 	if (!status)
 		return false;
 	if (status == FAXB_ALL_ONES) {
@@ -455,6 +458,55 @@ int faxb_register(struct faxb *b)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(faxb_register);
+
+/**
+ * faxb_suspend - the board is about to lose power
+ * @b: a registered board; one that is suspended already is left alone
+ *
+ * On return it does no DMA, raises no interrupt, and its registers are not
+ * touched until faxb_resume().
+ */
+void faxb_suspend(struct faxb *b)
+{
+	if (b->asleep)
+		return;
+	fax_board_suspend(b->board);
+	faxb_write(b, FAXB_INT_ENABLE, 0);
+	b->desc.ops->sync_irq(b->desc.io);
+	WRITE_ONCE(b->asleep, true);
+}
+EXPORT_SYMBOL_GPL(faxb_suspend);
+
+/**
+ * faxb_resume - the board has its power again
+ * @b: board; one that is not suspended is left alone
+ *
+ * Its registers need not have kept anything.
+ *
+ * Return: 0, or -errno: the board is gone or does not answer, and stays as it is.
+ */
+int faxb_resume(struct faxb *b)
+{
+	int ret;
+
+	if (!b->asleep)
+		return 0;
+	if (faxb_read(b, FAXB_ID) != FAXB_ID_VALUE) {
+		faxb_set_gone(b);
+		return -ENODEV;
+	}
+	faxb_write(b, FAXB_INT_ENABLE, 0);
+	ret = faxb_reset_queues(b, BIT(FAXB_QUEUES) - 1);
+	if (ret)
+		return ret;
+	WRITE_ONCE(b->asleep, false);
+	report_conditions(b, b->queue[FAXB_Q_SCAN].func);
+	report_conditions(b, b->queue[FAXB_Q_PRINT].func);
+	faxb_write(b, FAXB_INT_ENABLE, FAXB_INT_ALL);
+	fax_board_resume(b->board);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(faxb_resume);
 
 /**
  * faxb_unregister - part from the users

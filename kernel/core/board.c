@@ -378,7 +378,7 @@ static void fax_board_tick(struct work_struct *work)
 	bool armed = false;
 
 	mutex_lock(&board->lock);
-	if (!board->gone) {
+	if (!board->gone && !board->suspended) {
 		list_for_each_entry(func, &board->funcs, node) {
 			fax_check_progress(func, jiffies);
 			armed |= fax_check_deadlines(func, jiffies);
@@ -387,6 +387,16 @@ static void fax_board_tick(struct work_struct *work)
 			fax_tick_arm(board);
 	}
 	mutex_unlock(&board->lock);
+}
+
+/* Jobs that the board had in hand and did nothing for yet go back to the queue. */
+static void fax_keep_untouched(struct fax_func *func)
+{
+	struct fax_job *job;
+
+	list_for_each_entry(job, &func->jobs, node)
+		if (fax_job_begin_anew(job) && func->active == job)
+			func->active = NULL;
 }
 
 /*
@@ -406,8 +416,11 @@ static void fax_board_stop(struct fax_board *board, u32 code)
 		func->resets++;
 		func->fault = ret < 0;
 	}
-	list_for_each_entry(func, &board->funcs, node)
+	list_for_each_entry(func, &board->funcs, node) {
 		fax_take_runs(func);
+		if (board->suspended)
+			fax_keep_untouched(func);
+	}
 	list_for_each_entry(func, &board->funcs, node) {
 		fax_end_running(func, NULL, code, code);
 		func->waiting = false;
@@ -443,7 +456,8 @@ static void fax_take_fault(struct fax_board *board)
 	board->fault = 0;
 	spin_unlock_irq(&board->irq_lock);
 
-	if (!code)
+	/* who wakes up is reset anyway */
+	if (!code || (board->suspended && code != FAX_CODE_GONE))
 		return;
 	if (code == FAX_CODE_GONE)
 		fax_board_set_gone(board);
@@ -772,6 +786,43 @@ void fax_board_unregister(struct fax_board *board)
 	fax_board_put(board);
 }
 EXPORT_SYMBOL_GPL(fax_board_unregister);
+
+/**
+ * fax_board_suspend() - a board is about to lose power
+ * @board: a registered one
+ *
+ * All engines are reset. A page that waits for paper, and a job of the coder of
+ * which nothing came back, begin anew after fax_board_resume(); what else was
+ * under way ends with FAX_CODE_RESET; what is queued stays queued. On return no
+ * DMA is in flight, and until fax_board_resume() no operation of the driver is
+ * called but check() and, by fax_board_unregister(), reset(). May sleep.
+ */
+void fax_board_suspend(struct fax_board *board)
+{
+	mutex_lock(&board->lock);
+	if (!board->gone && !board->suspended) {
+		board->suspended = true;
+		fax_board_stop(board, FAX_CODE_RESET);
+	}
+	mutex_unlock(&board->lock);
+}
+EXPORT_SYMBOL_GPL(fax_board_suspend);
+
+/**
+ * fax_board_resume() - a board has its power again
+ * @board: whose engines are as after a reset
+ *
+ * Conditions may have changed: the driver reports them, before or after. May
+ * sleep.
+ */
+void fax_board_resume(struct fax_board *board)
+{
+	mutex_lock(&board->lock);
+	board->suspended = false;
+	fax_board_kick(board);
+	mutex_unlock(&board->lock);
+}
+EXPORT_SYMBOL_GPL(fax_board_resume);
 
 /**
  * fax_func_priv() - what the driver gave as fax_func_desc.priv

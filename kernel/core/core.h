@@ -36,6 +36,10 @@
  * is reaped. A run (chunk) is the driver's between start() and fax_chunk_done()
  * or reset(), and its job stays until then.
  *
+ * Power: an open, until it is closed and its last job is done, keeps the board
+ * awake, since it may want to hear of paper at any time. In between a driver's
+ * runtime PM may suspend; a suspended board is not touched.
+ *
  * Removal: fax_board.gone is set under the lock and every wait ends with it.
  */
 #ifndef FAX_CORE_H
@@ -147,6 +151,7 @@ struct fax_board {
 	struct mutex lock;		/* see the top of this file, as for the others */
 	struct srcu_struct srcu;
 	bool gone;			/* set under lock, read anywhere */
+	bool suspended;			/* the hardware is not to be touched; jobs wait */
 	bool registered;
 	struct list_head funcs;
 	u32 functions;			/* bits 1 << FAX_FUNC_* of them */
@@ -232,7 +237,7 @@ struct fax_buf {
 	u32 users;			/* jobs */
 };
 
-/**
+/*
  * struct fax_pipe - a ring of bands
  * @kref: its file, its jobs, its stream
  * @stride: bytes from row to row
@@ -477,6 +482,7 @@ int fax_job_submit_stream(struct fax_file *ff, struct fax_pipe *pipe, bool nowai
 void fax_job_stop(struct fax_job *job, u32 code, u32 peer_code);
 void fax_job_idle(struct fax_job *job);
 void fax_job_park(struct fax_job *job);
+bool fax_job_begin_anew(struct fax_job *job);
 void fax_job_forget(struct fax_job *job);
 int fax_code_errno(u32 code);
 
@@ -512,6 +518,7 @@ void fax_pipe_unmap(struct fax_pipe *pipe);
 int fax_pipe_may_bind(const struct fax_pipe *pipe, const struct fax_job *job);
 void fax_pipe_bind(struct fax_pipe *pipe, struct fax_job *job);
 void fax_pipe_leave(struct fax_job *job);
+void fax_pipe_take_back(struct fax_job *job);
 void fax_pipe_detach(struct fax_job *job);
 void fax_pipe_rewind(struct fax_pipe *pipe);
 bool fax_pipe_ready(const struct fax_job *job);

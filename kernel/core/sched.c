@@ -369,7 +369,7 @@ bool fax_schedule(struct fax_func *func)
 	bool started = false;
 	bool ended;
 
-	if (func->fault || func->board->gone)
+	if (func->fault || func->board->gone || func->board->suspended)
 		return false;
 	ended = fax_leased(func) ? fax_schedule_leased(func, &started) :
 				   fax_schedule_shared(func, &started);
@@ -446,12 +446,8 @@ static void fax_count_rows(struct fax_job *job, u32 rows)
 static void fax_rewind_rows(struct fax_job *job)
 {
 	job->rows_start = job->rows_done;
-	if (!job->pipe)
-		return;
-	if (fax_reads_raw(job->op))
-		job->pipe->rd_start = job->pipe->rd_done;
-	else
-		job->pipe->wr_start = job->pipe->wr_done;
+	if (job->pipe)
+		fax_pipe_take_back(job);
 }
 
 static void fax_scanned(struct fax_job *job, struct fax_run *run, u32 code)

@@ -52,6 +52,33 @@ static ssize_t sim_live_store(struct config_item *item, const char *page, size_t
 }
 CONFIGFS_ATTR(sim_, live);
 
+static ssize_t sim_suspend_show(struct config_item *item, char *page)
+{
+	struct sim_board *sb = to_board(item);
+	bool asleep;
+
+	mutex_lock(&sb->live_lock);
+	asleep = sb->hw && READ_ONCE(sb->hw->asleep);
+	mutex_unlock(&sb->live_lock);
+	return sysfs_emit(page, "%d\n", asleep);
+}
+
+static ssize_t sim_suspend_store(struct config_item *item, const char *page, size_t len)
+{
+	struct sim_board *sb = to_board(item);
+	bool suspend;
+	int ret;
+
+	ret = kstrtobool(page, &suspend);
+	if (ret)
+		return ret;
+	mutex_lock(&sb->live_lock);
+	ret = sb->hw ? sim_hw_suspend(sb->hw, suspend) : -ENODEV;
+	mutex_unlock(&sb->live_lock);
+	return ret ?: len;
+}
+CONFIGFS_ATTR(sim_, suspend);
+
 static ssize_t sim_serial_show(struct config_item *item, char *page)
 {
 	struct sim_board *sb = to_board(item);
@@ -173,6 +200,7 @@ CONFIGFS_ATTR_WO(sim_, tray_clear);
 
 static struct configfs_attribute *sim_attrs[] = {
 	&sim_attr_live,
+	&sim_attr_suspend,
 	&sim_attr_serial,
 	&sim_attr_feeder_xres,
 	&sim_attr_feeder_yres,

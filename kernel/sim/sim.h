@@ -114,6 +114,7 @@ struct sim_hw {
 	wait_queue_head_t wait;
 	bool kick;
 	bool gone;		/* pulled: registers read as all-ones */
+	bool asleep;		/* without power: likewise, until it comes back */
 	struct irq_work irq;
 	struct faxb *driver;	/* gets the interrupt, may be NULL */
 	struct dentry *debugfs;
@@ -158,5 +159,6 @@ void sim_configfs_exit(void);
 
 /* main.c */
 struct sim_hw *sim_hw_of(struct device *dev);
+int sim_hw_suspend(struct sim_hw *hw, bool suspend);
 
 #endif

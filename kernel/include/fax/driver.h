@@ -15,6 +15,7 @@
 #ifndef FAX_DRIVER_H
 #define FAX_DRIVER_H
 
+#include <linux/bits.h>
 #include <linux/device.h>
 #include <linux/types.h>
 #include <linux/fax.h>
@@ -22,7 +23,6 @@
 struct fax_board;
 struct fax_func;
 struct fax_job;
-struct fax_pipe;
 
 /**
  * struct fax_sg - a contiguous stretch of bus addresses
@@ -69,8 +69,9 @@ struct fax_job_params {
  * @raw: raw side, nraw stretches; rows lie fmt.stride bytes apart
  * @coded: coded side, ncoded stretches; encode: where to write; decode: input
  *	   from where the last chunk of this segment stopped
- * @nraw: @ncoded: number of stretches; decode: @ncoded is 0 when all code was
- *	  consumed and rows still lie in the context
+ * @nraw: stretches of @raw
+ * @ncoded: stretches of @coded; decode: 0 when all code was consumed and rows
+ *	    still lie in the context
  * @list: for the driver's use while it holds the chunk
  * @priv: for the driver's use
  */
@@ -110,7 +111,9 @@ struct fax_chunk {
  * @flags: FAX_RESULT_*
  * @rows: rows moved
  * @bytes: coded bytes written (encode) or consumed (decode)
- * @rows_bad: @first_bad_row: @max_bad_run: decode, of the segment so far
+ * @rows_bad: decode, as the two below: damaged rows of the segment so far
+ * @first_bad_row: the first of them, from the top of the segment
+ * @max_bad_run: the longest run of them
  */
 struct fax_chunk_result {
 	u32 code;
@@ -133,7 +136,8 @@ struct fax_chunk_result {
 /**
  * struct fax_hw_status - what status() fills in
  * @conditions: FAX_COND_*
- * @paper_width: @paper_height: micrometres, 0 = unknown
+ * @paper_width: micrometres, 0 = unknown
+ * @paper_height: likewise
  */
 struct fax_hw_status {
 	u32 conditions;
@@ -147,6 +151,11 @@ struct fax_hw_status {
 
 /**
  * struct fax_ops - a function of a board
+ *
+ * All are called under one lock of the board's, and so never two at a time for
+ * one board; "atomic context" means that the driver must not rely on being able
+ * to sleep. fax_chunk_done() may come from within start().
+ *
  * @check: may this job run? 0 or -errno; may sleep
  * @start: take one chunk; -EBUSY: no room now, fax_func_ready() says when;
  *	   atomic context
@@ -159,7 +168,6 @@ struct fax_hw_status {
  * @progress: optional: a number that changes whenever a row moves, so that an
  *	      engine that is slow is not taken for one that is stuck; atomic
  *	      context
- * @link: optional: chain @up to @down inside the board
  */
 struct fax_ops {
 	int (*check)(struct fax_func *func, struct fax_job_params *params);
@@ -169,7 +177,6 @@ struct fax_ops {
 	int (*reset)(struct fax_func *func, u32 level);
 	int (*status)(struct fax_func *func, struct fax_hw_status *status);
 	u32 (*progress)(struct fax_func *func);
-	int (*link)(struct fax_func *up, struct fax_func *down, struct fax_pipe *pipe);
 };
 
 /**
@@ -199,7 +206,8 @@ struct fax_func_desc {
 
 /**
  * struct fax_board_desc - a board as the driver describes it
- * @model: @serial: for people and for stable names
+ * @model: for people and for stable names
+ * @serial: likewise, may be NULL
  * @dma_dev: device that does the DMA
  * @features: FAX_FEAT_*
  * @owner: THIS_MODULE
@@ -217,6 +225,8 @@ struct fax_func *fax_board_add_func(struct fax_board *board, const struct fax_fu
 int fax_board_register(struct fax_board *board);
 void fax_board_unregister(struct fax_board *board);
 void fax_board_put(struct fax_board *board);
+void fax_board_suspend(struct fax_board *board);
+void fax_board_resume(struct fax_board *board);
 
 void *fax_func_priv(const struct fax_func *func);
 struct device *fax_func_dev(struct fax_func *func);
