@@ -65,7 +65,7 @@
 #define FAX_MAX_CONTEXTS	256
 #define FAX_MAX_SG		1024
 #define FAX_MAX_STRIDE		65536u
-#define FAX_MAX_ROWS		(1u << 20)	/* of a page, whatever a driver says */
+#define FAX_MAX_ROWS		1048576u /* of a page, whatever a driver says */
 #define FAX_MAX_BAND_ROWS	4096u
 #define FAX_EVENTS		32	/* waiting in an open */
 #define FAX_BAND_BYTES		65536u	/* of a job without pipe: cut to about this */

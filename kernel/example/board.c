@@ -222,7 +222,8 @@ static int __init example_init(void)
 
 	if (ret)
 		return ret;
-	example_device = platform_device_register_simple("faxexample", PLATFORM_DEVID_NONE, NULL, 0);
+	example_device = platform_device_register_simple("faxexample", PLATFORM_DEVID_NONE, NULL,
+							 0);
 	if (IS_ERR(example_device)) {
 		platform_driver_unregister(&example_driver);
 		return PTR_ERR(example_device);
