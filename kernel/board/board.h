@@ -4,8 +4,9 @@
  *
  * A bus glue calls faxb_create(), makes faxb_interrupt() be called, then
  * faxb_register(). To part: faxb_unregister(), stop the interrupt and the
- * device's DMA, faxb_free(). A struct faxb belongs to its glue between create
- * and free.
+ * device's DMA, faxb_free(). In between it may call faxb_suspend(), and
+ * faxb_resume() before anything else. A struct faxb belongs to its glue between
+ * create and free.
  */
 #ifndef FAX_BOARD_H
 #define FAX_BOARD_H
@@ -50,5 +51,7 @@ int faxb_register(struct faxb *b);
 void faxb_unregister(struct faxb *b);
 void faxb_free(struct faxb *b);
 bool faxb_interrupt(struct faxb *b);
+void faxb_suspend(struct faxb *b);
+int faxb_resume(struct faxb *b);
 
 #endif

@@ -39,6 +39,7 @@ static const struct {
 	{ "head", FAXB_Q_HEAD },
 	{ "done", FAXB_Q_DONE },
 	{ "abort", FAXB_Q_ABORT },
+	{ "rows", FAXB_Q_ROWS },
 };
 
 static const char * const queue_names[FAXB_QUEUES] = {
@@ -53,6 +54,10 @@ static int registers_show(struct seq_file *m, void *unused)
 	struct faxb *b = m->private;
 	u32 i, q;
 
+	if (READ_ONCE(b->asleep)) {
+		seq_puts(m, "suspended\n");
+		return 0;
+	}
 	for (i = 0; i < ARRAY_SIZE(global_regs); i++)
 		seq_printf(m, "%s %#x\n", global_regs[i].name, faxb_read(b, global_regs[i].reg));
 	for (q = 0; q < FAXB_QUEUES; q++)

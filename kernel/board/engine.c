@@ -173,6 +173,17 @@ static int faxb_status(struct fax_func *func, struct fax_hw_status *status)
 	return 0;
 }
 
+static u32 faxb_progress(struct fax_func *func)
+{
+	struct faxb_func *f = fax_func_priv(func);
+	unsigned long queues = f->queues;
+	u32 q, rows = 0;
+
+	for_each_set_bit(q, &queues, FAXB_QUEUES)
+		rows += faxb_read(f->b, FAXB_QUEUE(q) + FAXB_Q_ROWS);
+	return rows;
+}
+
 static const struct fax_ops faxb_ops = {
 	.check = faxb_check,
 	.start = faxb_start,
@@ -180,16 +191,29 @@ static const struct fax_ops faxb_ops = {
 	.abort = faxb_abort,
 	.reset = faxb_reset,
 	.status = faxb_status,
+	.progress = faxb_progress,
 };
 
 static void report_conditions(struct faxb *b, struct faxb_func *f)
 {
+	u32 status = faxb_read(b, FAXB_QUEUE(f->paper) + FAXB_Q_STATUS);
 	u32 cond = read_conditions(b, f->paper);
 
-	if (cond == FAXB_ALL_ONES)
+	if (cond == FAXB_ALL_ONES || status == FAXB_ALL_ONES)
 		faxb_set_gone(b);
 	else
-		fax_func_event(f->func, cond & 0xff);
+		fax_func_event(f->func, (cond & 0xff) |
+			       (status & FAXB_Q_STATUS_WAITING ? FAX_HW_WAITING : 0));
+}
+
+static void report_events(struct faxb *b, u32 status)
+{
+	if (status & FAXB_INT_COND_SCAN)
+		report_conditions(b, b->queue[FAXB_Q_SCAN].func);
+	if (status & FAXB_INT_COND_PRINT)
+		report_conditions(b, b->queue[FAXB_Q_PRINT].func);
+	if (status & FAXB_INT_FAULT)
+		fax_board_fault(b->board, FAX_CODE_DMA);
 }
 
 /**
@@ -202,8 +226,11 @@ static void report_conditions(struct faxb *b, struct faxb_func *f)
  */
 bool faxb_interrupt(struct faxb *b)
 {
-	u32 q, status = faxb_read(b, FAXB_INT_STATUS);
+	u32 q, status;
 
+	if (READ_ONCE(b->asleep))
+		return false;
+	status = faxb_read(b, FAXB_INT_STATUS);
 	if (!status)
 		return false;
 	if (status == FAXB_ALL_ONES) {
@@ -212,17 +239,12 @@ bool faxb_interrupt(struct faxb *b)
 	}
 	/* cleared before looking: what comes later raises it anew */
 	faxb_write(b, FAXB_INT_STATUS, status);
+	/* that a descriptor waits no more is told before it is done */
+	if (!READ_ONCE(b->deaf))
+		report_events(b, status);
 	for (q = 0; q < FAXB_QUEUES; q++)
 		if (status & BIT(q))
 			faxb_queue_reap(&b->queue[q]);
-	if (READ_ONCE(b->deaf))
-		return true;
-	if (status & FAXB_INT_COND_SCAN)
-		report_conditions(b, b->queue[FAXB_Q_SCAN].func);
-	if (status & FAXB_INT_COND_PRINT)
-		report_conditions(b, b->queue[FAXB_Q_PRINT].func);
-	if (status & FAXB_INT_FAULT)
-		fax_board_fault(b->board, FAX_CODE_DMA);
 	return true;
 }
 EXPORT_SYMBOL_GPL(faxb_interrupt);
@@ -436,6 +458,55 @@ int faxb_register(struct faxb *b)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(faxb_register);
+
+/**
+ * faxb_suspend - the board is about to lose power
+ * @b: a registered board; one that is suspended already is left alone
+ *
+ * On return it does no DMA, raises no interrupt, and its registers are not
+ * touched until faxb_resume().
+ */
+void faxb_suspend(struct faxb *b)
+{
+	if (b->asleep)
+		return;
+	fax_board_suspend(b->board);
+	faxb_write(b, FAXB_INT_ENABLE, 0);
+	b->desc.ops->sync_irq(b->desc.io);
+	WRITE_ONCE(b->asleep, true);
+}
+EXPORT_SYMBOL_GPL(faxb_suspend);
+
+/**
+ * faxb_resume - the board has its power again
+ * @b: board; one that is not suspended is left alone
+ *
+ * Its registers need not have kept anything.
+ *
+ * Return: 0, or -errno: the board is gone or does not answer, and stays as it is.
+ */
+int faxb_resume(struct faxb *b)
+{
+	int ret;
+
+	if (!b->asleep)
+		return 0;
+	if (faxb_read(b, FAXB_ID) != FAXB_ID_VALUE) {
+		faxb_set_gone(b);
+		return -ENODEV;
+	}
+	faxb_write(b, FAXB_INT_ENABLE, 0);
+	ret = faxb_reset_queues(b, BIT(FAXB_QUEUES) - 1);
+	if (ret)
+		return ret;
+	WRITE_ONCE(b->asleep, false);
+	report_conditions(b, b->queue[FAXB_Q_SCAN].func);
+	report_conditions(b, b->queue[FAXB_Q_PRINT].func);
+	faxb_write(b, FAXB_INT_ENABLE, FAXB_INT_ALL);
+	fax_board_resume(b->board);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(faxb_resume);
 
 /**
  * faxb_unregister - part from the users

@@ -74,6 +74,7 @@ struct faxb {
 	bool gone;		/* registers read as all-ones */
 	bool cut;		/* did not answer a reset: kept from memory for good */
 	bool deaf;		/* faxb_unregister() began: no more events */
+	bool asleep;		/* registers may not be there: faxb_suspend() */
 	struct dentry *debugfs;
 };
 

@@ -3,8 +3,11 @@
 #include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include "internal.h"
+
+#define AUTOSUSPEND_MS	2000
 
 struct faxb_pci {
 	struct pci_dev *pdev;
@@ -155,6 +158,10 @@ static int faxb_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = start_board(p);
 	if (ret)
 		goto unmap;
+	/* the bus came with a reference: from here on who opens the board has them */
+	pm_runtime_set_autosuspend_delay(&pdev->dev, AUTOSUSPEND_MS);
+	pm_runtime_use_autosuspend(&pdev->dev);
+	pm_runtime_put_autosuspend(&pdev->dev);
 	return 0;
 unmap:
 	unmap_bar(p);
@@ -168,6 +175,8 @@ static void faxb_pci_remove(struct pci_dev *pdev)
 {
 	struct faxb_pci *p = pci_get_drvdata(pdev);
 
+	pm_runtime_get_noresume(&pdev->dev);
+	pm_runtime_dont_use_autosuspend(&pdev->dev);
 	faxb_unregister(p->b);
 	stop_irq(p);
 	pci_clear_master(pdev);
@@ -175,6 +184,26 @@ static void faxb_pci_remove(struct pci_dev *pdev)
 	unmap_bar(p);
 	kfree(p);
 }
+
+static int faxb_pci_suspend(struct device *dev)
+{
+	struct faxb_pci *p = dev_get_drvdata(dev);
+
+	faxb_suspend(p->b);
+	return 0;
+}
+
+static int faxb_pci_resume(struct device *dev)
+{
+	struct faxb_pci *p = dev_get_drvdata(dev);
+
+	return faxb_resume(p->b);
+}
+
+static const struct dev_pm_ops faxb_pci_pm = {
+	SYSTEM_SLEEP_PM_OPS(faxb_pci_suspend, faxb_pci_resume)
+	RUNTIME_PM_OPS(faxb_pci_suspend, faxb_pci_resume, NULL)
+};
 
 static const struct pci_device_id faxb_pci_ids[] = {
 	{ PCI_DEVICE(FAXB_PCI_VENDOR, FAXB_PCI_DEVICE) },
@@ -187,6 +216,7 @@ static struct pci_driver faxb_pci_driver = {
 	.id_table = faxb_pci_ids,
 	.probe = faxb_pci_probe,
 	.remove = faxb_pci_remove,
+	.driver.pm = pm_ptr(&faxb_pci_pm),
 };
 
 int faxb_pci_init(void)

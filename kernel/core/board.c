@@ -99,32 +99,52 @@ void fax_func_ready(struct fax_func *func)
 }
 EXPORT_SYMBOL_GPL(fax_func_ready);
 
+static void fax_note_conditions(struct fax_func *func, u32 conditions)
+{
+	lockdep_assert_held(&func->board->irq_lock);
+	func->new_conditions = conditions;
+	func->seen_conditions |= conditions;
+	func->conditions_dirty = true;
+}
+
 /**
- * fax_func_event() - the conditions of a scanner or printer changed
+ * fax_func_event() - a scanner or printer changed its conditions, or began or ceased to wait
  * @func: whose
- * @conditions: FAX_COND_* that hold now, all of them
+ * @state: FAX_COND_* that hold now, all of them, and FAX_HW_WAITING
  *
  * From any context.
  */
-void fax_func_event(struct fax_func *func, u32 conditions)
+void fax_func_event(struct fax_func *func, u32 state)
 {
 	struct fax_board *board = func->board;
 	unsigned long flags;
 
 	spin_lock_irqsave(&board->irq_lock, flags);
-	func->new_conditions = conditions;
-	func->seen_conditions |= conditions;
-	func->conditions_dirty = true;
+	func->new_waiting = state & FAX_HW_WAITING;
+	fax_note_conditions(func, state & ~FAX_HW_WAITING);
 	spin_unlock_irqrestore(&board->irq_lock, flags);
 	queue_work(board->wq, &board->work);
 }
 EXPORT_SYMBOL_GPL(fax_func_event);
 
+/* Conditions that were read, not reported, go the same way. */
+void fax_func_asked(struct fax_func *func, u32 conditions)
+{
+	struct fax_board *board = func->board;
+	unsigned long flags;
+
+	spin_lock_irqsave(&board->irq_lock, flags);
+	fax_note_conditions(func, conditions);
+	spin_unlock_irqrestore(&board->irq_lock, flags);
+	fax_board_kick(board);
+}
+
 /**
  * fax_board_fault() - the board does not work any more
  * @board: which
- * @code: FAX_CODE_DMA or similar: it needs a reset; FAX_CODE_GONE: it was
- *	  pulled (registers read all-ones), unregistering will follow
+ * @code: FAX_CODE_DMA or similar: it needs a reset, which the core then does;
+ *	  FAX_CODE_GONE: it was pulled (registers read all-ones), unregistering
+ *	  will follow
  *
  * From any context.
  */
@@ -143,19 +163,12 @@ EXPORT_SYMBOL_GPL(fax_board_fault);
 /*
  * Conditions.
  */
-#define FAX_COND_STOPS	(FAX_COND_JAM | FAX_COND_COVER | FAX_COND_TONER_OUT | \
-			 FAX_COND_OUTPUT_FULL | FAX_COND_HOT)
-
-/* A job waits for people: its chunks are with the board and cannot move. */
+/* A job waits for people: its chunks are with the board, and that says so. */
 static bool fax_job_waits(const struct fax_func *func)
 {
 	const struct fax_job *job = func->active;
 
-	if (!job || !job->inflight || job->state != FAX_JOB_RUNNING)
-		return false;
-	/* no paper is no matter once the sheet was fed */
-	return (func->conditions & FAX_COND_STOPS) ||
-	       ((func->conditions & FAX_COND_PAPER_OUT) && !job->rows_done);
+	return func->hw_waiting && job && job->inflight && job->state == FAX_JOB_RUNNING;
 }
 
 /* Tell who submitted the job, if that is news. */
@@ -173,7 +186,7 @@ void fax_tell_waiting(struct fax_func *func, struct fax_job *job, bool waits)
 	fax_event_push(job->file, &event);
 }
 
-/* Keep the function's WAITING in step with its conditions and its job. */
+/* Keep the function's WAITING in step with what the engine says and its job. */
 void fax_update_waiting(struct fax_func *func)
 {
 	bool waits = fax_job_waits(func);
@@ -198,6 +211,7 @@ static void fax_take_conditions(struct fax_func *func)
 	seen = func->seen_conditions;
 	func->conditions_dirty = false;
 	func->seen_conditions = 0;
+	func->hw_waiting = func->new_waiting;
 	spin_unlock_irq(&board->irq_lock);
 
 	if (!dirty)
@@ -234,6 +248,8 @@ static void fax_take_runs(struct fax_func *func)
 			list_move_tail(&run->node, &runs);
 	list_for_each_entry(run, &runs, node)
 		run->state = FAX_RUN_FREE;
+	func->new_waiting = false;
+	func->hw_waiting = false;
 	spin_unlock_irq(&board->irq_lock);
 
 	list_for_each_entry_safe(run, next, &runs, node) {
@@ -292,21 +308,35 @@ static struct fax_run *fax_oldest(struct fax_func *func)
 	return run;
 }
 
+/* Rows that move inside a chunk are progress too, where the driver can tell. */
+static void fax_ask_progress(struct fax_func *func, unsigned long now)
+{
+	u32 moved;
+
+	if (!func->ops->progress)
+		return;
+	moved = func->ops->progress(func);
+	if (moved != func->moved)
+		func->progress = now;
+	func->moved = moved;
+}
+
 /*
- * The oldest chunk is stuck if nothing at all came back for as long as one may
- * take, or if it was overtaken by more than the engine can hold.
+ * The oldest chunk is stuck if nothing at all moved for as long as one may
+ * take, or if in that time it was overtaken by more than the engine can hold.
  */
 static void fax_check_progress(struct fax_func *func, unsigned long now)
 {
 	unsigned long limit = msecs_to_jiffies(func->progress_ms);
 	struct fax_run *run = fax_oldest(func);
-	unsigned long last;
+	bool overtaken;
 
 	if (!run || func->waiting)
 		return;
-	last = time_after(func->progress, run->since) ? func->progress : run->since;
-	if (time_before(now, last + limit) &&
-	    time_before(now, run->since + limit * (func->depth + 1)))
+	fax_ask_progress(func, now);
+	overtaken = func->completions - run->before > func->depth;
+	if (time_before(now, run->since + limit) ||
+	    (!overtaken && time_before(now, func->progress + limit)))
 		return;
 	/* the run may have come back since, then it is not stuck */
 	if (READ_ONCE(run->state) != FAX_RUN_STARTED)
@@ -348,7 +378,7 @@ static void fax_board_tick(struct work_struct *work)
 	bool armed = false;
 
 	mutex_lock(&board->lock);
-	if (!board->gone) {
+	if (!board->gone && !board->suspended) {
 		list_for_each_entry(func, &board->funcs, node) {
 			fax_check_progress(func, jiffies);
 			armed |= fax_check_deadlines(func, jiffies);
@@ -357,6 +387,16 @@ static void fax_board_tick(struct work_struct *work)
 			fax_tick_arm(board);
 	}
 	mutex_unlock(&board->lock);
+}
+
+/* Jobs that the board had in hand and did nothing for yet go back to the queue. */
+static void fax_keep_untouched(struct fax_func *func)
+{
+	struct fax_job *job;
+
+	list_for_each_entry(job, &func->jobs, node)
+		if (fax_job_begin_anew(job) && func->active == job)
+			func->active = NULL;
 }
 
 /*
@@ -374,12 +414,19 @@ static void fax_board_stop(struct fax_board *board, u32 code)
 		trace_fax_reset(&func->dev, code, ret);
 		level = FAX_RESET_FUNC;
 		func->resets++;
+		func->fault = ret < 0;
 	}
-	list_for_each_entry(func, &board->funcs, node)
+	list_for_each_entry(func, &board->funcs, node) {
 		fax_take_runs(func);
+		if (board->suspended)
+			fax_keep_untouched(func);
+	}
 	list_for_each_entry(func, &board->funcs, node) {
 		fax_end_running(func, NULL, code, code);
 		func->waiting = false;
+		func->progress = jiffies;
+		if (code != FAX_CODE_GONE)
+			fax_event_all(func, FAX_EVENT_RESET, 0);
 		while (code == FAX_CODE_GONE && !list_empty(&func->jobs)) {
 			job = list_first_entry(&func->jobs, struct fax_job, node);
 			fax_job_stop(job, code, 0);
@@ -402,7 +449,6 @@ static void fax_board_set_gone(struct fax_board *board)
 
 static void fax_take_fault(struct fax_board *board)
 {
-	struct fax_func *func;
 	u32 code;
 
 	spin_lock_irq(&board->irq_lock);
@@ -410,20 +456,20 @@ static void fax_take_fault(struct fax_board *board)
 	board->fault = 0;
 	spin_unlock_irq(&board->irq_lock);
 
-	if (!code)
+	/* who wakes up is reset anyway */
+	if (!code || (board->suspended && code != FAX_CODE_GONE))
 		return;
-	if (code == FAX_CODE_GONE) {
+	if (code == FAX_CODE_GONE)
 		fax_board_set_gone(board);
-	} else {
+	else
 		dev_err_ratelimited(board->parent, "fax board stopped by a fault: %u\n", code);
-		list_for_each_entry(func, &board->funcs, node)
-			func->fault = true;
-	}
+	/* what a reset mends goes on with the next job; what it does not is in fault */
 	fax_board_stop(board, code);
 }
 
 static struct fax_run *fax_next_done(struct fax_board *board)
 {
+	struct fax_func *func;
 	struct fax_run *run;
 
 	spin_lock_irq(&board->irq_lock);
@@ -431,6 +477,9 @@ static struct fax_run *fax_next_done(struct fax_board *board)
 	if (run) {
 		list_del_init(&run->node);
 		run->state = FAX_RUN_FREE;
+		/* a chunk that waited does so no more: that was reported before it came back */
+		func = run->chunk.job->func;
+		func->hw_waiting = func->new_waiting;
 	}
 	spin_unlock_irq(&board->irq_lock);
 	return run;
@@ -737,6 +786,43 @@ void fax_board_unregister(struct fax_board *board)
 	fax_board_put(board);
 }
 EXPORT_SYMBOL_GPL(fax_board_unregister);
+
+/**
+ * fax_board_suspend() - a board is about to lose power
+ * @board: a registered one
+ *
+ * All engines are reset. A page that waits for paper, and a job of the coder of
+ * which nothing came back, begin anew after fax_board_resume(); what else was
+ * under way ends with FAX_CODE_RESET; what is queued stays queued. On return no
+ * DMA is in flight, and until fax_board_resume() no operation of the driver is
+ * called but check() and, by fax_board_unregister(), reset(). May sleep.
+ */
+void fax_board_suspend(struct fax_board *board)
+{
+	mutex_lock(&board->lock);
+	if (!board->gone && !board->suspended) {
+		board->suspended = true;
+		fax_board_stop(board, FAX_CODE_RESET);
+	}
+	mutex_unlock(&board->lock);
+}
+EXPORT_SYMBOL_GPL(fax_board_suspend);
+
+/**
+ * fax_board_resume() - a board has its power again
+ * @board: whose engines are as after a reset
+ *
+ * Conditions may have changed: the driver reports them, before or after. May
+ * sleep.
+ */
+void fax_board_resume(struct fax_board *board)
+{
+	mutex_lock(&board->lock);
+	board->suspended = false;
+	fax_board_kick(board);
+	mutex_unlock(&board->lock);
+}
+EXPORT_SYMBOL_GPL(fax_board_resume);
 
 /**
  * fax_func_priv() - what the driver gave as fax_func_desc.priv

@@ -517,7 +517,7 @@ static int fax_buf_enter(struct fax_file *ff, struct fax_buf *buf, u32 *handle)
 	return 0;
 }
 
-/* Once it has its handle the buffer may be unmapped by another thread: its size is told from here. */
+/* With its handle, another thread may unmap the buffer: its size is told from here. */
 static int fax_buf_map(struct fax_file *ff, struct fax_buf *buf, struct fax_buf_map *arg)
 {
 	struct fax_board *board = ff->board;

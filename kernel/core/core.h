@@ -36,6 +36,10 @@
  * is reaped. A run (chunk) is the driver's between start() and fax_chunk_done()
  * or reset(), and its job stays until then.
  *
+ * Power: an open, until it is closed and its last job is done, keeps the board
+ * awake, since it may want to hear of paper at any time. In between a driver's
+ * runtime PM may suspend; a suspended board is not touched.
+ *
  * Removal: fax_board.gone is set under the lock and every wait ends with it.
  */
 #ifndef FAX_CORE_H
@@ -61,7 +65,7 @@
 #define FAX_MAX_CONTEXTS	256
 #define FAX_MAX_SG		1024
 #define FAX_MAX_STRIDE		65536u
-#define FAX_MAX_ROWS		(1u << 20)	/* of a page, whatever a driver says */
+#define FAX_MAX_ROWS		1048576u /* of a page, whatever a driver says */
 #define FAX_MAX_BAND_ROWS	4096u
 #define FAX_EVENTS		32	/* waiting in an open */
 #define FAX_BAND_BYTES		65536u	/* of a job without pipe: cut to about this */
@@ -117,6 +121,7 @@ enum fax_run_state {
  * @node: on the list of its state
  * @state: of the run
  * @since: jiffies when it was started
+ * @before: fax_func.completions at that time
  * @row: first row on the raw side
  * @coded_len: bytes of the coded side
  * @sg: max_sg stretches for each side
@@ -127,6 +132,7 @@ struct fax_run {
 	struct list_head node;
 	enum fax_run_state state;
 	unsigned long since;
+	u32 before;
 	u32 row;
 	u32 coded_len;
 	struct fax_sg sg[];
@@ -145,6 +151,7 @@ struct fax_board {
 	struct mutex lock;		/* see the top of this file, as for the others */
 	struct srcu_struct srcu;
 	bool gone;			/* set under lock, read anywhere */
+	bool suspended;			/* the hardware is not to be touched; jobs wait */
 	bool registered;
 	struct list_head funcs;
 	u32 functions;			/* bits 1 << FAX_FUNC_* of them */
@@ -192,13 +199,17 @@ struct fax_func {
 	struct list_head started;	/* runs; under irq_lock */
 	u32 gen;
 	u32 pick;			/* round of choosing a job, see fax_pick() */
-	bool fault;
-	bool waiting;
+	bool fault;			/* the last reset did not help */
+	bool hw_waiting;		/* the engine holds for people, see FAX_HW_WAITING */
+	bool waiting;			/* it does so, and there is a job to which that matters */
 	unsigned long progress;		/* jiffies of the last */
+	u32 completions;		/* runs that came back */
+	u32 moved;			/* what ops->progress() said last */
 	u32 conditions;
 
-	u32 new_conditions;		/* under irq_lock, with the two below */
+	u32 new_conditions;		/* under irq_lock, with the three below */
 	u32 seen_conditions;
+	bool new_waiting;
 	bool conditions_dirty;
 
 	u64 pages;
@@ -226,7 +237,7 @@ struct fax_buf {
 	u32 users;			/* jobs */
 };
 
-/**
+/*
  * struct fax_pipe - a ring of bands
  * @kref: its file, its jobs, its stream
  * @stride: bytes from row to row
@@ -447,6 +458,7 @@ const char *fax_function_name(u32 function);
 /* board.c */
 void fax_board_get(struct fax_board *board);
 void fax_board_kick(struct fax_board *board);
+void fax_func_asked(struct fax_func *func, u32 conditions);
 void fax_func_reset(struct fax_func *func, struct fax_job *culprit, u32 code);
 void fax_update_waiting(struct fax_func *func);
 void fax_tell_waiting(struct fax_func *func, struct fax_job *job, bool waits);
@@ -470,6 +482,7 @@ int fax_job_submit_stream(struct fax_file *ff, struct fax_pipe *pipe, bool nowai
 void fax_job_stop(struct fax_job *job, u32 code, u32 peer_code);
 void fax_job_idle(struct fax_job *job);
 void fax_job_park(struct fax_job *job);
+bool fax_job_begin_anew(struct fax_job *job);
 void fax_job_forget(struct fax_job *job);
 int fax_code_errno(u32 code);
 
@@ -505,6 +518,7 @@ void fax_pipe_unmap(struct fax_pipe *pipe);
 int fax_pipe_may_bind(const struct fax_pipe *pipe, const struct fax_job *job);
 void fax_pipe_bind(struct fax_pipe *pipe, struct fax_job *job);
 void fax_pipe_leave(struct fax_job *job);
+void fax_pipe_take_back(struct fax_job *job);
 void fax_pipe_detach(struct fax_job *job);
 void fax_pipe_rewind(struct fax_pipe *pipe);
 bool fax_pipe_ready(const struct fax_job *job);

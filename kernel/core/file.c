@@ -8,6 +8,7 @@
 #include <linux/lp.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/pm_runtime.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -44,11 +45,35 @@ static void fax_default_fmt(struct fax_file *ff)
 	ff->fmt = fmt;
 }
 
+/* Awake while there is an open. A device without runtime PM is always so. */
+static int fax_power_get(struct fax_board *board)
+{
+	int ret = pm_runtime_get_sync(board->parent);
+
+	if (ret >= 0 || ret == -EACCES)
+		return 0;
+	pm_runtime_put_noidle(board->parent);
+	return ret;
+}
+
+static void fax_power_put(struct fax_board *board)
+{
+	pm_runtime_mark_last_busy(board->parent);
+	pm_runtime_put_autosuspend(board->parent);
+}
+
+static void fax_file_free(struct fax_file *ff)
+{
+	fax_quota_put(ff->quota);
+	kfree(ff);
+}
+
 static int fax_open(struct inode *inode, struct file *file)
 {
 	struct fax_func *func = container_of(inode->i_cdev, struct fax_func, cdev);
 	struct fax_board *board = func->board;
 	struct fax_file *ff;
+	int ret;
 
 	ff = kzalloc(sizeof(*ff), GFP_KERNEL_ACCOUNT);
 	if (!ff)
@@ -68,11 +93,16 @@ static int fax_open(struct inode *inode, struct file *file)
 	INIT_LIST_HEAD(&ff->done);
 	fax_default_fmt(ff);
 
+	ret = fax_gone(board) ? -ENODEV : fax_power_get(board);
+	if (ret) {
+		fax_file_free(ff);
+		return ret;
+	}
 	mutex_lock(&board->lock);
 	if (board->gone) {
 		mutex_unlock(&board->lock);
-		fax_quota_put(ff->quota);
-		kfree(ff);
+		fax_power_put(board);
+		fax_file_free(ff);
 		return -ENODEV;
 	}
 	get_device(&func->dev);
@@ -103,9 +133,9 @@ void fax_file_drop(struct fax_file *ff)
 	xa_destroy(&ff->bufs);
 	xa_destroy(&ff->jobs);
 	list_del(&ff->node);
-	fax_quota_put(ff->quota);
+	fax_power_put(ff->board);
 	put_device(&ff->func->dev);
-	kfree(ff);
+	fax_file_free(ff);
 }
 
 static void fax_release_jobs(struct fax_file *ff)
@@ -333,15 +363,24 @@ static int fax_ioctl_release(struct fax_file *ff, struct fax_ioctl *io)
 	return 0;
 }
 
+/* A reset ends jobs of others, except in FAULT: then there are none that run. */
+static bool fax_may_reset(const struct fax_file *ff)
+{
+	if (ff->func->claim == ff || (ff->func->fault && !fax_may_move(ff)))
+		return true;
+	return capable(CAP_SYS_ADMIN);
+}
+
 static int fax_ioctl_reset(struct fax_file *ff, struct fax_ioctl *io)
 {
-	bool admin = capable(CAP_SYS_ADMIN);
 	int ret = -EPERM;
 
 	mutex_lock(&ff->board->lock);
 	if (ff->board->gone) {
 		ret = -ENODEV;
-	} else if (admin || ff->func->claim == ff) {
+	} else if (fax_may_reset(ff) && ff->board->suspended) {
+		ret = -EBUSY;
+	} else if (fax_may_reset(ff)) {
 		fax_func_reset(ff->func, NULL, FAX_CODE_RESET);
 		ret = ff->func->fault ? -EIO : 0;
 		fax_board_kick(ff->board);
@@ -382,6 +421,8 @@ u32 fax_state(const struct fax_func *func)
 {
 	if (func->board->gone)
 		return FAX_STATE_GONE;
+	if (func->board->suspended)
+		return FAX_STATE_SUSPENDED;
 	if (func->fault)
 		return FAX_STATE_FAULT;
 	if (func->waiting)
@@ -389,12 +430,22 @@ u32 fax_state(const struct fax_func *func)
 	return func->njobs ? FAX_STATE_BUSY : FAX_STATE_IDLE;
 }
 
+/* What the hardware says now, or, where it cannot be asked, said last. */
+static void fax_ask(struct fax_func *func, struct fax_hw_status *hw)
+{
+	memset(hw, 0, sizeof(*hw));
+	if (!func->board->suspended && func->ops->status && !func->ops->status(func, hw))
+		return;
+	memset(hw, 0, sizeof(*hw));
+	hw->conditions = func->conditions;
+}
+
 static int fax_ioctl_status(struct fax_file *ff, struct fax_ioctl *io)
 {
 	struct fax_status *status = &io->arg.status;
 	struct fax_func *func = ff->func;
 	struct fax_board *board = ff->board;
-	struct fax_hw_status hw = {};
+	struct fax_hw_status hw;
 
 	memset(status, 0, sizeof(*status));
 	mutex_lock(&board->lock);
@@ -402,13 +453,10 @@ static int fax_ioctl_status(struct fax_file *ff, struct fax_ioctl *io)
 		mutex_unlock(&board->lock);
 		return -ENODEV;
 	}
+	fax_ask(func, &hw);
 	/* what the engine says now goes the way of an event, so that all agree */
-	if (func->ops->status && !func->ops->status(func, &hw)) {
-		if (hw.conditions != func->conditions)
-			fax_func_event(func, hw.conditions);
-	} else {
-		hw.conditions = func->conditions;
-	}
+	if (hw.conditions != func->conditions)
+		fax_func_asked(func, hw.conditions);
 	status->state = fax_state(func);
 	status->conditions = hw.conditions;
 	status->latched = ff->latched | hw.conditions;
@@ -545,7 +593,7 @@ static int fax_ioctl_copy_out(const struct fax_ioctl_desc *desc, struct fax_ioct
 /* What a parallel printer's status port would say. */
 static long fax_lp_status(struct fax_file *ff, int __user *user)
 {
-	struct fax_hw_status hw = {};
+	struct fax_hw_status hw;
 	int bits = LP_PSELECD | LP_PERRORP;	/* the error line is active low */
 	u32 cond;
 
@@ -556,8 +604,7 @@ static long fax_lp_status(struct fax_file *ff, int __user *user)
 		mutex_unlock(&ff->board->lock);
 		return -ENODEV;
 	}
-	if (!ff->func->ops->status || ff->func->ops->status(ff->func, &hw))
-		hw.conditions = ff->func->conditions;
+	fax_ask(ff->func, &hw);
 	cond = hw.conditions;
 	if (!ff->func->njobs)
 		bits |= LP_PBUSY;		/* active low as well: set is ready */

@@ -214,6 +214,31 @@ void fax_job_stop(struct fax_job *job, u32 code, u32 peer_code)
 	fax_job_idle(job);
 }
 
+/*
+ * The engines were reset and gave all runs back: @job can begin anew if nothing
+ * of it is on paper or in the user's memory. Of an original nobody knows
+ * whether it has moved, so a page that is scanned cannot.
+ */
+bool fax_job_begin_anew(struct fax_job *job)
+{
+	struct fax_func *func = job->func;
+
+	if (job->state != FAX_JOB_RUNNING || job->rows_done || job->out_done || job->seg ||
+	    job->seg_off || (fax_leased(func) && !(job->op == FAX_OP_PRINT && func->waiting)))
+		return false;
+	job->state = FAX_JOB_QUEUED;
+	job->rows_start = 0;
+	job->fed = false;
+	job->seg_fed = false;
+	job->end_due = false;
+	if (job->context >= 0)
+		__clear_bit(job->context, func->ctx_used);
+	job->context = -1;
+	if (job->pipe)
+		fax_pipe_take_back(job);
+	return true;
+}
+
 /* The output is full: show the job, and keep it for RESUME. */
 void fax_job_park(struct fax_job *job)
 {

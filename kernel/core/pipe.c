@@ -157,6 +157,17 @@ void fax_pipe_leave(struct fax_job *job)
 	}
 }
 
+/* What was handed to the board for @job, and not done, was not handed out. */
+void fax_pipe_take_back(struct fax_job *job)
+{
+	struct fax_pipe *pipe = job->pipe;
+
+	if (fax_op_produces(job->op))
+		pipe->wr_start = pipe->wr_done;
+	else
+		pipe->rd_start = pipe->rd_done;
+}
+
 /* Nothing of @job is in flight any more. */
 void fax_pipe_detach(struct fax_job *job)
 {

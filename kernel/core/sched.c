@@ -255,6 +255,7 @@ static enum fax_feed fax_feed(struct fax_job *job)
 	/* the chunk may come back before start() returns */
 	rows = run->chunk.rows;
 	run->since = jiffies;
+	run->before = func->completions;
 	job->inflight++;
 	fax_run_set(func, run, FAX_RUN_STARTED, &func->started);
 	trace_fax_chunk_start(&func->dev, &run->chunk);
@@ -368,7 +369,7 @@ bool fax_schedule(struct fax_func *func)
 	bool started = false;
 	bool ended;
 
-	if (func->fault || func->board->gone)
+	if (func->fault || func->board->gone || func->board->suspended)
 		return false;
 	ended = fax_leased(func) ? fax_schedule_leased(func, &started) :
 				   fax_schedule_shared(func, &started);
@@ -445,12 +446,8 @@ static void fax_count_rows(struct fax_job *job, u32 rows)
 static void fax_rewind_rows(struct fax_job *job)
 {
 	job->rows_start = job->rows_done;
-	if (!job->pipe)
-		return;
-	if (fax_reads_raw(job->op))
-		job->pipe->rd_start = job->pipe->rd_done;
-	else
-		job->pipe->wr_start = job->pipe->wr_done;
+	if (job->pipe)
+		fax_pipe_take_back(job);
 }
 
 static void fax_scanned(struct fax_job *job, struct fax_run *run, u32 code)
@@ -588,6 +585,7 @@ void fax_run_done(struct fax_run *run)
 	trace_fax_chunk_done(&func->dev, &run->chunk, &run->result);
 	list_add_tail(&run->node, &func->idle);
 	func->progress = jiffies;
+	func->completions++;
 	job->inflight--;
 	if (job->state != FAX_JOB_RUNNING || run->chunk.gen != job->gen) {
 		fax_job_idle(job);
@@ -598,7 +596,7 @@ void fax_run_done(struct fax_run *run)
 		run->result.rows = 0;
 	if (run->result.bytes > run->coded_len)
 		run->result.bytes = 0;
-	/* what came back is not waiting, even if the condition's end is not yet known here */
+	/* it waited, went on and came back, all between two looks */
 	if (run->result.rows)
 		fax_tell_waiting(func, job, false);
 	switch (job->op) {

@@ -168,6 +168,8 @@ static u32 read_queue(const struct fm_queue *q, u32 reg)
 		return q->done;
 	case FAXB_Q_ABORT:
 		return q->abort;
+	case FAXB_Q_ROWS:
+		return q->rows;
 	default:
 		return 0;
 	}
@@ -210,6 +212,7 @@ static void queue_ctrl(struct fm_queue *q, u32 val)
 		q->enabled = true;
 		q->head = 0;
 		q->done = 0;
+		q->rows = 0;
 	}
 }
 

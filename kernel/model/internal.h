@@ -14,6 +14,8 @@
 
 /* Besides FAXB_CODE_* and FM_WAIT, what a step of an engine says: not done yet. */
 #define FM_STEP_MORE	(-2)
+/* Likewise: not before people did something. */
+#define FM_STEP_HOLD	(-3)
 
 /* rows that an engine moves before the other queues have their turn */
 #define FM_STEP_ROWS	64u
@@ -62,7 +64,7 @@ u32 fm_rows_batch(const struct fm_work *w);
 int fm_rows_read(struct fm_board *b, u32 q, u32 rows);
 int fm_rows_write(struct fm_board *b, u32 q, u32 rows);
 
-/* paper.c, coder.c: FAXB_CODE_*, FM_WAIT or FM_STEP_MORE */
+/* paper.c, coder.c: FAXB_CODE_*, FM_WAIT, FM_STEP_MORE or FM_STEP_HOLD */
 int fm_scan_step(struct fm_board *b);
 int fm_print_step(struct fm_board *b);
 int fm_encode_step(struct fm_board *b);

@@ -28,7 +28,7 @@
 #define FM_SG_CACHE		8u
 #define FM_REG_WORDS		0x400u	/* registers below the doorbells */
 
-/* Returned by paper callbacks beside FAXB_CODE_*: not now, ask again in the next run. */
+/* Returned by paper callbacks beside FAXB_CODE_*: not yet, ask again in the next run. */
 #define FM_WAIT			(-1)
 
 /**
@@ -58,8 +58,9 @@ struct fm_sheet {
  *	  and in *code FM_WAIT, FAXB_CODE_JAM or FAXB_CODE_COVER
  * @release: the original leaves the scanning line
  * @more: another original lies in the feeder
- * @load: move a sheet of paper to the printer; FAXB_CODE_OK, FM_WAIT, PAPER_OUT,
- *	  COVER or JAM
+ * @ready: whether the printer can be given a sheet; FAXB_CODE_OK, or the
+ *	   condition that forbids it (PAPER_OUT, COVER, JAM)
+ * @load: move a sheet of paper there; FAXB_CODE_OK, FM_WAIT or JAM
  * @print_row: put a row on it, packed, 1 = black; FAXB_CODE_* or FM_WAIT
  * @eject: the sheet is done
  */
@@ -75,6 +76,7 @@ struct fm_owner_ops {
 	const u8 *(*scan_row)(void *owner, u32 row, int *code);
 	void (*release)(void *owner);
 	bool (*more)(void *owner);
+	int (*ready)(void *owner);
 	int (*load)(void *owner, u32 width, u32 xres, u32 yres);
 	int (*print_row)(void *owner, const u8 *row);
 	void (*eject)(void *owner);
@@ -151,6 +153,7 @@ struct fm_queue {
 	u32 head;
 	u32 done;
 	u32 status;		/* BUSY, WAITING */
+	u32 rows;		/* moved since ENABLE */
 	u32 fault[FM_FAULTS];
 	u64 sq;
 	u64 cq;

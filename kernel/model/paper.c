@@ -32,7 +32,7 @@ static int no_page(const struct fm_engine *e)
 /* Without paper the descriptor waits, unless it was told not to. */
 static int hold(struct fm_engine *e, const struct fm_work *w, int code)
 {
-	return w->ctrl & FAXB_CTRL_NOWAIT ? lost(e, code) : FM_WAIT;
+	return w->ctrl & FAXB_CTRL_NOWAIT ? lost(e, code) : FM_STEP_HOLD;
 }
 
 static bool black_is_0(const struct fm_work *w)
@@ -192,10 +192,13 @@ static int print_load(struct fm_board *b, const struct fm_work *w)
 	int code;
 
 	fm_print_reset(b);
+	code = b->ops->ready(b->owner);
+	if (code)
+		return hold(e, w, code);
 	code = b->ops->load(b->owner, w->sqe[FAXB_SQE_WIDTH], w->sqe[FAXB_SQE_XRES],
 			    w->sqe[FAXB_SQE_YRES]);
 	if (code)
-		return hold(e, w, code);
+		return code == FM_WAIT ? code : lost(e, code);
 	e->page = FM_PAGE_MOVING;
 	e->loaded = true;
 	e->rows = 0;

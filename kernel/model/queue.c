@@ -17,10 +17,20 @@ static void reset_queue(struct fm_board *b, u32 q)
 		fm_coder_reset(b, q);
 }
 
-/* Whoever reads RESET as clear may reuse the memory: nothing touches it from here on. */
-static void finish_reset(struct fm_board *b, struct fm_queue *queue)
+/* The bit that says when the WAITING of a queue changes. */
+static u32 waiting_int(u32 q)
 {
+	if (q == FAXB_Q_SCAN)
+		return FAXB_INT_COND_SCAN;
+	return q == FAXB_Q_PRINT ? FAXB_INT_COND_PRINT : 0;
+}
+
+/* Whoever reads RESET as clear may reuse the memory: nothing touches it from here on. */
+static void finish_reset(struct fm_board *b, u32 q)
+{
+	struct fm_queue *queue = &b->queue[q];
 	unsigned long flags = fm_lock(b);
+	bool waited = queue->status & FAXB_Q_STATUS_WAITING;
 
 	queue->reset = false;
 	queue->error = false;
@@ -28,8 +38,11 @@ static void finish_reset(struct fm_board *b, struct fm_queue *queue)
 	queue->abort = 0;
 	queue->head = 0;
 	queue->done = 0;
+	queue->rows = 0;
 	queue->status = 0;
 	fm_unlock(b, flags);
+	if (waited)
+		fm_raise(b, waiting_int(q));
 }
 
 static void ring_error(struct fm_board *b, struct fm_queue *queue)
@@ -246,12 +259,18 @@ static int cancel(struct fm_board *b, u32 q)
 	return FAXB_CODE_CANCELED;
 }
 
-static void set_waiting(struct fm_board *b, struct fm_queue *queue, bool waiting)
+/* What a step came to. That a descriptor waits no more is known before its completion is. */
+static void note_step(struct fm_board *b, u32 q, bool waiting, u32 rows)
 {
+	struct fm_queue *queue = &b->queue[q];
 	unsigned long flags = fm_lock(b);
+	bool changed = waiting != !!(queue->status & FAXB_Q_STATUS_WAITING);
 
 	queue->status = FAXB_Q_STATUS_BUSY | (waiting ? FAXB_Q_STATUS_WAITING : 0);
+	queue->rows += rows;
 	fm_unlock(b, flags);
+	if (changed && waiting_int(q))
+		fm_raise(b, waiting_int(q));
 }
 
 int fm_run_queue(struct fm_board *b, u32 q)
@@ -262,6 +281,7 @@ int fm_run_queue(struct fm_board *b, u32 q)
 	bool runs = queue->enabled && !queue->error;
 	bool look = queue->rung;
 	u32 abort = queue->abort;
+	u32 rows;
 	int code;
 
 	if (!queue->busy)
@@ -270,7 +290,7 @@ int fm_run_queue(struct fm_board *b, u32 q)
 
 	if (reset) {
 		reset_queue(b, q);
-		finish_reset(b, queue);
+		finish_reset(b, q);
 		return FM_IDLE;
 	}
 	if (!runs || (!queue->busy && (!look || !fetch(b, queue))))
@@ -280,14 +300,15 @@ int fm_run_queue(struct fm_board *b, u32 q)
 	if (queue->stuck)
 		return FM_IDLE;
 
+	rows = queue->work.rows;
 	if (abort && abort == queue->work.sqe[FAXB_SQE_TAG])
 		code = cancel(b, q);
 	else
 		code = step(b, q);
+	note_step(b, q, code == FM_STEP_HOLD, queue->work.rows - rows);
 	if (code == FM_STEP_MORE)
 		return FM_MORE;
-	set_waiting(b, queue, code == FM_WAIT);
-	if (code == FM_WAIT)
+	if (code == FM_WAIT || code == FM_STEP_HOLD)
 		return FM_WAITING;
 	complete(b, q, code);
 	return FM_MORE;

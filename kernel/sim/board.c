@@ -13,18 +13,23 @@
 static DEFINE_IDA(ids);
 static struct dentry *root;
 
+static bool out_of_reach(struct sim_hw *hw)
+{
+	return READ_ONCE(hw->gone) || READ_ONCE(hw->asleep);
+}
+
 static u32 sim_read32(void *io, u32 reg)
 {
 	struct sim_hw *hw = io;
 
-	return READ_ONCE(hw->gone) ? FAXB_ALL_ONES : fm_read32(hw->model, reg);
+	return out_of_reach(hw) ? FAXB_ALL_ONES : fm_read32(hw->model, reg);
 }
 
 static void sim_write32(void *io, u32 reg, u32 val)
 {
 	struct sim_hw *hw = io;
 
-	if (!READ_ONCE(hw->gone))
+	if (!out_of_reach(hw))
 		fm_write32(hw->model, reg, val);
 }
 
@@ -116,6 +121,7 @@ static const struct fm_owner_ops hw_ops = {
 	.scan_row = sim_scan_row,
 	.release = sim_release,
 	.more = sim_more,
+	.ready = sim_ready,
 	.load = sim_load,
 	.print_row = sim_print_row,
 	.eject = sim_eject,
@@ -150,7 +156,7 @@ static int hw_thread(void *data)
 			kthread_parkme();
 		/* a doorbell from here on is seen by fm_run() or ends the wait */
 		smp_store_mb(hw->kick, false);
-		state = READ_ONCE(hw->gone) ? FM_IDLE : fm_run(hw->model);
+		state = out_of_reach(hw) ? FM_IDLE : fm_run(hw->model);
 		if (state == FM_MORE)
 			cond_resched();
 		else if (state == FM_WAITING && READ_ONCE(hw->board->paper.rows_per_second))

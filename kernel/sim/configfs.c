@@ -52,6 +52,33 @@ static ssize_t sim_live_store(struct config_item *item, const char *page, size_t
 }
 CONFIGFS_ATTR(sim_, live);
 
+static ssize_t sim_suspend_show(struct config_item *item, char *page)
+{
+	struct sim_board *sb = to_board(item);
+	bool asleep;
+
+	mutex_lock(&sb->live_lock);
+	asleep = sb->hw && READ_ONCE(sb->hw->asleep);
+	mutex_unlock(&sb->live_lock);
+	return sysfs_emit(page, "%d\n", asleep);
+}
+
+static ssize_t sim_suspend_store(struct config_item *item, const char *page, size_t len)
+{
+	struct sim_board *sb = to_board(item);
+	bool suspend;
+	int ret;
+
+	ret = kstrtobool(page, &suspend);
+	if (ret)
+		return ret;
+	mutex_lock(&sb->live_lock);
+	ret = sb->hw ? sim_hw_suspend(sb->hw, suspend) : -ENODEV;
+	mutex_unlock(&sb->live_lock);
+	return ret ?: len;
+}
+CONFIGFS_ATTR(sim_, suspend);
+
 static ssize_t sim_serial_show(struct config_item *item, char *page)
 {
 	struct sim_board *sb = to_board(item);
@@ -136,22 +163,7 @@ SIM_NUMBER(cover, cover, 0, 1);
 SIM_NUMBER(jam, jam, 0, BIT(FAXB_Q_SCAN) | BIT(FAXB_Q_PRINT));
 SIM_NUMBER(jam_scan_at, jam_at[FAXB_Q_SCAN], 0, U32_MAX);
 SIM_NUMBER(jam_print_at, jam_at[FAXB_Q_PRINT], 0, U32_MAX);
-
-static ssize_t sim_rows_per_second_show(struct config_item *item, char *page)
-{
-	return show_u32(item, &to_board(item)->paper.rows_per_second, page);
-}
-
-/* Slower than this a band would take longer than the driver's watchdog bears. */
-static ssize_t sim_rows_per_second_store(struct config_item *item, const char *page, size_t len)
-{
-	u32 val;
-
-	if (!kstrtou32(page, 0, &val) && val && val < SIM_RATE_MIN)
-		return -ERANGE;
-	return store_u32(item, &to_board(item)->paper.rows_per_second, page, len, 0, 1000000);
-}
-CONFIGFS_ATTR(sim_, rows_per_second);
+SIM_NUMBER(rows_per_second, rows_per_second, 0, 1000000);
 
 static ssize_t sim_feeder_count_show(struct config_item *item, char *page)
 {
@@ -188,6 +200,7 @@ CONFIGFS_ATTR_WO(sim_, tray_clear);
 
 static struct configfs_attribute *sim_attrs[] = {
 	&sim_attr_live,
+	&sim_attr_suspend,
 	&sim_attr_serial,
 	&sim_attr_feeder_xres,
 	&sim_attr_feeder_yres,

@@ -3,9 +3,12 @@
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/module.h>
+#include <linux/pm_runtime.h>
 #include <fax/compat.h>
 #include <fax/driver.h>
 #include "sim.h"
+
+#define AUTOSUSPEND_MS	100
 
 static unsigned int boards = 1;
 module_param(boards, uint, 0444);
@@ -43,8 +46,15 @@ static int sim_probe(struct platform_device *pdev)
 		WRITE_ONCE(hw->driver, NULL);
 		sim_sync_irq(hw);
 		faxb_free(b);
+		return ret;
 	}
-	return ret;
+	/* as on a bus: only if someone writes "auto" to power/control */
+	pm_runtime_forbid(&pdev->dev);
+	pm_runtime_set_active(&pdev->dev);
+	pm_runtime_set_autosuspend_delay(&pdev->dev, AUTOSUSPEND_MS);
+	pm_runtime_use_autosuspend(&pdev->dev);
+	pm_runtime_enable(&pdev->dev);
+	return 0;
 }
 
 static void sim_remove(struct platform_device *pdev)
@@ -52,14 +62,51 @@ static void sim_remove(struct platform_device *pdev)
 	struct sim_hw *hw = sim_hw_of(&pdev->dev);
 	struct faxb *b = platform_get_drvdata(pdev);
 
+	pm_runtime_disable(&pdev->dev);
+	pm_runtime_dont_use_autosuspend(&pdev->dev);
+	pm_runtime_set_suspended(&pdev->dev);
+	WRITE_ONCE(hw->asleep, false);
 	faxb_unregister(b);
 	WRITE_ONCE(hw->driver, NULL);
 	sim_sync_irq(hw);
 	faxb_free(b);
 }
 
+static int sim_suspend(struct device *dev)
+{
+	faxb_suspend(dev_get_drvdata(dev));
+	WRITE_ONCE(sim_hw_of(dev)->asleep, true);
+	return 0;
+}
+
+static int sim_resume(struct device *dev)
+{
+	WRITE_ONCE(sim_hw_of(dev)->asleep, false);
+	return faxb_resume(dev_get_drvdata(dev));
+}
+
+/* What a bus would do: for tests, at the word of configfs. */
+int sim_hw_suspend(struct sim_hw *hw, bool suspend)
+{
+	struct device *dev = &hw->pdev->dev;
+	int ret = -ENODEV;
+
+	/* the driver neither comes nor goes meanwhile */
+	device_lock(dev);
+	if (READ_ONCE(hw->driver))
+		ret = suspend ? sim_suspend(dev) : sim_resume(dev);
+	device_unlock(dev);
+	return ret;
+}
+
+static const struct dev_pm_ops sim_pm = {
+	SYSTEM_SLEEP_PM_OPS(sim_suspend, sim_resume)
+	RUNTIME_PM_OPS(sim_suspend, sim_resume, NULL)
+};
+
 static struct platform_driver sim_driver = {
 	.driver.name = "faxsim",
+	.driver.pm = pm_ptr(&sim_pm),
 	.probe = sim_probe,
 	.FAX_PLATFORM_REMOVE = sim_remove,
 };

@@ -78,10 +78,10 @@ static u32 conditions(const struct sim_paper *p, u32 engine)
 
 	if (p->jam & BIT(engine))
 		cond |= FAXB_COND_JAM;
-	/* the last sheet is no lack of paper while it moves */
+	/* sensors look at feeder and tray, not at the sheet on its way */
 	if (engine == FAXB_Q_SCAN)
-		return list_empty(&p->feeder) && !p->scanning ? cond | FAXB_COND_PAPER_OUT : cond;
-	if (!p->paper && !p->printing)
+		return list_empty(&p->feeder) ? cond | FAXB_COND_PAPER_OUT : cond;
+	if (!p->paper)
 		cond |= FAXB_COND_PAPER_OUT;
 	if (p->tray_bytes >= SIM_TRAY_BYTES)
 		cond |= FAXB_COND_OUTPUT_FULL;
@@ -222,7 +222,7 @@ bool sim_more(void *owner)
 	return more;
 }
 
-int sim_load(void *owner, u32 width, u32 xres, u32 yres)
+int sim_ready(void *owner)
 {
 	struct sim_paper *p = paper_of(owner);
 	int code;
@@ -231,23 +231,34 @@ int sim_load(void *owner, u32 width, u32 xres, u32 yres)
 	code = obstacle(p, FAXB_Q_PRINT);
 	if (!code && (!p->paper || p->tray_bytes >= SIM_TRAY_BYTES))
 		code = FAXB_CODE_PAPER_OUT;
-	if (code)
-		goto out;
-	p->printing = sheet_alloc(width, xres, yres, PRINT_ROOM);
-	if (!p->printing) {
+	mutex_unlock(&p->lock);
+	return code;
+}
+
+/* A sheet that jams is wasted. */
+int sim_load(void *owner, u32 width, u32 xres, u32 yres)
+{
+	struct sim_sheet *s = sheet_alloc(width, xres, yres, PRINT_ROOM);
+	struct sim_paper *p = paper_of(owner);
+	int code = FAXB_CODE_OK;
+
+	mutex_lock(&p->lock);
+	if (!s || !p->paper) {
+		/* taken away since sim_ready() */
 		code = FM_WAIT;
 		goto out;
 	}
 	p->paper--;
 	if (jams(p, FAXB_Q_PRINT)) {
-		sheet_free(p->printing);
-		p->printing = NULL;
 		code = FAXB_CODE_JAM;
-	} else {
-		sim_paper_update(p);
+		goto out;
 	}
+	p->printing = s;
+	s = NULL;
+	sim_paper_update(p);
 out:
 	mutex_unlock(&p->lock);
+	sheet_free(s);
 	return code;
 }
 

@@ -33,7 +33,6 @@
 #define SIM_SHEETS		1000u	/* in the feeder */
 #define SIM_PAPER		250u
 #define SIM_BOARDS		16u
-#define SIM_RATE_MIN		200u	/* rows a second */
 
 struct sim_sheet {
 	struct list_head node;
@@ -115,6 +114,7 @@ struct sim_hw {
 	wait_queue_head_t wait;
 	bool kick;
 	bool gone;		/* pulled: registers read as all-ones */
+	bool asleep;		/* without power: likewise, until it comes back */
 	struct irq_work irq;
 	spinlock_t irq_lock;	/* held while the driver handles the interrupt */
 	struct faxb *driver;	/* gets the interrupt, may be NULL */
@@ -150,6 +150,7 @@ int sim_feed(void *owner);
 const u8 *sim_scan_row(void *owner, u32 row, int *code);
 void sim_release(void *owner);
 bool sim_more(void *owner);
+int sim_ready(void *owner);
 int sim_load(void *owner, u32 width, u32 xres, u32 yres);
 int sim_print_row(void *owner, const u8 *row);
 void sim_eject(void *owner);
@@ -160,5 +161,6 @@ void sim_configfs_exit(void);
 
 /* main.c */
 struct sim_hw *sim_hw_of(struct device *dev);
+int sim_hw_suspend(struct sim_hw *hw, bool suspend);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "uapi_test.h"
@@ -152,6 +153,22 @@ static void test_faults(void)
 	coding_end(&c);
 }
 
+/* RESET as nobody; 0 or errno */
+static int reset_unprivileged(int dev)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+			_exit(255);
+		_exit(ioctl(dev, FAX_IOC_RESET) ? errno : 0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		bail("fork: %s", strerror(errno));
+	return WEXITSTATUS(status);
+}
+
 /* A board that does not even answer a reset is cut off from memory; plugged in anew it works. */
 static void test_deaf(void)
 {
@@ -162,6 +179,7 @@ static void test_deaf(void)
 	int ret;
 
 	coding_begin(&c);
+	check_u64(reset_unprivileged(c.dev), EPERM, "RESET of a coder that others may use");
 	fault("encode/deaf", "1");
 	fault("encode/stuck", "1");
 	encode(&c);
@@ -170,6 +188,9 @@ static void test_deaf(void)
 	check(ioctl(c.dev, FAX_IOC_RESET) == -1 && (errno == EIO || errno == ENODEV),
 	      "RESET of a board that does not answer fails");
 	check(now() - start < 1, "within the second (%.2f)", now() - start);
+	ret = reset_unprivileged(c.dev);
+	check(ret == EIO || ret == ENODEV,
+	      "now that nothing runs, whoever uses the coder may try again (%s)", strerror(ret));
 	ret = reap(c.dev, &done, 2000);
 	check(ret == -ENODEV || (!ret && done.error), "its job ends");
 	ret = ioctl(c.dev, FAX_IOC_STATUS, &status);
@@ -239,7 +260,7 @@ static void test_feeder(void)
 static void test_knobs(void)
 {
 	check_errno(put_text(CONFIG "sim0/cover", "2"), ERANGE, "cover is 0 or 1");
-	check_errno(put_text(CONFIG "sim0/rows_per_second", "1"), ERANGE, "a speed has its bounds");
+	check_errno(put_text(CONFIG "sim0/rows_per_second", "1000001"), ERANGE, "a speed has its bounds");
 	check_errno(put_text(CONFIG "sim0/feeder_xres", "0"), ERANGE, "so has a resolution");
 	check_errno(put_text(CONFIG "sim0/serial", "x"), EBUSY, "the serial of a live board stays");
 	check_errno(put_text(CONFIG "sim0/live", "perhaps"), EINVAL, "live is yes or no");
@@ -264,6 +285,18 @@ static void test_speed(void)
 	check(!done.code && now() - start > 0.5 && now() - start < 2.5,
 	      "%u rows at 1000 a second take %.2f s", ROWS, now() - start);
 	check(!memcmp(buf.mem, page, PAGE), "and are the same");
+	/* one chunk of these takes longer than the watchdog bears, but its rows move */
+	sim_reset();
+	sim_set("rows_per_second", "25");
+	sim_feed(page, A4_WIDTH, 300);
+	seg.length = 300 * A4_STRIDE;
+	fmt.rows = 300;
+	start = now();
+	must_submit(dev, FAX_OP_SCAN, 0, &fmt, -1, &seg, 1);
+	done = must_reap(dev);
+	check(!done.code && done.rows == 300 && now() - start > 11,
+	      "a slow engine is not taken for a stuck one (code %u, %.1f s)", done.code,
+	      now() - start);
 	sim_reset();
 	free(page);
 	buf_free(dev, &buf);

@@ -87,7 +87,7 @@ static void test_paper_out(void)
 	drain_events(print);
 }
 
-/* A sheet that jams on its way in holds the job up; one that jams under the head ends it. */
+/* A sheet that jams ends its job, wherever it does; the next job waits until it is taken out. */
 static void test_jam(void)
 {
 	struct fax_status before = status_of(print), after;
@@ -101,8 +101,12 @@ static void test_jam(void)
 	job = print_page(0);
 	c = must_reap(print);
 	check_u64(c.code, FAX_CODE_OK, "the first sheet");
+	c = must_reap(print);
+	check(c.job == job && c.code == FAX_CODE_JAM && c.error == -EIO && !c.rows,
+	      "the second jams on its way in, and its job ends");
+	job = print_page(0);
 	check(wait_event(print, FAX_EVENT_JOB_WAITING, &e, 2000) && e.job == job &&
-	      (e.conditions & FAX_COND_JAM), "the second jams on its way in: its job waits");
+	      (e.conditions & FAX_COND_JAM), "the next waits until the jam is cleared");
 	sim_set("jam", "0");
 	check(wait_event(print, FAX_EVENT_JOB_GOES_ON, &e, 2000) && e.job == job, "and goes on");
 	c = must_reap(print);
@@ -116,8 +120,8 @@ static void test_jam(void)
 	check(c.code == FAX_CODE_JAM && c.error == -EIO && c.rows < ROWS,
 	      "a jam in mid-page ends the job");
 	after = status_of(print);
-	check(after.errors == before.errors + 1 && after.pages == before.pages + 2,
-	      "STATUS counts two pages and an error");
+	check(after.errors == before.errors + 2 && after.pages == before.pages + 2,
+	      "STATUS counts two pages and two errors");
 	sim_reset();
 	print_page(0);
 	usleep(20000);
@@ -184,6 +188,59 @@ static void test_scan_jam(void)
 	check(!c.code && c.rows == ROWS && (c.flags & FAX_DONE_SHORT),
 	      "an original shorter than asked for");
 	buf_free(scan, &mine);
+}
+
+/* The last sheet leaves an empty tray behind: the page on it does not wait. */
+static void test_last_sheet(void)
+{
+	struct fax_completion c;
+	struct fax_event e;
+	bool waited = false;
+
+	drain_events(print);
+	sim_set("paper", "1");
+	sim_set("rows_per_second", "600");
+	print_page(0);
+	usleep(200000);
+	check_u64(status_of(print).conditions, FAX_COND_PAPER_OUT,
+		  "the tray is empty once its last sheet is drawn in");
+	check_u64(status_of(print).state, FAX_STATE_BUSY, "that page is being printed");
+	c = must_reap(print);
+	check(!c.code && printed_is_page(), "and comes out whole");
+	while (!next_event(print, &e, 50))
+		waited |= e.type == FAX_EVENT_JOB_WAITING || e.type == FAX_EVENT_JOB_GOES_ON;
+	check(!waited, "nobody was told to wait");
+	sim_reset();
+	drain_events(print);
+}
+
+/* Each JOB_WAITING has its JOB_GOES_ON, though paper comes a sheet at a time. */
+static void test_waits_in_turn(void)
+{
+	uint32_t job[5], waits = 0, goes = 0, order = 0, i;
+	struct fax_event e;
+
+	sim_set("paper", "0");
+	drain_events(print);
+	for (i = 0; i < 5; i++)
+		job[i] = print_page(0);
+	for (i = 0; i < 5; i++) {
+		if (!wait_event(print, FAX_EVENT_JOB_WAITING, &e, 2000))
+			break;
+		waits += e.job == job[i];
+		sim_set("paper", "1");
+		if (!wait_event(print, FAX_EVENT_JOB_GOES_ON, &e, 2000))
+			break;
+		goes += e.job == job[i];
+		order += must_reap(print).job == job[i];
+	}
+	check(waits == 5 && goes == 5 && order == 5,
+	      "five jobs wait, go on and end one after the other (%u, %u, %u)", waits, goes,
+	      order);
+	check_errno(wait_event(print, FAX_EVENT_JOB_WAITING, &e, 200) ? 0 : -ETIMEDOUT, ETIMEDOUT,
+		    "and none more is told to wait");
+	sim_reset();
+	drain_events(print);
 }
 
 /* An open in the way does not mix its pages with another's. */
@@ -257,6 +314,8 @@ int main(void)
 	status_of(print);
 	drain_events(print);
 	test_paper_out();
+	test_last_sheet();
+	test_waits_in_turn();
 	test_jam();
 	test_scan_jam();
 	test_lease();

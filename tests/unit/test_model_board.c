@@ -41,6 +41,7 @@ struct rig {
 	u32 wait_rows;		/* scan_row() says FM_WAIT this often */
 	u32 scan_code;
 	u32 print_code;
+	u32 load_code;
 	u32 released;
 	u32 ejected;
 	u32 loaded;
@@ -129,10 +130,15 @@ static bool rig_more(void *owner)
 	return rig->sheets > 0;
 }
 
+static int rig_ready(void *owner)
+{
+	return rig->print_code;
+}
+
 static int rig_load(void *owner, u32 width, u32 xres, u32 yres)
 {
-	if (rig->print_code)
-		return rig->print_code;
+	if (rig->load_code)
+		return rig->load_code;
 	rig->tray_bytes = (width + 7) / 8;
 	rig->loaded++;
 	return FAXB_CODE_OK;
@@ -162,6 +168,7 @@ static const struct fm_owner_ops rig_ops = {
 	.scan_row = rig_scan_row,
 	.release = rig_release,
 	.more = rig_more,
+	.ready = rig_ready,
 	.load = rig_load,
 	.print_row = rig_print_row,
 	.eject = rig_eject,
@@ -708,12 +715,22 @@ static void scan_waits(void **state)
 	assert_false(reap(FAXB_Q_SCAN, cqe));
 	assert_int_equal(rd(FAXB_QUEUE(FAXB_Q_SCAN) + FAXB_Q_STATUS),
 			 FAXB_Q_STATUS_ENABLED | FAXB_Q_STATUS_BUSY | FAXB_Q_STATUS_WAITING);
+	assert_true(rd(FAXB_INT_STATUS) & FAXB_INT_COND_SCAN);
+	wr(FAXB_INT_STATUS, FAXB_INT_ALL);
+	assert_int_equal(run(), FM_WAITING);
+	assert_int_equal(rd(FAXB_INT_STATUS), 0);
 	lay_original(1728, 80, 8000, 7700, 1);
+	/* an engine that takes its time waits for nobody */
 	rig->wait_rows = 3;
+	assert_int_equal(run(), FM_WAITING);
+	assert_int_equal(rd(FAXB_QUEUE(FAXB_Q_SCAN) + FAXB_Q_STATUS),
+			 FAXB_Q_STATUS_ENABLED | FAXB_Q_STATUS_BUSY);
+	assert_int_equal(rd(FAXB_INT_STATUS), FAXB_INT_COND_SCAN);
 	while (run() == FM_WAITING)
 		;
 	assert_true(reap(FAXB_Q_SCAN, cqe));
 	assert_int_equal(cqe[FAXB_CQE_ROWS], 80);
+	assert_int_equal(rd(FAXB_QUEUE(FAXB_Q_SCAN) + FAXB_Q_ROWS), 80);
 	assert_memory_equal(raw->mem, rig->pixels, 80 * 216);
 
 	/* a jam under way is an error, and stays one until the next page */
@@ -768,6 +785,18 @@ static void print_page(void **state)
 	assert_int_equal(do_it(FAXB_Q_PRINT, sqe, cqe), FAXB_CODE_OK);
 	assert_int_equal(rig->loaded, 1);
 	assert_int_equal(rig->ejected, 1);
+	assert_int_equal(rig->printed, 50);
+	assert_int_equal(rd(FAXB_QUEUE(FAXB_Q_PRINT) + FAXB_Q_ROWS), 50);
+
+	/* a jam that was there is waited for; one on the way in is this page's */
+	rig->print_code = FAXB_CODE_JAM;
+	print_sqe(sqe, raw, FAXB_CTRL_NEW_PAGE, W, 30);
+	assert_int_equal(submit(FAXB_Q_PRINT, sqe), FM_WAITING);
+	rig->print_code = 0;
+	rig->load_code = FAXB_CODE_JAM;
+	assert_int_equal(run(), FM_IDLE);
+	assert_true(reap(FAXB_Q_PRINT, cqe));
+	assert_int_equal(FAXB_STATUS_CODE(cqe[FAXB_CQE_STATUS]), FAXB_CODE_JAM);
 	assert_int_equal(rig->printed, 50);
 	for (u32 y = 0; y < 50; y++)
 		assert_memory_equal(rig->tray[y], raw->mem + (y % 30) * B, B);

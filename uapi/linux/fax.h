@@ -136,8 +136,8 @@ struct fax_caps {
 #define FAX_STATE_IDLE		0
 #define FAX_STATE_BUSY		1
 #define FAX_STATE_WAITING	2	/* for paper, an original, a closed cover ... */
-#define FAX_STATE_SUSPENDED	3
-#define FAX_STATE_FAULT		4	/* stopped; RESET brings it back */
+#define FAX_STATE_SUSPENDED	3	/* jobs wait; conditions are those before it */
+#define FAX_STATE_FAULT		4	/* a reset did not help; RESET tries another */
 #define FAX_STATE_GONE		5
 
 /* fax_status.conditions, .latched, fax_event.conditions */
@@ -160,9 +160,11 @@ struct fax_caps {
  *		 tray; 0 = unknown
  * @paper_height: micrometres; 0 = unknown
  * @jobs: queued or running, of all opens
+ * @pad: zero
  * @pages: done since the board came
  * @rows: moved since the board came
- * @bytes_in: @bytes_out: moved by DMA since the board came
+ * @bytes_in: moved by DMA since the board came: read by the board
+ * @bytes_out: likewise, written by it
  * @errors: jobs that failed
  * @resets: of the engine
  * @cpu_maps: times a page buffer of this board was mapped for a CPU (mmap, vmap)
@@ -277,7 +279,7 @@ struct fax_seg {
  *
  * EBUSY: the claim is another's, this open is in use as a stream, or the pipe
  * still moves another page. EDQUOT: a limit of the open. EXDEV: pipe of another
- * board. EIO: the function is stopped by a fault, see RESET. ETIMEDOUT: the
+ * board. EIO: the function is in FAX_STATE_FAULT, see RESET. ETIMEDOUT: the
  * fences of an imported buffer were not signalled in time.
  */
 struct fax_submit {
@@ -325,10 +327,13 @@ struct fax_submit {
  * @peer_code: FAX_CODE_* of the other side of the pipe, with FAX_CODE_PEER
  * @flags: FAX_DONE_*
  * @seg: DECODE: segment at which it stopped
- * @bytes_in: @bytes_out: moved from and to the caller's segments, of all the
- *	      job's runs together when it was resumed
+ * @bytes_in: moved from the caller's segments, of all the job's runs together
+ *	      when it was resumed
+ * @bytes_out: likewise, to them
  * @rows: of the page
- * @rows_bad: @first_bad_row: @max_bad_run: damage as T.4 counts it
+ * @rows_bad: damage as T.4 counts it, as the two below
+ * @first_bad_row: from the top of the page
+ * @max_bad_run: rows
  * @reserved: zero
  */
 struct fax_completion {
@@ -358,6 +363,7 @@ struct fax_reap {
 	__u32 reserved[2];
 };
 
+/* CANCEL asks; the job's completion says when, and whether it was in time. */
 struct fax_cancel {
 	__u32 job;		/* 0 = all of this open; ENOENT: no such job */
 	__u32 reserved[3];
@@ -371,6 +377,13 @@ struct fax_claim {
 	__u32 timeout_ms;	/* 0 = no limit */
 	__u32 reserved[2];
 };
+
+/*
+ * RESET takes no argument: the engine is reset, jobs that run end with
+ * FAX_CODE_RESET, those that are queued stay. For the holder of the claim, for
+ * CAP_SYS_ADMIN, and in FAX_STATE_FAULT, when nothing runs, for every open that
+ * may move pages. EPERM; EIO: it did not help; EBUSY: the board is suspended.
+ */
 
 /* fax_event.type */
 #define FAX_EVENT_CONDITION	1	/* conditions changed */

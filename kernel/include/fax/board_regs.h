@@ -36,7 +36,7 @@
 #define FAXB_STATUS_RESET	FAXB_BIT(0)	/* a board reset is going on */
 #define FAXB_STATUS_FAULT	FAXB_BIT(1)	/* the board needs a reset */
 #define FAXB_INT_STATUS		0x014u	/* RW1C: bit q = queue q completed something */
-#define FAXB_INT_COND_SCAN	FAXB_BIT(8)	/* COND of the scanner changed */
+#define FAXB_INT_COND_SCAN	FAXB_BIT(8)	/* COND or WAITING of the scanner changed */
 #define FAXB_INT_COND_PRINT	FAXB_BIT(9)
 #define FAXB_INT_FAULT		FAXB_BIT(31)
 #define FAXB_INT_ENABLE		0x018u	/* RW: bits as in INT_STATUS */
@@ -93,11 +93,12 @@
 #define FAXB_Q_STATUS_ENABLED	FAXB_BIT(0)
 #define FAXB_Q_STATUS_RESET	FAXB_BIT(1)	/* a reset is going on: DMA may still happen */
 #define FAXB_Q_STATUS_BUSY	FAXB_BIT(2)	/* a descriptor is being worked on */
-#define FAXB_Q_STATUS_WAITING	FAXB_BIT(3)	/* it waits for paper */
+#define FAXB_Q_STATUS_WAITING	FAXB_BIT(3)	/* it waits for people */
 #define FAXB_Q_STATUS_ERROR	FAXB_BIT(4)	/* a ring could not be accessed; reset the queue */
 #define FAXB_Q_HEAD		0x1cu	/* RO: descriptors taken since ENABLE */
 #define FAXB_Q_DONE		0x20u	/* RO: completions written since ENABLE */
 #define FAXB_Q_ABORT		0x24u	/* RW: tag of a descriptor to give up, 0 = none */
+#define FAXB_Q_ROWS		0x28u	/* RO: rows moved since ENABLE */
 
 #define FAXB_IEEE1284		0x800u	/* RO: device id as IEEE 1284 has it, length first */
 #define FAXB_IEEE1284_LEN	0x400u

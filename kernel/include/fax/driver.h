@@ -15,6 +15,7 @@
 #ifndef FAX_DRIVER_H
 #define FAX_DRIVER_H
 
+#include <linux/bits.h>
 #include <linux/device.h>
 #include <linux/types.h>
 #include <linux/fax.h>
@@ -22,7 +23,6 @@
 struct fax_board;
 struct fax_func;
 struct fax_job;
-struct fax_pipe;
 
 /**
  * struct fax_sg - a contiguous stretch of bus addresses
@@ -69,8 +69,9 @@ struct fax_job_params {
  * @raw: raw side, nraw stretches; rows lie fmt.stride bytes apart
  * @coded: coded side, ncoded stretches; encode: where to write; decode: input
  *	   from where the last chunk of this segment stopped
- * @nraw: @ncoded: number of stretches; decode: @ncoded is 0 when all code was
- *	  consumed and rows still lie in the context
+ * @nraw: stretches of @raw
+ * @ncoded: stretches of @coded; decode: 0 when all code was consumed and rows
+ *	    still lie in the context
  * @list: for the driver's use while it holds the chunk
  * @priv: for the driver's use
  */
@@ -110,7 +111,9 @@ struct fax_chunk {
  * @flags: FAX_RESULT_*
  * @rows: rows moved
  * @bytes: coded bytes written (encode) or consumed (decode)
- * @rows_bad: @first_bad_row: @max_bad_run: decode, of the segment so far
+ * @rows_bad: decode, as the two below: damaged rows of the segment so far
+ * @first_bad_row: the first of them, from the top of the segment
+ * @max_bad_run: the longest run of them
  */
 struct fax_chunk_result {
 	u32 code;
@@ -122,10 +125,19 @@ struct fax_chunk_result {
 	u32 max_bad_run;
 };
 
+/*
+ * Beside FAX_COND_* in what fax_func_event() is told, and never shown to users:
+ * the engine holds the chunk at work for people to do something (paper, an
+ * original, a jam, a cover). Jobs then wait without bound, and their owners are
+ * told. The end of it must be reported before the chunk that waited is.
+ */
+#define FAX_HW_WAITING	BIT(31)
+
 /**
  * struct fax_hw_status - what status() fills in
  * @conditions: FAX_COND_*
- * @paper_width: @paper_height: micrometres, 0 = unknown
+ * @paper_width: micrometres, 0 = unknown
+ * @paper_height: likewise
  */
 struct fax_hw_status {
 	u32 conditions;
@@ -139,6 +151,11 @@ struct fax_hw_status {
 
 /**
  * struct fax_ops - a function of a board
+ *
+ * All are called under one lock of the board's, and so never two at a time for
+ * one board; "atomic context" means that the driver must not rely on being able
+ * to sleep. fax_chunk_done() may come from within start().
+ *
  * @check: may this job run? 0 or -errno; may sleep
  * @start: take one chunk; -EBUSY: no room now, fax_func_ready() says when;
  *	   atomic context
@@ -148,7 +165,9 @@ struct fax_hw_status {
  * @reset: on return no DMA is in flight and no chunk is held; the core
  *	   completes those that were; may sleep
  * @status: read conditions; must not sleep long
- * @link: optional: chain @up to @down inside the board
+ * @progress: optional: a number that changes whenever a row moves, so that an
+ *	      engine that is slow is not taken for one that is stuck; atomic
+ *	      context
  */
 struct fax_ops {
 	int (*check)(struct fax_func *func, struct fax_job_params *params);
@@ -157,7 +176,7 @@ struct fax_ops {
 	void (*abort)(struct fax_func *func, struct fax_job *job);
 	int (*reset)(struct fax_func *func, u32 level);
 	int (*status)(struct fax_func *func, struct fax_hw_status *status);
-	int (*link)(struct fax_func *up, struct fax_func *down, struct fax_pipe *pipe);
+	u32 (*progress)(struct fax_func *func);
 };
 
 /**
@@ -169,7 +188,8 @@ struct fax_ops {
  * @depth: chunks that may be started at a time
  * @contexts: coder: how many
  * @max_sg: stretches a chunk may have on each side
- * @progress_ms: longest time without a chunk completing before the watchdog resets
+ * @progress_ms: longest time without a chunk completing, or a row moving where
+ *		 the driver can tell, before the watchdog resets; 0 = 10 s
  * @ieee1284_id: device id string, may be NULL
  */
 struct fax_func_desc {
@@ -186,7 +206,8 @@ struct fax_func_desc {
 
 /**
  * struct fax_board_desc - a board as the driver describes it
- * @model: @serial: for people and for stable names
+ * @model: for people and for stable names
+ * @serial: likewise, may be NULL
  * @dma_dev: device that does the DMA
  * @features: FAX_FEAT_*
  * @owner: THIS_MODULE
@@ -204,6 +225,8 @@ struct fax_func *fax_board_add_func(struct fax_board *board, const struct fax_fu
 int fax_board_register(struct fax_board *board);
 void fax_board_unregister(struct fax_board *board);
 void fax_board_put(struct fax_board *board);
+void fax_board_suspend(struct fax_board *board);
+void fax_board_resume(struct fax_board *board);
 
 void *fax_func_priv(const struct fax_func *func);
 struct device *fax_func_dev(struct fax_func *func);
@@ -212,7 +235,7 @@ struct device *fax_func_dev(struct fax_func *func);
 void fax_chunk_done(struct fax_func *func, struct fax_chunk *chunk,
 		    const struct fax_chunk_result *result);
 void fax_func_ready(struct fax_func *func);
-void fax_func_event(struct fax_func *func, u32 conditions);
+void fax_func_event(struct fax_func *func, u32 state);
 void fax_board_fault(struct fax_board *board, u32 code);
 
 #endif
