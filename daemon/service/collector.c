@@ -297,20 +297,23 @@ static int request(struct collector *c, struct mailbox *m, const struct user *u,
 
 	if (!job)
 		return error_set(e, -ENOMEM, "out of memory");
-	r = m->running ? 0 : due_set(&c->queue, &m->due, monotonic(c));
-	if (r < 0)
-		error_set(e, r, "out of memory");
-	else
-		r = store_job_create(c->box->store, job, NULL, 0, NULL, NULL, e);
+	r = store_job_create(c->box->store, job, NULL, 0, NULL, NULL, e);
 	if (r < 0) {
 		job_free(job);
 		return r;
 	}
 	*id = job->id;
-	if (m->running)
+	if (m->running) {
 		collection_join(m->running, job);
-	else
-		m->request = job;
+		return 0;
+	}
+	r = due_set(&c->queue, &m->due, monotonic(c));
+	if (r < 0) {
+		job_say(&c->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, "out of memory");
+		job_free(job);
+		return error_set(e, r, "out of memory");
+	}
+	m->request = job;
 	plan(c);
 	return 0;
 }
