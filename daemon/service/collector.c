@@ -256,12 +256,14 @@ static void take_user(struct collector *c, const struct user *u)
 
 	if (!m) {
 		if (automatic(u))
-			log_error("out of memory: the mailbox of user %s is not collected", u->code);
+			log_error("out of memory: the mailbox of user %s is not collected",
+				  u->code);
 		return;
 	}
 	if (automatic(u) || m->request) {
 		if (due_set(&c->queue, &m->due, monotonic(c)) < 0)
-			log_error("out of memory: the mailbox of user %s is not collected", u->code);
+			log_error("out of memory: the mailbox of user %s is not collected",
+				  u->code);
 	} else {
 		due_remove(&c->queue, &m->due);
 		m->again = false;
@@ -295,20 +297,23 @@ static int request(struct collector *c, struct mailbox *m, const struct user *u,
 
 	if (!job)
 		return error_set(e, -ENOMEM, "out of memory");
-	r = m->running ? 0 : due_set(&c->queue, &m->due, monotonic(c));
-	if (r < 0)
-		error_set(e, r, "out of memory");
-	else
-		r = store_job_create(c->box->store, job, NULL, 0, NULL, NULL, e);
+	r = store_job_create(c->box->store, job, NULL, 0, NULL, NULL, e);
 	if (r < 0) {
 		job_free(job);
 		return r;
 	}
 	*id = job->id;
-	if (m->running)
+	if (m->running) {
 		collection_join(m->running, job);
-	else
-		m->request = job;
+		return 0;
+	}
+	r = due_set(&c->queue, &m->due, monotonic(c));
+	if (r < 0) {
+		job_say(&c->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, "out of memory");
+		job_free(job);
+		return error_set(e, r, "out of memory");
+	}
+	m->request = job;
 	plan(c);
 	return 0;
 }
@@ -327,9 +332,11 @@ int collector_collect(struct collector *c, const char *code, uint64_t *id, struc
 		return error_set(e, r, "cannot read user %s: %s", code, strerror(-r));
 	m = u->pop3_host ? get_mailbox(c, code) : NULL;
 	if (!m) {
-		r = u->pop3_host ? error_set(e, -ENOMEM, "out of memory") :
-				   error_set(e, -ENODATA, "user %s has no mailbox; \"ifaxctl users edit "
-					     "%s --pop3-host ...\" names it", code, code);
+		r = u->pop3_host ? error_set(e, -ENOMEM, "out of memory")
+				 : error_set(e, -ENODATA,
+					     "user %s has no mailbox; \"ifaxctl users edit "
+					     "%s --pop3-host ...\" names it",
+					     code, code);
 		user_free(u);
 		return r;
 	}

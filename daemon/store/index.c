@@ -458,7 +458,8 @@ int index_list(struct index *x, const struct job_filter *f, struct job ***ret, s
 	size_t count = 0, cap = 0;
 	int r, rc = SQLITE_DONE;
 
-	r = list_statement(x, "record,body_segment,body_offset,body_seq,body_skip,body_len", f, &st);
+	r = list_statement(x, "record,body_segment,body_offset,body_seq,body_skip,body_len", f,
+			   &st);
 	if (r < 0)
 		return r;
 	sqlite3_bind_int64(st, 5, limit);

@@ -339,7 +339,8 @@ static uint64_t add_job(struct room *r, enum job_kind kind, enum job_state state
 	assert_int_equal(job_set(&j->from, "ada@example.test"), 0);
 	assert_int_equal(job_set(&j->detail, detail), 0);
 	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
-	if (store_job_create(r->svc.box.store, j, body, body ? strlen(body) : 0, NULL, NULL, &e) < 0)
+	if (store_job_create(r->svc.box.store, j, body, body ? strlen(body) : 0, NULL, NULL, &e) <
+	    0)
 		fail_msg("%s", error_text(&e));
 	id = j->id;
 	job_free(j);
@@ -455,8 +456,8 @@ static void wrong_sends(void **state)
 		"\"colour\" is not known");
 	refused(call(r, "Send", "sasa{sv}", "100", 1, "a@x.test", 1, "subject", "u", 7), INVALID,
 		"subject");
-	refused(call(r, "Send", "sasa{sv}", "100", 1, "a@x.test", 1, "subject", "s", "a\nb"), INVALID,
-		"line end");
+	refused(call(r, "Send", "sasa{sv}", "100", 1, "a@x.test", 1, "subject", "s", "a\nb"),
+		INVALID, "line end");
 	/* A sentence that is cut where a character goes on: at either byte of it. */
 	for (int i = 0; i < 600; i++)
 		memcpy(umlauts + 2 * i, "ü", 2);
@@ -488,7 +489,9 @@ static void foreign_words(void **state)
 	struct job *j;
 	uint64_t id;
 
-	id = add_job(r, JOB_SEND, JOB_FAILED, NULL, "gr\xfc\xdf" "e \x1b[31m\xc2\x9b ü\xed\xa0\x80");
+	id = add_job(r, JOB_SEND, JOB_FAILED, NULL,
+		     "gr\xfc\xdf"
+		     "e \x1b[31m\xc2\x9b ü\xed\xa0\x80");
 	assert_true(says(call(r, "GetJob", "t", id), "gr??e  [31m   ü???"));
 	assert_true(says(call(r, "ListJobs", "a{sv}", 0), "gr??e"));
 	j = svc_job(&r->svc, id);
@@ -514,7 +517,8 @@ static void many_recipients(void **state)
 			snprintf(name, sizeof(name), "n%d@x.test", i);
 			assert_int_equal(job_add_recipient(j, name), 0);
 		}
-		assert_int_equal(store_job_create(r->svc.box.store, j, NULL, 0, NULL, NULL, NULL), 0);
+		assert_int_equal(store_job_create(r->svc.box.store, j, NULL, 0, NULL, NULL, NULL),
+				 0);
 		job_free(j);
 	}
 	reply = call(r, "ListJobs", "a{sv}", 1, "all", "b", 1);
@@ -736,8 +740,8 @@ static void users(void **state)
 		"control character");
 	refused(call(r, "AddUser", "a{sv}", 2, "code", "s", "101", "keep-days", "u", 99), INVALID,
 		"1 to 31");
-	refused(call(r, "AddUser", "a{sv}", 2, "code", "s", "101", "pop3-port", "u", 70000), INVALID,
-		"port");
+	refused(call(r, "AddUser", "a{sv}", 2, "code", "s", "101", "pop3-port", "u", 70000),
+		INVALID, "port");
 	granted(call(r, "AddUser", "a{sv}", 3, "name", "s", "Otto", "code", "s", "101",
 		     "pop3-password", "s", "secret"));
 	assert_true(says(call(r, "ListUsers", ""), "Otto"));
@@ -763,10 +767,12 @@ static void recipients(void **state)
 	struct room *r = *state;
 
 	refused(call(r, "SetRecipient", "a{sv}", 0), INVALID, "address is missing");
-	refused(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "accepts", "s", "c"),
+	refused(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "accepts", "s",
+		     "c"),
 		INVALID, "");
 	refused(call(r, "SetRecipient", "a{sv}", 1, "shoe", "s", "42"), INVALID, "shoe");
-	granted(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "accepts", "s", "f"));
+	granted(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "accepts", "s",
+		     "f"));
 	assert_true(says(call(r, "ListRecipients", ""), "a@x.test"));
 	granted(call(r, "RemoveRecipient", "s", "a@x.test"));
 	refused(call(r, "RemoveRecipient", "s", "a@x.test"), INVALID, "");
