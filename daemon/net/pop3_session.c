@@ -94,14 +94,22 @@ static void sentence(struct pop3_session *s, int code, const char *text, struct 
  * Choosing
  */
 
-int pop3_session_fetch(struct pop3_session *s, size_t i)
+/* 0: mail no. @i may be chosen. */
+static int may_choose(const struct pop3_session *s, size_t i)
 {
 	if (!s->listed || s->over)
 		return -EBUSY;
 	if (i >= s->n_mails)
 		return -ERANGE;
-	if (s->places[i] != LEFT)
-		return -EALREADY;
+	return s->places[i] == LEFT ? 0 : -EALREADY;
+}
+
+int pop3_session_fetch(struct pop3_session *s, size_t i)
+{
+	int r = may_choose(s, i);
+
+	if (r < 0)
+		return r;
 	s->places[i] = WANTED;
 	s->wanted[s->n_wanted++] = i;
 	return 0;
@@ -109,15 +117,10 @@ int pop3_session_fetch(struct pop3_session *s, size_t i)
 
 int pop3_session_delete(struct pop3_session *s, size_t i)
 {
-	int r;
+	int r = may_choose(s, i);
 
-	if (!s->listed || s->over)
-		return -EBUSY;
-	if (i >= s->n_mails)
-		return -ERANGE;
-	if (s->places[i] != LEFT)
-		return -EALREADY;
-	r = pop3_client_delete(s->client, i);
+	if (r >= 0)
+		r = pop3_client_delete(s->client, i);
 	if (r >= 0)
 		s->places[i] = FINISHED;
 	return r;
@@ -381,15 +384,15 @@ static int open_line(struct pop3_session *s, sd_event *event, struct error *e)
 		.host = s->o.host,
 		.port = s->o.port,
 		.tls = s->o.tls == NET_TLS_IMPLICIT,
-		.verify = s->o.tls == NET_TLS_IMPLICIT || s->o.tls == NET_TLS_REQUIRED,
+		/* Every session here sends a password: never to a server that is not known. */
+		.verify = s->o.tls != NET_TLS_NONE,
 		.ca_file = s->o.ca_file,
 		.dns = s->o.dns,
 	};
 	struct pop3_client_options co = {
 		.user = s->o.user,
 		.password = s->o.password,
-		.tls = s->o.tls == NET_TLS_REQUIRED ? POP3_TLS_REQUIRED :
-		       s->o.tls == NET_TLS_OPPORTUNISTIC ? POP3_TLS_OPPORTUNISTIC : POP3_TLS_NONE,
+		.tls = s->o.tls == NET_TLS_NONE ? POP3_TLS_NONE : POP3_TLS_REQUIRED,
 		.tls_active = s->o.tls == NET_TLS_IMPLICIT,
 		.max_message = s->o.max_message ?: MESSAGE_MAX,
 	};

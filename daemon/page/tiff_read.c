@@ -33,6 +33,7 @@ struct reader {
 	struct tiff_limits limits;
 	TIFF *tiff;
 	unsigned int number;		/* page at hand, from 1 */
+	uint64_t made;			/* bytes of pages coded anew */
 	char complaint[200];		/* libtiff's first error about it */
 };
 
@@ -242,6 +243,10 @@ static int read_samples(struct reader *rd, struct layout *y, struct error *e)
 		return bad_page(rd, e, -ENOTSUP, "BitsPerSample is not one for fax");
 	if (!y->samples || y->samples > 4)
 		return bad_page(rd, e, -ENOTSUP, "SamplesPerPixel is not one for fax");
+	/* libtiff aligns its words by address instead of by strip and gets other pixels. */
+	if (y->compression == COMPRESSION_CCITTRLEW)
+		return bad_page(rd, e, -ENOTSUP, "Compression 32771 (RLE, aligned to words) is not "
+				"one for fax: send it as 2, 3 or 4");
 	if (!TIFFIsCODECConfigured(y->compression))
 		return bad_page(rd, e, -ENOTSUP, "its Compression is not one for fax");
 	if (y->compression == COMPRESSION_CCITTFAX3 &&
@@ -509,6 +514,19 @@ static int read_page(struct reader *rd, struct page_list *l, struct error *e)
 	return is_fax(&y) ? read_fax(rd, &y, p, e) : read_pixels(rd, &y, p, e);
 }
 
+/* A small file can bring pixels that take much room as fax code: noise, and a bomb. */
+static int add_page(struct reader *rd, struct page_list *l, struct error *e)
+{
+	int r = read_page(rd, l, e);
+
+	if (r < 0)
+		return r;
+	rd->made += l->pages[l->n - 1].backing_len;
+	if (rd->limits.max_bytes && rd->made > rd->limits.max_bytes)
+		return bad_page(rd, e, -EFBIG, "with it the pages take more room than is allowed");
+	return 0;
+}
+
 /* A thumbnail is no page of the document. */
 static bool is_thumbnail(struct reader *rd)
 {
@@ -526,7 +544,7 @@ static int read_pages(struct reader *rd, struct page_list *l, struct error *e)
 		if (rd->number > rd->limits.max_pages)
 			return error_set(e, -EFBIG, "The TIFF file has more than %u pages",
 					 rd->limits.max_pages);
-		r = is_thumbnail(rd) ? 0 : read_page(rd, l, e);
+		r = is_thumbnail(rd) ? 0 : add_page(rd, l, e);
 		if (r < 0)
 			return r;
 		rd->number++;

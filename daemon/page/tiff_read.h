@@ -17,6 +17,7 @@ struct tiff_limits {
 	uint32_t max_pages;	/* 500 */
 	uint32_t max_rows;	/* of a page: 65536 */
 	uint64_t max_pixels;	/* of a page: 256 Mi */
+	uint64_t max_bytes;	/* of pages that are coded anew, all together; 0 = none */
 	uint64_t deadline;	/* CLOCK_MONOTONIC, microseconds; 0 = none */
 };
 

@@ -293,7 +293,7 @@ static bool fail_lost(struct pop3_client *c, struct pop3_event *ev)
 
 	if (!c->ready)
 		when = "before the mailbox was open";
-	else if (c->quitting && c->sent_end == c->tail && c->tail == c->head + 1)
+	else if (c->quitting && c->sent_end == c->tail)
 		when = "before it confirmed that it deletes what was fetched";
 	c->over = true;
 	snprintf(c->text, sizeof(c->text), "%s, %s", c->lost_text, when);
@@ -324,10 +324,8 @@ static bool caps_done(struct pop3_client *c, struct pop3_event *ev)
 		ask(c, STLS);
 		return false;
 	}
-	if (c->o.tls == POP3_TLS_REQUIRED)
-		return fail(c, ev, "the server offers no STLS, but encryption is required: no "
-			    "password was sent");
-	return log_in(c);
+	return fail(c, ev, "the server offers no STLS, but encryption is required: no password was "
+		    "sent");
 }
 
 static void forget_caps(struct pop3_client *c)
@@ -576,10 +574,7 @@ static bool on_err(struct pop3_client *c, struct pop3_event *ev)
 	case CAPA:
 		return caps_done(c, ev);
 	case STLS:
-		if (c->o.tls == POP3_TLS_REQUIRED)
-			return fail_quoting(c, ev, "encryption is required, but the server refused "
-					    "STLS");
-		return log_in(c);
+		return fail_quoting(c, ev, "encryption is required, but the server refused STLS");
 	case USER:
 	case PASS:
 	case AUTH:

@@ -35,7 +35,6 @@ struct pop3_client;
 
 enum pop3_tls {
 	POP3_TLS_NONE,		/* never ask for it */
-	POP3_TLS_OPPORTUNISTIC,	/* where offered and not refused */
 	POP3_TLS_REQUIRED,	/* or no password is sent */
 };
 

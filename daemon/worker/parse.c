@@ -67,12 +67,29 @@ static void blame_file(const struct incoming_file *f, size_t number, struct erro
 		error_set(e, why.code, "Attachment %zu: %s", number, why.text);
 }
 
+/* Bytes that the pages hold of their own, beside the mail's. */
+static uint64_t bytes_made(const struct page_list *l)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += l->pages[i].backing_len;
+	return n;
+}
+
+static int too_many_bytes(const struct job *j, struct error *e)
+{
+	return error_set(e, -EFBIG, "The pages take more than %llu bytes",
+			 (unsigned long long)j->limits.max_output);
+}
+
 static int read_files(struct job *j, struct error *e)
 {
 	struct tiff_limits l = {
 		.max_pages = j->limits.max_pages,
 		.max_rows = j->limits.max_rows,
 		.max_pixels = j->limits.max_pixels,
+		.max_bytes = j->limits.max_output,
 		.deadline = j->deadline,
 	};
 	int r;
@@ -88,6 +105,8 @@ static int read_files(struct job *j, struct error *e)
 		if (j->pages.n > j->limits.max_pages)
 			return error_set(e, -EFBIG, "The mail has more than %u pages",
 					 j->limits.max_pages);
+		if (bytes_made(&j->pages) > j->limits.max_output)
+			return too_many_bytes(j, e);
 	}
 	return 0;
 }
@@ -104,6 +123,8 @@ static int fit_pages(struct job *j, struct error *e)
 		if (r < 0)
 			return error_set(e, r, "Page %zu cannot be printed: %s", i + 1,
 					 error_text(&why));
+		if (bytes_made(&j->pages) > j->limits.max_output)
+			return too_many_bytes(j, e);
 	}
 	return 0;
 }

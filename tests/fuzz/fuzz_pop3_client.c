@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	o.tls = data[0] % 3;
+	o.tls = data[0] % 2;
 	o.tls_active = data[0] & 4;
 	step = data[1] + 1;
 	if (pop3_client_new(&t.c, &o) < 0)

@@ -200,6 +200,41 @@ static void grey_becomes_as_many_black_dots(void **state)
 	}
 }
 
+static void words_aligned_by_address_are_refused(void **state)
+{
+	struct t4_image image = aux_scribble(1001, 77, 21);
+	_buffer_ struct buffer b = { 0 };
+	struct page_list l = { 0 };
+	struct error e;
+
+	make_tiff(&b, image.width, image.height, 1, 1, COMPRESSION_CCITTRLEW, 0, image.bits,
+		  image.stride);
+	assert_int_equal(read_file(&b, &l, &e), -ENOTSUP);
+	assert_non_null(strstr(e.text, "Compression 32771"));
+	assert_int_equal(l.n, 0);
+	t4_image_free(&image);
+}
+
+/* Noise takes more room coded than plain: it may not take all the memory there is. */
+static void pages_coded_anew_are_bounded(void **state)
+{
+	struct tiff_limits limits = { .max_bytes = 4096 };
+	static uint8_t noise[512 * 64];
+	_buffer_ struct buffer b = { 0 };
+	struct page_list l = { 0 };
+	struct error e = { 0 };
+
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = i * 2654435761u >> 13;
+	make_tiff(&b, 512, 64, 8, 1, COMPRESSION_LZW, PHOTOMETRIC_MINISBLACK, noise, 512);
+	assert_int_equal(tiff_read(b.data, b.len, &limits, &l, &e), -EFBIG);
+	assert_non_null(strstr(e.text, "more room"));
+	assert_int_equal(l.n, 0);
+	limits.max_bytes = 1 << 20;
+	assert_int_equal(tiff_read(b.data, b.len, &limits, &l, &e), 0);
+	page_list_clear(&l);
+}
+
 /* --- broken files: a sound one with one thing wrong --- */
 
 static void put(struct buffer *b, size_t at, unsigned int bytes, uint32_t v)
@@ -437,6 +472,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real_files_read_as_libtiff_reads_them),
 		cmocka_unit_test(bilevel_images_keep_their_pixels),
+		cmocka_unit_test(words_aligned_by_address_are_refused),
+		cmocka_unit_test(pages_coded_anew_are_bounded),
 		cmocka_unit_test(grey_becomes_as_many_black_dots),
 		cmocka_unit_test(broken_files_name_what_is_wrong),
 		cmocka_unit_test(deviations_are_survived),

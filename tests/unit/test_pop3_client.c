@@ -284,13 +284,14 @@ static const struct dialogue dialogues[] = {
 			"= failed: encryption is required, but the server refused "
 			"STLS: no\n",
 	}, {
-		.name = "STLS opportunistic, refused", .tls = POP3_TLS_OPPORTUNISTIC,
-		SERVER("+OK\r\n", "+OK\r\nSTLS\r\nUSER\r\n.\r\n", "-ERR no\r\n", "+OK\r\n",
-		       "+OK\r\n",
-		       "+OK 0 0\r\n", "+OK\r\n"),
-		.transcript = "C: CAPA\r\nC: STLS\r\nC: USER u\r\nC: PASS p w\r\nC: STAT\r\n"
-			"= listed\nC: QUIT\r\n"
-			"= closed\n",
+		.name = "the line goes while DELE and QUIT are under way",
+		SERVER("+OK\r\n", "+OK\r\nPIPELINING\r\nUSER\r\n.\r\n", "+OK\r\n", "+OK\r\n",
+		       "+OK 1 5\r\n", "+OK\r\n1 5\r\n.\r\n", "+OK\r\n1 a\r\n.\r\n",
+		       "+OK\r\n.\r\n"),
+		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n= listed a:5\nC: RETR 1\r\n= 0 {}\n"
+			"C: DELE 1\r\nC: QUIT\r\n"
+			"= failed: lost, before it confirmed that it deletes what was "
+			"fetched\n",
 	}, {
 		.name = "too large, as listed and as sent", .max_message = 5,
 		SERVER(OPENED, "+OK 3 16\r\n", "+OK\r\n1 6\r\n2 5\r\n7 5\r\n.\r\n",
