@@ -197,8 +197,8 @@ static int cancel_job(struct box *box, struct job *job, struct error *why)
 	int r;
 
 	if (job_state_final(job->state))
-		return error_set(why, -EINVAL, "job %llu is %s already", (unsigned long long)job->id,
-				 job_state_name(job->state));
+		return error_set(why, -EINVAL, "job %llu is %s already",
+				 (unsigned long long)job->id, job_state_name(job->state));
 	r = take_away(box, job, why);
 	if (r != -ENOENT)
 		return r;
@@ -233,17 +233,19 @@ static int check_retry(const struct job *job, struct error *why)
 	unsigned long long id = job->id;
 
 	if (job->kind == JOB_COLLECT)
-		return error_set(why, -EINVAL, "job %llu is a collection; \"ifaxctl collect %s\" asks "
-				 "the mailbox anew", id, job->user ? job->user : "");
+		return error_set(why, -EINVAL,
+				 "job %llu is a collection; \"ifaxctl collect %s\" asks the "
+				 "mailbox anew", id, job->user ? job->user : "");
 	if (!may_retry(job))
 		return error_set(why, -EINVAL, "job %llu is %s; only what failed, was canceled, is "
 				 "held or is queued to be sent can be tried again", id,
 				 job_state_name(job->state));
 	if (!job->body_len)
 		return error_set(why, -EINVAL, job->kind == JOB_SEND ?
-				 "job %llu has no document; put the original in the feeder and send "
-				 "it again" :
-				 "job %llu has no document any more; its sender may send it again", id);
+				 "job %llu has no document; put the original in the feeder and "
+				 "send it again" :
+				 "job %llu has no document any more; its sender may send it "
+				 "again", id);
 	return 0;
 }
 
@@ -452,13 +454,14 @@ int manager_new(struct manager **ret, struct box *box, struct error *e)
 	mgr->box = box;
 	r = sd_bus_open_system(&mgr->bus);
 	if (r < 0) {
-		error_set(e, r, "the system bus does not answer: %s. Is dbus running?", strerror(-r));
+		error_set(e, r, "the system bus does not answer: %s. Is dbus running?",
+			  strerror(-r));
 		goto fail;
 	}
 	r = sd_bus_attach_event(mgr->bus, box->event, SD_EVENT_PRIORITY_NORMAL);
 	if (r >= 0)
-		r = sd_bus_add_object_vtable(mgr->bus, &mgr->vtable, BUS_PATH, BUS_INTERFACE, vtable,
-					     mgr);
+		r = sd_bus_add_object_vtable(mgr->bus, &mgr->vtable, BUS_PATH, BUS_INTERFACE,
+					     vtable, mgr);
 	if (r >= 0)
 		r = sd_bus_match_signal(mgr->bus, NULL, "org.freedesktop.DBus.Local", NULL,
 					"org.freedesktop.DBus.Local", "Disconnected",

@@ -104,9 +104,8 @@ static int put_user(sd_bus_message *m, struct box *box, bool create, sd_bus_erro
 		/* Without the password: what is not given stays as it is stored. */
 		r = store_user_get(box->store, code, false, &u);
 		if (r == -ENOENT)
-			return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS,
-						 "there is no user %s; \"ifaxctl users\" lists them",
-						 code);
+			return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS, "there is no user "
+						 "%s; \"ifaxctl users\" lists them", code);
 		if (r < 0)
 			return r;
 	}

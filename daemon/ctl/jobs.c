@@ -104,8 +104,10 @@ static void print_recipients(const struct dict *j)
 
 static int show(struct ctl *c, uint64_t id)
 {
-	static const char *const texts[] = { "kind",   "state",      "detail", "user",  "from",
-					     "subject", "message-id", "encoding", "board", "source" };
+	static const char *const texts[] = {
+		"kind", "state", "detail", "user", "from", "subject", "message-id", "encoding",
+		"board", "source",
+	};
 	struct dict j;
 
 	if (get(c, id, &j))
@@ -257,7 +259,11 @@ int verb_jobs(struct ctl *c, int argc, char **argv)
 {
 	static const struct {
 		const char *name, *method;
-	} steer[] = { { "cancel", "CancelJob" }, { "retry", "RetryJob" }, { "remove", "RemoveJob" } };
+	} steer[] = {
+		{ "cancel", "CancelJob" },
+		{ "retry", "RetryJob" },
+		{ "remove", "RemoveJob" },
+	};
 	uint64_t id;
 
 	if (argc < 2 || !strcmp(argv[1], "list") || argv[1][0] == '-') {
@@ -329,8 +335,9 @@ int verb_send(struct ctl *c, int argc, char **argv)
 		}
 	}
 	if (!user || !n || optind != argc)
-		return ctl_usage("send --user CODE --to ADDRESS [--to ADDRESS ...] [--subject TEXT] "
-				 "[--resolution standard|fine|superfine] [--board SERIAL] [--wait]");
+		return ctl_usage("send --user CODE --to ADDRESS [--to ADDRESS ...] "
+				 "[--subject TEXT] [--resolution standard|fine|superfine] "
+				 "[--board SERIAL] [--wait]");
 	m = ctl_message(c, "Send");
 	if (!m)
 		return 1;

@@ -386,11 +386,13 @@ static int check_user(const struct user *u, struct error *e)
 		return error_set(e, -ENODATA, "no mail server is set; \"ifaxctl users edit %s "
 				 "--pop3-host ...\" names it", u->code);
 	if (!u->pop3_password && u->has_password)
-		return error_set(e, -ENOKEY, "the stored password cannot be opened with the key that "
-				 "ifaxd has now; \"ifaxctl users edit %s --password-file ...\" stores "
+		return error_set(e, -ENOKEY,
+				 "the stored password cannot be opened with the key that ifaxd "
+				 "has now; \"ifaxctl users edit %s --password-file ...\" stores "
 				 "it anew", u->code);
 	if (!u->pop3_login || !u->pop3_password)
-		return error_set(e, -ENODATA, "login or password is missing; \"ifaxctl users edit %s "
+		return error_set(e, -ENODATA,
+				 "login or password is missing; \"ifaxctl users edit %s "
 				 "--pop3-login ... --password-file ...\" sets them", u->code);
 	return 0;
 }
@@ -426,7 +428,8 @@ static int start_session(struct collection *k, struct error *e)
 	};
 	int r = check_user(u, e);
 
-	return r < 0 ? r : pop3_session_start(&k->session, k->box->event, &options, &callbacks, k, e);
+	return r < 0 ? r :
+		       pop3_session_start(&k->session, k->box->event, &options, &callbacks, k, e);
 }
 
 int collection_start(struct collection **ret, struct box *box, struct user *user, struct job *job,
@@ -438,7 +441,8 @@ int collection_start(struct collection **ret, struct box *box, struct user *user
 
 	if (!k) {
 		if (job)
-			job_say(&box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, "out of memory");
+			job_say(&box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL,
+				"out of memory");
 		user_free(user);
 		job_free(job);
 		return -ENOMEM;

@@ -256,12 +256,14 @@ static void take_user(struct collector *c, const struct user *u)
 
 	if (!m) {
 		if (automatic(u))
-			log_error("out of memory: the mailbox of user %s is not collected", u->code);
+			log_error("out of memory: the mailbox of user %s is not collected",
+				  u->code);
 		return;
 	}
 	if (automatic(u) || m->request) {
 		if (due_set(&c->queue, &m->due, monotonic(c)) < 0)
-			log_error("out of memory: the mailbox of user %s is not collected", u->code);
+			log_error("out of memory: the mailbox of user %s is not collected",
+				  u->code);
 	} else {
 		due_remove(&c->queue, &m->due);
 		m->again = false;
@@ -328,8 +330,8 @@ int collector_collect(struct collector *c, const char *code, uint64_t *id, struc
 	m = u->pop3_host ? get_mailbox(c, code) : NULL;
 	if (!m) {
 		r = u->pop3_host ? error_set(e, -ENOMEM, "out of memory") :
-				   error_set(e, -ENODATA, "user %s has no mailbox; \"ifaxctl users edit "
-					     "%s --pop3-host ...\" names it", code, code);
+		    error_set(e, -ENODATA, "user %s has no mailbox; \"ifaxctl users edit "
+			      "%s --pop3-host ...\" names it", code, code);
 		user_free(u);
 		return r;
 	}

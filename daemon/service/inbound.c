@@ -155,7 +155,8 @@ static void on_pages(struct inbound *i, struct page_list *pages)
 	uint64_t twin = 0;
 
 	if (is_twin(i, &twin)) {
-		words_set(&sentence, "the same mail as job %llu, came a second time; not printed again",
+		words_set(&sentence,
+			  "the same mail as job %llu, came a second time; not printed again",
 			  (unsigned long long)twin);
 		settle(i, LOG_NOTICE, JOB_DUPLICATE, sentence);
 	} else if (!prints_by_itself(i)) {
@@ -193,8 +194,8 @@ static int ask_worker(struct inbound *i, int body, struct error *e)
 	rq.limits.max_message = i->box->conf.max_message;
 	rq.limits.max_pages = i->box->conf.max_received_pages;
 	box_engine(i->box, &rq.engine);
-	return worker_parse(i->box->event, i->box->conf.worker, &rq, body, 0, on_answer, i, &i->call,
-			    e);
+	return worker_parse(i->box->event, i->box->conf.worker, &rq, body, 0, on_answer, i,
+			    &i->call, e);
 }
 
 /*

@@ -103,7 +103,8 @@ static void try_later(struct delivery *d, const char *why)
 
 	/* The clock may have been set back since. */
 	if (now > d->job->created && now - d->job->created > conf->expire_usec) {
-		words_set(&text, "given up after %u attempts; the last said: %s", d->job->attempts, why);
+		words_set(&text, "given up after %u attempts; the last said: %s", d->job->attempts,
+			  why);
 		settle(d, JOB_FAILED, text);
 		return;
 	}
@@ -175,7 +176,8 @@ static void on_done(void *userdata, const struct smtp_session_outcome *out)
 	take_verdicts(d, out);
 	t = count(d->job);
 	if (out->result == SMTP_RESULT_IN_DOUBT) {
-		words_set(&sentence, "the line was lost after the mail was sent, so the server may have "
+		words_set(&sentence,
+			  "the line was lost after the mail was sent, so the server may have "
 			  "it (%s)", text);
 		try_later(d, sentence ? sentence : text);
 	} else if (t.waiting) {
@@ -404,7 +406,9 @@ static int recover(struct outbound *o, struct error *e)
 			    "it; it is sent again under the same Message-ID");
 	}
 	job_list_free(jobs, n);
-	return r < 0 ? error_set(e, r, "cannot take over what was being sent: %s", strerror(-r)) : 0;
+	if (r < 0)
+		return error_set(e, r, "cannot take over what was being sent: %s", strerror(-r));
+	return 0;
 }
 
 /* "host", "host:port", "[v6]", "[v6]:port"; a bare v6 address has more colons than one. */
@@ -418,7 +422,8 @@ static int parse_smarthost(struct outbound *o, const char *text, struct error *e
 	if (colon && !strchr(colon + 1, ':')) {
 		port = strtoul(colon + 1, &end, 10);
 		if (*end || !colon[1] || !port || port > UINT16_MAX)
-			return error_set(e, -EINVAL, "Smarthost=%s: \"%s\" is no port", text, colon + 1);
+			return error_set(e, -EINVAL, "Smarthost=%s: \"%s\" is no port", text,
+					 colon + 1);
 	}
 	o->host = port ? strndup(text, colon - text) : strdup(text);
 	o->port = port;
@@ -442,7 +447,8 @@ int outbound_new(struct outbound **ret, struct box *box, struct error *e)
 				  box->conf.smarthost_tls);
 	}
 	if (r >= 0) {
-		r = sd_event_add_time(box->event, &o->timer, CLOCK_MONOTONIC, 0, 100000, on_timer, o);
+		r = sd_event_add_time(box->event, &o->timer, CLOCK_MONOTONIC, 0, 100000, on_timer,
+				      o);
 		if (r < 0)
 			error_set(e, r, "cannot set a timer: %s", strerror(-r));
 		else

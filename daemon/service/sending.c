@@ -125,7 +125,8 @@ static int set_sender(const struct sending *s, struct job *job, const char *code
 	if (r < 0)
 		return error_set(e, r, "cannot read user %s: %s", code, strerror(-r));
 	if (!u->address)
-		r = error_set(e, -EINVAL, "user %s has no mail address to send from; \"ifaxctl users "
+		r = error_set(e, -EINVAL,
+			      "user %s has no mail address to send from; \"ifaxctl users "
 			      "edit %s --address ...\" sets one", code, code);
 	else
 		r = address_check(u->address, e);
@@ -141,7 +142,8 @@ static int set_sender(const struct sending *s, struct job *job, const char *code
 static int check_words(const struct send_request *q, struct error *e)
 {
 	if (q->board && strlen(q->board) > SERIAL_MAX)
-		return error_set(e, -EINVAL, "no board has a serial number of more than %d characters",
+		return error_set(e, -EINVAL,
+				 "no board has a serial number of more than %d characters",
 				 SERIAL_MAX);
 	return q->subject ? message_check_text("subject", q->subject, e) : 0;
 }
@@ -185,8 +187,8 @@ static int choose_resolution(const char *name, uint32_t *yres, struct error *e)
 			return 0;
 		}
 	}
-	return error_set(e, -EINVAL, "\"%s\" is no resolution; there are standard, fine and superfine",
-			 name);
+	return error_set(e, -EINVAL,
+			 "\"%s\" is no resolution; there are standard, fine and superfine", name);
 }
 
 /* The document as a whole message, ready for the spool. */
@@ -258,7 +260,8 @@ static int reduce(struct page *p, const struct form *form, struct error *e)
 	if (r >= 0)
 		r = bitmap_decode(&b, p, e);
 	if (r >= 0)
-		r = bitmap_to_page(&b, form->coding, tiff_coding_flags(form->profile, form->coding), p);
+		r = bitmap_to_page(&b, form->coding, tiff_coding_flags(form->profile, form->coding),
+				   p);
 	return r;
 }
 
@@ -291,12 +294,14 @@ static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
 	page_list_clear(pages);
 	if (r >= 0) {
 		job->state = JOB_QUEUED;
-		words_set(&job->detail, "%u page(s) scanned; waits for the mail server", job->pages);
+		words_set(&job->detail, "%u page(s) scanned; waits for the mail server",
+			  job->pages);
 		r = store_job_attach(s->box->store, job, message.data, message.len, on_queued,
 				     s->box, &e);
 	}
 	if (r < 0) {
-		words_set(&sentence, "the scanned pages cannot be kept: %s; put the original back in "
+		words_set(&sentence,
+			  "the scanned pages cannot be kept: %s; put the original back in "
 			  "the feeder and send it again", error_text(&e));
 		job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, sentence);
 	} else {
@@ -342,7 +347,8 @@ int sending_request(struct sending *s, const struct send_request *q, uint64_t *i
 	r = start(s, job, q, id, e);
 	if (r < 0) {
 		if (job->id)
-			job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, error_text(e));
+			job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL,
+				error_text(e));
 		job_free(job);
 	}
 	return r;
@@ -366,7 +372,9 @@ static int recover(struct sending *s, struct error *e)
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = scanning_recover(s->box->scanning, jobs[i]);
 	job_list_free(jobs, n);
-	return r < 0 ? error_set(e, r, "cannot take over what was being scanned: %s", strerror(-r)) : 0;
+	if (r < 0)
+		return error_set(e, r, "cannot take over what was being scanned: %s", strerror(-r));
+	return 0;
 }
 
 int sending_new(struct sending **ret, struct box *box, struct error *e)

@@ -88,8 +88,8 @@ static void on_request(void **state)
 	uint64_t id, mail = 0;
 	struct job *j;
 
-	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"), RETR(1),
-				     RETR(2), DELE(1), DELE(2), GOODBYE));
+	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"),
+				     RETR(1), RETR(2), DELE(1), DELE(2), GOODBYE));
 	svc_open(s, 0);
 	svc_add_user(s, "100", "u", f.port);
 	id = collect(s, "100");
@@ -147,7 +147,8 @@ static void login_refused(void **state)
 				     "C:PASS p", "S:-ERR [AUTH] wrong\r\n", "WAIT"));
 	svc_open(s, 0);
 	svc_add_user(s, "100", "u", f.port);
-	svc_expect(s, collect(s, "100"), JOB_FAILED, "the login is refused by 127.0.0.1 for user 100");
+	svc_expect(s, collect(s, "100"), JOB_FAILED,
+		   "the login is refused by 127.0.0.1 for user 100");
 	svc_serve(s, &f);
 }
 
@@ -178,8 +179,8 @@ static void leaves_mail(void **state)
 	struct svc *s = *state;
 	struct fake_server f;
 
-	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1), QUIT, "NEXT",
-				     HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), GOODBYE));
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1), QUIT,
+				     "NEXT", HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), GOODBYE));
 	svc_open(s, 0);
 	svc_add_user(s, "100", "u", f.port);
 	edit(s, "100", left_on_server);
@@ -219,8 +220,8 @@ static void same_name_twice(void **state)
 	struct svc *s = *state;
 	struct fake_server f;
 
-	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 a\r\n"), RETR(1),
-				     RETR(2), DELE(1), DELE(2), GOODBYE));
+	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 a\r\n"),
+				     RETR(1), RETR(2), DELE(1), DELE(2), GOODBYE));
 	svc_open(s, 0);
 	svc_add_user(s, "100", "u", f.port);
 	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "2 mail(s)");
@@ -228,7 +229,7 @@ static void same_name_twice(void **state)
 	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
 }
 
-/* By itself, at its interval; what is wrong is one job, said once, ended by the first good round. */
+/* By itself, at its interval; trouble is one job, said once, ended by the first good round. */
 static void automatic_trouble(void **state)
 {
 	struct svc *s = *state;
@@ -383,8 +384,8 @@ static void stopped(void **state)
 	struct fake_server f;
 	uint64_t id;
 
-	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"), RETR(1),
-				     "WAIT"));
+	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"),
+				     RETR(1), "WAIT"));
 	svc_open(s, 0);
 	svc_add_user(s, "100", "u", f.port);
 	id = collect(s, "100");
@@ -405,11 +406,12 @@ static void add_ten_thousand(struct svc *s)
 
 	snprintf(path, sizeof(path), "%s/users.db", s->state);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db,
-				      "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n "
-				      "WHERE i<10000) INSERT INTO users SELECT 'u'||i,NULL,NULL,"
-				      "'127.0.0.1',9,'none',NULL,NULL,1,1,0,7,0 FROM n", NULL, NULL,
-				      NULL), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n "
+			     "WHERE i<10000) INSERT INTO users SELECT 'u'||i,NULL,NULL,"
+			     "'127.0.0.1',9,'none',NULL,NULL,1,1,0,7,0 FROM n",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
 	sqlite3_close(db);
 }
 

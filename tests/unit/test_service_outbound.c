@@ -115,7 +115,8 @@ static void partly_refused(void **state)
 				     "S:250 taken\r\n", GOODBYE));
 	svc_open(s, f.port);
 	id = queue(s, true);
-	svc_expect(s, id, JOB_FAILED, "sent to 1 of 2 recipients; the mail server refuses b@x.test");
+	svc_expect(s, id, JOB_FAILED,
+		   "sent to 1 of 2 recipients; the mail server refuses b@x.test");
 	j = svc_job(s, id);
 	assert_int_equal(j->recipients[0].state, RCPT_SENT);
 	assert_int_equal(j->recipients[1].state, RCPT_REFUSED);
