@@ -37,7 +37,8 @@ static const struct field user_fields[] = {
 
 static int user_usage(void)
 {
-	fprintf(stderr, "ifaxctl: users list | show CODE | remove CODE | add CODE ... | edit CODE ...\n");
+	fprintf(stderr,
+		"ifaxctl: users list | show CODE | remove CODE | add CODE ... | edit CODE ...\n");
 	for (size_t i = 0; i < ARRAY_SIZE(user_fields); i++)
 		fprintf(stderr, "    --%s %s\n", user_fields[i].option, user_fields[i].help);
 	fprintf(stderr, "    --password-file FILE   (- reads standard input)\n");
@@ -72,7 +73,8 @@ static int append_field(sd_bus_message *m, const struct field *f, const char *te
 		errno = 0;
 		number = strtoul(text, &end, 10);
 		if (errno || *end || !*text || text[0] == '-' || number > UINT32_MAX) {
-			fprintf(stderr, "ifaxctl: --%s takes a number, not \"%s\"\n", f->option, text);
+			fprintf(stderr, "ifaxctl: --%s takes a number, not \"%s\"\n", f->option,
+				text);
 			return -EINVAL;
 		}
 		u = number;
@@ -80,7 +82,8 @@ static int append_field(sd_bus_message *m, const struct field *f, const char *te
 	case FIELD_FLAG:
 		flag = parse_flag(text);
 		if (flag < 0) {
-			fprintf(stderr, "ifaxctl: --%s takes yes or no, not \"%s\"\n", f->option, text);
+			fprintf(stderr, "ifaxctl: --%s takes yes or no, not \"%s\"\n", f->option,
+				text);
 			return flag;
 		}
 		return ctl_append(m, f->option, "b", &flag);
@@ -236,7 +239,8 @@ static int show(struct ctl *c, const char *code)
 	}
 	dict_list_free(users, n);
 	if (!found)
-		fprintf(stderr, "ifaxctl: there is no user %s; \"ifaxctl users\" lists them\n", code);
+		fprintf(stderr, "ifaxctl: there is no user %s; \"ifaxctl users\" lists them\n",
+			code);
 	return !found;
 }
 

@@ -373,8 +373,8 @@ static int parse_line(struct conf *c, char section[32], char *line, const struct
 	*end = 0;
 	s++;
 	if (!known_section(s))
-		return bad(pl, "There is no section [%.40s]; there are Box, Send, Collect, Scan and "
-			   "Print.", s);
+		return bad(pl, "There is no section [%.40s]; there are Box, Send, Collect, "
+			   "Scan and Print.", s);
 	snprintf(section, 32, "%s", s);
 	return 0;
 }

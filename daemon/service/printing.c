@@ -190,10 +190,12 @@ static void end_printed(struct task *t)
 
 	t->job->page_in_hand = 0;
 	if (t->marked == 1)
-		error_set(&marked, 0, " Page %u may be a second copy and is marked so: printing was "
+		error_set(&marked, 0,
+			  " Page %u may be a second copy and is marked so: printing was "
 			  "interrupted.", t->last_marked);
 	else if (t->marked)
-		error_set(&marked, 0, " %u of them may be second copies and are marked so: printing "
+		error_set(&marked, 0,
+			  " %u of them may be second copies and are marked so: printing "
 			  "was interrupted.", t->marked);
 	error_set(&e, 0, t->pages.n == 1 ? "%zu page was printed.%s" : "%zu pages were printed.%s",
 		  t->pages.n, marked.text);
@@ -413,10 +415,12 @@ static void say_unconnected(struct task *t)
 	struct error where, what = {};
 
 	if (t->job->board)
-		error_set(&where, 0, "The printer of board %s is not connected: printing %s when it is.",
+		error_set(&where, 0,
+			  "The printer of board %s is not connected: printing %s when it is.",
 			  t->job->board, goes_on);
 	else
-		error_set(&where, 0, "No printer is connected: printing %s when a board is.", goes_on);
+		error_set(&where, 0, "No printer is connected: printing %s when a board is.",
+			  goes_on);
 	if (t->second_copy)
 		error_set(&what, 0, "Page %u of %zu was interrupted; its next print is marked as a "
 			  "possible second copy. ", page_number(t), t->pages.n);

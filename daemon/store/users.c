@@ -81,7 +81,8 @@ int users_open(struct store *s, const char *state, struct error *e)
 	if (r < 0)
 		return error_set(e, r, "%s cannot be opened: %s.", path.data, strerror(-r));
 	rc = sqlite3_open_v2(path.data, &s->users,
-			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			     NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(s->users,
 				  "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;", NULL, NULL,
@@ -166,8 +167,8 @@ static int check_text(const char *what, const char *v, size_t max, struct error 
 		return error_set(e, -EINVAL, "The %s is longer than %zu characters.", what, max);
 	for (const char *p = v; p && *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			return error_set(e, -EINVAL, "The %s holds a line end or control character.",
-					 what);
+			return error_set(e, -EINVAL,
+					 "The %s holds a line end or control character.", what);
 	return 0;
 }
 
@@ -228,8 +229,8 @@ static int check_user(struct store *s, const struct user *u, struct error *e)
 		return error_set(e, -EINVAL, "Mail is kept 1 to %d days, not %u.", KEEP_MAX,
 				 u->keep_days);
 	if (u->pop3_password && *u->pop3_password && !s->has_key)
-		return error_set(e, -ENOKEY,
-				 "No key is there to seal a password with: give ifaxd its credential.");
+		return error_set(e, -ENOKEY, "No key is there to seal a password with: give "
+				 "ifaxd its credential.");
 	return 0;
 }
 

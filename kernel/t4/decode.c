@@ -190,7 +190,10 @@ static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
 	u16 *first = decoder_list(d, d->cur);
 	struct quick_1d q = {
-		.r = *reader, .a = first + d->n, .a0 = d->a0 + d->run, .black = (d->n & 1) << T4_PAIR_BITS,
+		.r = *reader,
+		.a = first + d->n,
+		.a0 = d->a0 + d->run,
+		.black = (d->n & 1) << T4_PAIR_BITS,
 		.width = d->p.width,
 	};
 	u32 left;
@@ -410,7 +413,7 @@ static __always_inline bool quick_pass(struct quick_2d *q)
 	return true;
 }
 
-/* Vertical modes, several at once, and what follows them; false if that is not for the quick way. */
+/* Vertical modes, several at once, and what follows; false if that is not for the quick way. */
 static __always_inline bool quick_modes(struct quick_2d *q)
 {
 	const struct t4_vertical_run *v = &t4_vertical_run[q->r.acc >> (64 - T4_VERTICAL_BITS)];

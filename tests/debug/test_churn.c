@@ -116,7 +116,8 @@ static int keep_busy(void)
 	int coder = open_dev(CODER, O_RDWR), ret;
 	struct fax_fmt mmr = fmt_coded(FAX_ENC_MMR, A4_WIDTH, 500, FAX_FMT_END);
 	struct buf raw = buf_new(coder, 500 * A4_STRIDE), coded = buf_new(coder, 1 << 18);
-	struct fax_seg segs[] = { seg_in(&raw, 0, 500 * A4_STRIDE), seg_out(&coded, 0, coded.size) };
+	struct fax_seg segs[] = { seg_in(&raw, 0, 500 * A4_STRIDE),
+				  seg_out(&coded, 0, coded.size) };
 	struct fax_completion c = {};
 
 	do {

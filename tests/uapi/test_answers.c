@@ -42,7 +42,8 @@ static void test_unwritable(void)
 	struct fax_event *ro_event = readonly(&event, sizeof(event));
 
 	sim_reset();
-	check_errno(ioctl(dev, FAX_IOC_SUBMIT, ro_submit), EFAULT, "SUBMIT that cannot be answered");
+	check_errno(ioctl(dev, FAX_IOC_SUBMIT, ro_submit), EFAULT,
+		    "SUBMIT that cannot be answered");
 	check_errno(reap(dev, &c, 300), ETIMEDOUT, "queues nothing");
 	check_u64(sim_get("tray_count"), 0, "and prints nothing");
 

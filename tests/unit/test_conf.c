@@ -48,10 +48,12 @@ static void syntax(void **state)
 	struct conf c;
 
 	if (parse(&c,
-		  "# a comment\n; another\n\n[Box]\r\n  Company =  Meyer \\\n# in between\n   & Co  \r\n"
+		  "# a comment\n; another\n\n[Box]\r\n  Company =  Meyer \\\n# in between\n"
+		  "   & Co  \r\n"
 		  "Hostname=fax.example.test\n[Send]\nRetry=1h 30min\nExpire=2 d\nTimeout=90\n"
 		  "Smarthost=[::1]:2525\nSmarthostTLS=required\n"
-		  "[Collect]\nMaxMessage=1M 512K\n[Box]\nSpool=/a\nSpool=\n[Scan]\nXRes=16000", &e))
+		  "[Collect]\nMaxMessage=1M 512K\n[Box]\nSpool=/a\nSpool=\n[Scan]\nXRes=16000",
+		  &e))
 		fail_msg("%s", error_text(&e));
 	assert_string_equal(c.company, "Meyer     & Co");
 	assert_string_equal(c.hostname, "fax.example.test");
@@ -75,8 +77,8 @@ static void errors_name_file_and_line(void **state)
 		{ "\n[Bocks]\n", "f:2: There is no section [Bocks]" },
 		{ "[Box\n", "f:1: The section's closing bracket" },
 		{ "[Box]\nCompany\n", "f:2: This is neither" },
-		{ "[Box]\nCompnay=x\n", "f:2: There is no setting Compnay= in [Box]. Is Company= in "
-					"[Box] meant?" },
+		{ "[Box]\nCompnay=x\n",
+		  "f:2: There is no setting Compnay= in [Box]. Is Company= in [Box] meant?" },
 		{ "[Box]\nSmarthost=x\n", "Is Smarthost= in [Send] meant?" },
 		{ "[Box]\nZzzzzzz=x\n", "f:2: There is no setting Zzzzzzz= in [Box]." },
 		{ "[Box]\nSpool=spool\n", "f:2: Spool= wants a path" },

@@ -181,7 +181,9 @@ static void refused(struct box *b, const struct user *u, bool make, int code, co
 
 static void bad_input_has_its_sentence(void **state)
 {
-	static const char *const codes[] = { "", "1234567890abcdefg", "a b", "a/b", "\303\274", "a\n" };
+	static const char *const codes[] = {
+		"", "1234567890abcdefg", "a b", "a/b", "\303\274", "a\n",
+	};
 	struct box *b = *state;
 	struct user u;
 
