@@ -383,6 +383,7 @@ struct fax_file {
 	struct xarray jobs;		/* all that are not reaped */
 	u32 njobs;			/* of them */
 	u32 nlive;			/* jobs not done, streams' too */
+	u32 contexts;			/* of the coder that its jobs hold */
 	u32 next_job;
 	struct list_head done;		/* jobs with a completion */
 	u32 latched;

@@ -173,8 +173,10 @@ void fax_job_idle(struct fax_job *job)
 	list_del_init(&job->node);
 	func->njobs--;
 	WRITE_ONCE(ff->nlive, ff->nlive - 1);
-	if (job->context >= 0)
+	if (job->context >= 0) {
 		__clear_bit(job->context, func->ctx_used);
+		ff->contexts--;
+	}
 	if (func->active == job) {
 		func->active = NULL;
 		fax_update_waiting(func);
