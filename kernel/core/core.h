@@ -323,6 +323,7 @@ struct fax_job {
 	u32 inflight;
 	unsigned long deadline;		/* PARKED, ENDING: jiffies */
 	bool fed;			/* first chunk was made */
+	bool in_engine;			/* its sheet may lie in scanner or printer */
 	bool page_end;
 	bool wait_told;			/* JOB_WAITING was sent */
 
@@ -448,6 +449,7 @@ const char *fax_function_name(u32 function);
 void fax_board_get(struct fax_board *board);
 void fax_board_kick(struct fax_board *board);
 void fax_func_reset(struct fax_func *func, struct fax_job *culprit, u32 code);
+void fax_func_clear(struct fax_func *func);
 void fax_update_waiting(struct fax_func *func);
 void fax_tell_waiting(struct fax_func *func, struct fax_job *job, bool waits);
 

@@ -169,6 +169,8 @@ void fax_job_idle(struct fax_job *job)
 
 	if (job->state != FAX_JOB_ENDING || job->inflight)
 		return;
+	if (job->in_engine && job->code != FAX_CODE_OK && !fax_gone(func->board))
+		fax_func_clear(func);
 	job->state = FAX_JOB_DONE;
 	list_del_init(&job->node);
 	func->njobs--;

@@ -227,6 +227,7 @@ static void fax_advance(struct fax_job *job, u32 rows)
 {
 	job->fed = true;
 	job->seg_fed = true;
+	job->in_engine = fax_leased(job->func);
 	job->rows_start += rows;
 	if (!job->pipe)
 		return;
@@ -607,6 +608,8 @@ void fax_run_done(struct fax_run *run)
 	list_add_tail(&run->node, &func->idle);
 	func->progress = jiffies;
 	job->inflight--;
+	if (run->result.code != FAX_CODE_OK)	/* the engine gave the page up itself */
+		job->in_engine = false;
 	if (job->state != FAX_JOB_RUNNING || run->chunk.gen != job->gen) {
 		fax_job_idle(job);
 		return;
