@@ -267,6 +267,7 @@ again:
 	list_for_each_entry(job, &func->jobs, node) {
 		if (job->state == FAX_JOB_QUEUED)
 			continue;
+		job->in_engine = false;
 		if (job->state == FAX_JOB_ENDING)
 			fax_job_idle(job);
 		else
@@ -296,6 +297,22 @@ void fax_func_reset(struct fax_func *func, struct fax_job *culprit, u32 code)
 	func->waiting = false;
 	fax_event_all(func, FAX_EVENT_RESET, 0);
 	fax_board_kick(func->board);
+}
+
+/*
+ * The page in the engine was given up while nothing of it was in flight: no
+ * chunk is left to abort, so a reset lets go of the sheet. Nobody loses by it,
+ * @func is leased to that page alone.
+ */
+void fax_func_clear(struct fax_func *func)
+{
+	int ret = func->ops->reset(func, FAX_RESET_FUNC);
+
+	trace_fax_reset(&func->dev, FAX_CODE_CANCELED, ret);
+	func->resets++;
+	func->fault |= ret < 0;
+	if (ret < 0)
+		dev_err_ratelimited(&func->dev, "reset failed: %d\n", ret);
 }
 
 static struct fax_run *fax_oldest(struct fax_func *func)

@@ -335,6 +335,7 @@ struct fax_job {
 	u32 inflight;
 	unsigned long deadline;		/* PARKED, ENDING: jiffies */
 	bool fed;			/* first chunk was made */
+	bool in_engine;			/* its sheet may lie in scanner or printer */
 	bool page_end;
 	bool wait_told;			/* JOB_WAITING was sent */
 
@@ -395,6 +396,7 @@ struct fax_file {
 	struct xarray jobs;		/* all that are not reaped */
 	u32 njobs;			/* of them */
 	u32 nlive;			/* jobs not done, streams' too */
+	u32 contexts;			/* of the coder that its jobs hold */
 	u32 next_job;
 	struct list_head done;		/* jobs with a completion */
 	u32 latched;
@@ -460,6 +462,7 @@ void fax_board_get(struct fax_board *board);
 void fax_board_kick(struct fax_board *board);
 void fax_func_asked(struct fax_func *func, u32 conditions);
 void fax_func_reset(struct fax_func *func, struct fax_job *culprit, u32 code);
+void fax_func_clear(struct fax_func *func);
 void fax_update_waiting(struct fax_func *func);
 void fax_tell_waiting(struct fax_func *func, struct fax_job *job, bool waits);
 

@@ -169,12 +169,16 @@ void fax_job_idle(struct fax_job *job)
 
 	if (job->state != FAX_JOB_ENDING || job->inflight)
 		return;
+	if (job->in_engine && job->code != FAX_CODE_OK && !fax_gone(func->board))
+		fax_func_clear(func);
 	job->state = FAX_JOB_DONE;
 	list_del_init(&job->node);
 	func->njobs--;
 	WRITE_ONCE(ff->nlive, ff->nlive - 1);
-	if (job->context >= 0)
+	if (job->context >= 0) {
 		__clear_bit(job->context, func->ctx_used);
+		ff->contexts--;
+	}
 	if (func->active == job) {
 		func->active = NULL;
 		fax_update_waiting(func);

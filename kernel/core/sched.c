@@ -227,6 +227,7 @@ static void fax_advance(struct fax_job *job, u32 rows)
 {
 	job->fed = true;
 	job->seg_fed = true;
+	job->in_engine = fax_leased(job->func);
 	job->rows_start += rows;
 	if (!job->pipe)
 		return;
@@ -320,20 +321,38 @@ static bool fax_schedule_leased(struct fax_func *func, bool *started)
 	return feed == FAX_FEED_ENDED;
 }
 
+/* Coder: whose turn it is to get a context: the oldest job of the open that has the fewest. */
+static struct fax_job *fax_pick_shared(struct fax_func *func)
+{
+	struct fax_job *job, *best = NULL;
+
+	list_for_each_entry(job, &func->jobs, node) {
+		if (job->state != FAX_JOB_QUEUED || !fax_pipe_ready(job))
+			continue;
+		if (!best || job->file->contexts < best->file->contexts)
+			best = job;
+		if (!best->file->contexts)
+			break;
+	}
+	return best;
+}
+
 /* Coder: a job runs as soon as there is a context for it. */
 static void fax_grant_contexts(struct fax_func *func)
 {
 	struct fax_job *job;
 	u32 context;
 
-	list_for_each_entry(job, &func->jobs, node) {
-		if (job->state != FAX_JOB_QUEUED || !fax_pipe_ready(job))
-			continue;
+	for (;;) {
 		context = find_first_zero_bit(func->ctx_used, func->contexts);
 		if (context >= func->contexts)
 			return;
+		job = fax_pick_shared(func);
+		if (!job)
+			return;
 		__set_bit(context, func->ctx_used);
 		job->context = context;
+		job->file->contexts++;
 		fax_begin(job);
 	}
 }
@@ -587,6 +606,8 @@ void fax_run_done(struct fax_run *run)
 	func->progress = jiffies;
 	func->completions++;
 	job->inflight--;
+	if (run->result.code != FAX_CODE_OK)	/* the engine gave the page up itself */
+		job->in_engine = false;
 	if (job->state != FAX_JOB_RUNNING || run->chunk.gen != job->gen) {
 		fax_job_idle(job);
 		return;

@@ -98,7 +98,7 @@ static void test_fair(unsigned int row)
 	expect(page_is_right(&late, &c), "code %u", c.code);
 	i = status_of(busy.dev).jobs;
 	note("%d of %d jobs of the other open were still there", i, FAX_MAX_JOBS);
-	expect(i > 0, "it came last of all");
+	expect(i >= FAX_MAX_JOBS / 4, "it waited for most of them");
 }
 
 static volatile sig_atomic_t alarms;
