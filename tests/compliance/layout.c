@@ -21,7 +21,8 @@ AT(fax_info, board_id, 16);
 AT(fax_info, board, 24);
 AT(fax_info, serial, 56);
 AT(fax_info, driver, 88);
-AT(fax_info, reserved, 120);
+AT(fax_info, functions, 120);
+AT(fax_info, reserved, 124);
 
 SIZE(fax_resolution, 8);
 
