@@ -568,11 +568,12 @@ struct fax_board *fax_board_alloc(struct device *parent, const struct fax_board_
 		return ERR_PTR(ret);
 	}
 	kref_init(&board->kref);
+	mutex_init(&board->map_lock);
 	mutex_init(&board->lock);
 	spin_lock_init(&board->irq_lock);
 	INIT_LIST_HEAD(&board->funcs);
 	INIT_LIST_HEAD(&board->files);
-	INIT_LIST_HEAD(&board->bufs);
+	INIT_LIST_HEAD(&board->imports);
 	INIT_LIST_HEAD(&board->pipes);
 	INIT_LIST_HEAD(&board->done);
 	INIT_WORK(&board->work, fax_board_work);
@@ -751,11 +752,11 @@ EXPORT_SYMBOL_GPL(fax_board_register);
 
 static void fax_board_unmap(struct fax_board *board)
 {
-	struct fax_buf *buf, *next_buf;
+	struct fax_import *import, *next_import;
 	struct fax_pipe *pipe, *next_pipe;
 
-	list_for_each_entry_safe(buf, next_buf, &board->bufs, node)
-		fax_buf_unmap(buf);
+	list_for_each_entry_safe(import, next_import, &board->imports, node)
+		fax_import_unmap(import);
 	list_for_each_entry_safe(pipe, next_pipe, &board->pipes, node)
 		fax_pipe_unmap(pipe);
 }

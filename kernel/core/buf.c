@@ -441,64 +441,109 @@ int fax_ioctl_buf_alloc(struct fax_file *ff, struct fax_ioctl *io)
  * The importer.
  */
 
-static enum dma_data_direction fax_buf_dir(const struct fax_func *func)
+/* Give the mapping back, under the board's lock, with nothing in flight. */
+void fax_import_unmap(struct fax_import *import)
 {
-	switch (func->function) {
-	case FAX_FUNC_SCAN:
-		return DMA_FROM_DEVICE;
-	case FAX_FUNC_PRINT:
-		return DMA_TO_DEVICE;
-	default:
-		return DMA_BIDIRECTIONAL;
-	}
+	if (!import->sgt)
+		return;
+	list_del_init(&import->node);
+	dma_buf_unmap_attachment_unlocked(import->attach, import->sgt, DMA_BIDIRECTIONAL);
+	dma_buf_detach(import->dmabuf, import->attach);
+	import->sgt = NULL;
+	import->attach = NULL;
+	fax_map_free(&import->map);
 }
 
-/* Give the mapping back, under the board's lock, with nothing in flight. */
-void fax_buf_unmap(struct fax_buf *buf)
+/* Under the board's lock. */
+static void fax_import_put(struct fax_import *import)
 {
-	if (!buf->sgt)
+	if (--import->users)
 		return;
-	list_del_init(&buf->node);
-	dma_buf_unmap_attachment_unlocked(buf->attach, buf->sgt, buf->dir);
-	dma_buf_detach(buf->dmabuf, buf->attach);
-	buf->sgt = NULL;
-	buf->attach = NULL;
-	fax_map_free(&buf->map);
+	fax_import_unmap(import);
+	dma_buf_put(import->dmabuf);
+	kfree(import);
 }
 
 /* Under the board's lock; no job uses it. */
 void fax_buf_free(struct fax_buf *buf)
 {
-	fax_buf_unmap(buf);
+	fax_import_put(buf->import);
 	fax_quota_uncharge(buf->quota, buf->charged);
-	dma_buf_put(buf->dmabuf);
 	kfree(buf);
 }
 
-/* Map for the device, inside the SRCU section that keeps it. */
-static int fax_buf_attach(struct fax_buf *buf, struct fax_board *board)
+static int fax_import_map(struct fax_import *import, struct device *dev)
 {
 	int ret;
 
-	buf->attach = dma_buf_attach(buf->dmabuf, board->dma_dev);
-	if (IS_ERR(buf->attach))
-		return PTR_ERR(buf->attach);
-	buf->sgt = dma_buf_map_attachment_unlocked(buf->attach, buf->dir);
-	if (IS_ERR(buf->sgt)) {
-		ret = PTR_ERR(buf->sgt);
+	import->attach = dma_buf_attach(import->dmabuf, dev);
+	if (IS_ERR(import->attach))
+		return PTR_ERR(import->attach);
+	import->sgt = dma_buf_map_attachment_unlocked(import->attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(import->sgt)) {
+		ret = PTR_ERR(import->sgt);
 		goto out_detach;
 	}
-	ret = fax_map_init(&buf->map, buf->sgt);
+	ret = fax_map_init(&import->map, import->sgt);
 	if (ret)
 		goto out_unmap;
 	return 0;
 
 out_unmap:
-	dma_buf_unmap_attachment_unlocked(buf->attach, buf->sgt, buf->dir);
+	dma_buf_unmap_attachment_unlocked(import->attach, import->sgt, DMA_BIDIRECTIONAL);
 out_detach:
-	dma_buf_detach(buf->dmabuf, buf->attach);
-	buf->sgt = NULL;
+	dma_buf_detach(import->dmabuf, import->attach);
 	return ret;
+}
+
+static struct fax_import *fax_import_find(struct fax_board *board, struct dma_buf *dmabuf)
+{
+	struct fax_import *import, *found = NULL;
+
+	mutex_lock(&board->lock);
+	list_for_each_entry(import, &board->imports, node) {
+		if (import->dmabuf == dmabuf) {
+			import->users++;
+			found = import;
+			break;
+		}
+	}
+	mutex_unlock(&board->lock);
+	return found;
+}
+
+static struct fax_import *fax_import_new(struct fax_board *board, struct dma_buf *dmabuf)
+{
+	struct fax_import *import = kzalloc(sizeof(*import), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!import)
+		return ERR_PTR(-ENOMEM);
+	import->dmabuf = dmabuf;
+	import->users = 1;
+	ret = fax_import_map(import, board->dma_dev);
+	if (ret) {
+		kfree(import);
+		return ERR_PTR(ret);
+	}
+	get_dma_buf(dmabuf);
+	mutex_lock(&board->lock);
+	list_add(&import->node, &board->imports);
+	mutex_unlock(&board->lock);
+	return import;
+}
+
+/* Inside the SRCU section that keeps the device. */
+static struct fax_import *fax_import_get(struct fax_board *board, struct dma_buf *dmabuf)
+{
+	struct fax_import *import;
+
+	mutex_lock(&board->map_lock);
+	import = fax_import_find(board, dmabuf);
+	if (!import)
+		import = fax_import_new(board, dmabuf);
+	mutex_unlock(&board->map_lock);
+	return import;
 }
 
 /* Give it a handle. Under the board's lock. */
@@ -513,69 +558,75 @@ static int fax_buf_enter(struct fax_file *ff, struct fax_buf *buf, u32 *handle)
 	if (ret < 0)
 		return ret;
 	ff->nbufs++;
-	list_add(&buf->node, &ff->board->bufs);
 	return 0;
 }
 
-/* With its handle, another thread may unmap the buffer: its size is told from here. */
-static int fax_buf_map(struct fax_file *ff, struct fax_buf *buf, struct fax_buf_map *arg)
+static int fax_buf_map(struct fax_file *ff, struct fax_buf *buf, struct dma_buf *dmabuf,
+		       struct fax_buf_map *arg)
 {
 	struct fax_board *board = ff->board;
-	int idx, ret;
+	int ret;
 
-	idx = srcu_read_lock(&board->srcu);
-	ret = fax_gone(board) ? -ENODEV : fax_buf_attach(buf, board);
-	if (!ret) {
-		mutex_lock(&board->lock);
-		arg->size = buf->map.size;
-		ret = fax_buf_enter(ff, buf, &arg->buf);
-		if (ret) {
-			INIT_LIST_HEAD(&buf->node);
-			fax_buf_unmap(buf);
-		}
-		mutex_unlock(&board->lock);
-	}
-	srcu_read_unlock(&board->srcu, idx);
+	if (fax_gone(board))
+		return -ENODEV;
+	buf->import = fax_import_get(board, dmabuf);
+	if (IS_ERR(buf->import))
+		return PTR_ERR(buf->import);
+	mutex_lock(&board->lock);
+	arg->size = buf->import->map.size;
+	ret = fax_buf_enter(ff, buf, &arg->buf);
+	if (ret)
+		fax_import_put(buf->import);
+	mutex_unlock(&board->lock);
 	return ret;
+}
+
+static struct fax_buf *fax_buf_new(struct fax_file *ff, const struct dma_buf *dmabuf)
+{
+	struct fax_buf *buf = kzalloc(sizeof(*buf), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+	buf->quota = ff->quota;
+	/* our own memory is charged to who allocated it, foreign memory we pin */
+	if (dmabuf->ops != &fax_mem_ops)
+		buf->charged = dmabuf->size;
+	ret = fax_quota_charge(buf->quota, buf->charged);
+	if (ret) {
+		kfree(buf);
+		return ERR_PTR(ret);
+	}
+	return buf;
 }
 
 int fax_ioctl_buf_map(struct fax_file *ff, struct fax_ioctl *io)
 {
 	struct fax_buf_map *arg = &io->arg.buf_map;
+	struct dma_buf *dmabuf;
 	struct fax_buf *buf;
-	int ret;
+	int ret, idx;
 
 	ret = fax_may_move(ff);
 	if (ret)
 		return ret;
-	buf = kzalloc(sizeof(*buf), GFP_KERNEL_ACCOUNT);
-	if (!buf)
-		return -ENOMEM;
-	INIT_LIST_HEAD(&buf->node);
-	buf->quota = ff->quota;
-	buf->dir = fax_buf_dir(ff->func);
-	buf->dmabuf = dma_buf_get(arg->fd);
-	if (IS_ERR(buf->dmabuf)) {
-		ret = PTR_ERR(buf->dmabuf);
-		goto out_free;
+	dmabuf = dma_buf_get(arg->fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	buf = fax_buf_new(ff, dmabuf);
+	if (IS_ERR(buf)) {
+		ret = PTR_ERR(buf);
+		goto out;
 	}
-	/* our own memory is charged to who allocated it, foreign memory we pin */
-	if (buf->dmabuf->ops != &fax_mem_ops)
-		buf->charged = buf->dmabuf->size;
-	ret = fax_quota_charge(buf->quota, buf->charged);
-	if (ret)
-		goto out_put;
-	ret = fax_buf_map(ff, buf, arg);
-	if (ret)
-		goto out_uncharge;
-	return 0;
-
-out_uncharge:
-	fax_quota_uncharge(buf->quota, buf->charged);
-out_put:
-	dma_buf_put(buf->dmabuf);
-out_free:
-	kfree(buf);
+	idx = srcu_read_lock(&ff->board->srcu);
+	ret = fax_buf_map(ff, buf, dmabuf, arg);
+	srcu_read_unlock(&ff->board->srcu, idx);
+	if (ret) {
+		fax_quota_uncharge(buf->quota, buf->charged);
+		kfree(buf);
+	}
+out:
+	dma_buf_put(dmabuf);
 	return ret;
 }
 
@@ -613,8 +664,8 @@ int fax_buf_wait_fences(struct fax_file *ff, u32 handle, bool write, long *left)
 
 	mutex_lock(&ff->board->lock);
 	buf = xa_load(&ff->bufs, handle);
-	if (buf && buf->dmabuf->ops != &fax_mem_ops) {
-		dmabuf = buf->dmabuf;
+	if (buf && buf->import->dmabuf->ops != &fax_mem_ops) {
+		dmabuf = buf->import->dmabuf;
 		get_dma_buf(dmabuf);
 	}
 	mutex_unlock(&ff->board->lock);

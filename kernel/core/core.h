@@ -19,6 +19,7 @@
  *				memory is copied
  *	fax_board.srcu		read side: memory is being mapped for the device,
  *				so the device must stay; bounded
+ *	fax_board.map_lock	one dma-buf is being mapped at a time
  *	fax_board.lock		everything else: jobs, pipes, claims, every call of a
  *				driver's ops. Never held while user memory is
  *				touched or a user-visible event awaited
@@ -148,7 +149,8 @@ struct fax_board {
 	char serial[32];
 	char driver[32];
 
-	struct mutex lock;		/* see the top of this file, as for the others */
+	struct mutex map_lock;		/* see the top of this file, as for the others */
+	struct mutex lock;
 	struct srcu_struct srcu;
 	bool gone;			/* set under lock, read anywhere */
 	bool suspended;			/* the hardware is not to be touched; jobs wait */
@@ -156,7 +158,7 @@ struct fax_board {
 	struct list_head funcs;
 	u32 functions;			/* bits 1 << FAX_FUNC_* of them */
 	struct list_head files;
-	struct list_head bufs;		/* mapped */
+	struct list_head imports;	/* mapped */
 	struct list_head pipes;		/* mapped */
 
 	struct workqueue_struct *wq;
@@ -224,14 +226,30 @@ struct fax_func {
 	struct dentry *debugfs;
 };
 
-/* A mapped dma-buf, known to its open by a handle. */
-struct fax_buf {
-	struct list_head node;		/* on fax_board.bufs while mapped */
+/**
+ * struct fax_import - a dma-buf as mapped for the board
+ * @node: on fax_board.imports while mapped
+ * @dmabuf: held
+ * @attach: of the board's device
+ * @sgt: NULL once unmapped
+ * @map: of the buffer
+ * @users: handles, of all opens
+ *
+ * However many handles lead to a buffer, it is mapped once: the DMA API knows
+ * no overlapping mappings. So it is mapped for both directions.
+ */
+struct fax_import {
+	struct list_head node;
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
-	enum dma_data_direction dir;
 	struct fax_map map;
+	u32 users;
+};
+
+/* A mapped dma-buf, known to its open by a handle. */
+struct fax_buf {
+	struct fax_import *import;
 	struct fax_quota *quota;
 	u64 charged;
 	u32 users;			/* jobs */
@@ -508,7 +526,7 @@ int fax_ioctl_buf_alloc(struct fax_file *ff, struct fax_ioctl *io);
 int fax_ioctl_buf_map(struct fax_file *ff, struct fax_ioctl *io);
 int fax_ioctl_buf_unmap(struct fax_file *ff, struct fax_ioctl *io);
 int fax_buf_wait_fences(struct fax_file *ff, u32 handle, bool write, long *left);
-void fax_buf_unmap(struct fax_buf *buf);
+void fax_import_unmap(struct fax_import *import);
 void fax_buf_free(struct fax_buf *buf);
 
 /* pipe.c */

@@ -278,7 +278,7 @@ static int fax_span_init(struct fax_file *ff, struct fax_span *span, const struc
 	u64 end;
 
 	if (!buf || !seg->length || check_add_overflow(seg->offset, seg->length, &end) ||
-	    end > buf->map.size)
+	    end > buf->import->map.size)
 		return -EINVAL;
 	span->buf = buf;
 	span->off = seg->offset;

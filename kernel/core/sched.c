@@ -70,7 +70,7 @@ static u32 fax_cut_raw(struct fax_job *job, struct fax_run *run, u32 rows)
 		map = &job->pipe->map;
 		off = fax_pipe_offset(job->pipe, job->rows_start);
 	} else {
-		map = &job->raw.buf->map;
+		map = &job->raw.buf->import->map;
 		off = job->raw.off + (u64)job->rows_start * stride;
 		rows = min(rows, max(1u, FAX_BAND_BYTES / stride));
 	}
@@ -93,7 +93,7 @@ static bool fax_cut_coded(struct fax_job *job, struct fax_run *run, const struct
 	struct fax_chunk *chunk = &run->chunk;
 
 	chunk->coded = run->sg + job->func->max_sg;
-	run->coded_len = fax_map_cut(&span->buf->map, span->off + done, left,
+	run->coded_len = fax_map_cut(&span->buf->import->map, span->off + done, left,
 				     run->sg + job->func->max_sg, job->func->max_sg,
 				     &chunk->ncoded);
 	return run->coded_len == span->len - done;

@@ -159,24 +159,16 @@ static int call_buf_alloc(void)
 	return ret;
 }
 
+static void before_buf_map(void)
+{
+	if (call_buf_alloc())
+		bail("BUF_ALLOC: %s", strerror(errno));
+}
+
 static int call_buf_map(void)
 {
-	map = (struct fax_buf_map){ .fd = raw.fd };
+	map = (struct fax_buf_map){ .fd = fd };
 	return result(ioctl(coder, FAX_IOC_BUF_MAP, &map));
-}
-
-static void after_buf_map(int ret)
-{
-	struct fax_buf_unmap arg = { .buf = map.buf };
-
-	if (!ret && ioctl(coder, FAX_IOC_BUF_UNMAP, &arg))
-		bail("BUF_UNMAP: %s", strerror(errno));
-}
-
-static void before_buf_unmap(void)
-{
-	if (call_buf_map())
-		bail("BUF_MAP: %s", strerror(errno));
 }
 
 static int call_buf_unmap(void)
@@ -186,11 +178,26 @@ static int call_buf_unmap(void)
 	return result(ioctl(coder, FAX_IOC_BUF_UNMAP, &arg));
 }
 
+static void after_buf_map(int ret)
+{
+	if (!ret && call_buf_unmap())
+		bail("BUF_UNMAP: %s", strerror(errno));
+	close(fd);
+}
+
+static void before_buf_unmap(void)
+{
+	before_buf_map();
+	if (call_buf_map())
+		bail("BUF_MAP: %s", strerror(errno));
+}
+
 /* A copy that failed on the way out does not map it again. */
 static void after_buf_unmap(int ret)
 {
 	if (ret && call_buf_unmap() && errno != EINVAL)
 		bail("BUF_UNMAP: %s", strerror(errno));
+	close(fd);
 }
 
 static int call_mmap(void)
@@ -234,13 +241,14 @@ static void after_coder_job(int ret)
 {
 	struct fax_completion c;
 
-	if (ret == -EFAULT)
-		cancel(coder, 0);
 	if (!ret) {
 		c = must_reap(coder);
 		if (c.code)
 			bail("the job ends with code %u", c.code);
 	}
+	cancel(coder, 0);
+	while (status_of(coder).jobs)
+		usleep(1000);
 	while (!reap(coder, &c, 0))
 		;
 }
@@ -326,19 +334,18 @@ static void before_reap(void)
 	close(pipe_fd);
 }
 
-/* What could not be handed over stays. */
+static struct fax_completion reaped;
+
 static int call_reap(void)
 {
-	struct fax_completion c = {};
-
-	return reap(coder, &c, 0);
+	reaped.job = 0;
+	return reap(coder, &reaped, 0);
 }
 
+/* What could not be handed over stays. */
 static void after_reap(int ret)
 {
-	struct fax_completion c;
-
-	if (ret && reap(coder, &c, 0))
+	if (ret && !reaped.job && reap(coder, &reaped, 0))
 		bail("a completion was lost");
 }
 
@@ -480,7 +487,7 @@ static const struct path paths[] = {
 	{ "STATUS", NULL, call_status, NULL },
 	{ "SET_FMT", NULL, call_set_fmt, NULL },
 	{ "BUF_ALLOC", NULL, call_buf_alloc, after_open },
-	{ "BUF_MAP", NULL, call_buf_map, after_buf_map },
+	{ "BUF_MAP", before_buf_map, call_buf_map, after_buf_map },
 	{ "BUF_UNMAP", before_buf_unmap, call_buf_unmap, after_buf_unmap },
 	{ "mmap()", NULL, call_mmap, NULL },
 	{ "a buffer's SYNC", NULL, call_sync, NULL },
