@@ -88,6 +88,7 @@ enum fm_fault {
 	FM_FAULT_DROP,		/* the next completion is not written */
 	FM_FAULT_STUCK,		/* the next descriptor never completes, until a reset */
 	FM_FAULT_DEAF,		/* resets are not done; stays until set to 0 */
+	FM_FAULT_RING,		/* the next look at the submission ring fails */
 	FM_FAULTS
 };
 

@@ -70,7 +70,8 @@ static bool fetch(struct fm_board *b, struct fm_queue *queue)
 	unsigned long flags;
 	u32 i;
 
-	if (b->ops->read(b->owner, addr, raw, 4))
+	if (fm_take_fault(b, queue - b->queue, FM_FAULT_RING) ||
+	    b->ops->read(b->owner, addr, raw, 4))
 		goto fail;
 	if ((fm_get_le32(raw) & FAXB_CTRL_OWN) != own)
 		return false;

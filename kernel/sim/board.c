@@ -201,7 +201,9 @@ DEFINE_DEBUGFS_ATTRIBUTE(gone_fops, gone_get, gone_set, "%llu\n");
 static void add_debugfs(struct sim_hw *hw)
 {
 	static const char * const queues[] = { "scan", "print", "encode", "decode" };
-	static const char * const faults[] = { "dma_error", "drop_completion", "stuck", "deaf" };
+	static const char * const faults[FM_FAULTS] = {
+		"dma_error", "drop_completion", "stuck", "deaf", "ring_error",
+	};
 	struct dentry *dir;
 	u32 q, f;
 

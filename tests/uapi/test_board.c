@@ -117,6 +117,7 @@ static bool encodes(struct coding *c)
 static void test_faults(void)
 {
 	struct fax_completion done;
+	struct fax_event event;
 	struct coding c;
 	uint32_t job;
 	double start;
@@ -139,6 +140,16 @@ static void test_faults(void)
 	check(now() - start > 5 && now() - start < 15, "is missed after about ten seconds (%.1f)",
 	      now() - start);
 	check(encodes(&c), "the reset brings the coder back");
+
+	/* a board that cannot read its ring stops as a whole, and is reset as a whole */
+	fault("encode/ring_error", "1");
+	encode(&c);
+	done = must_reap(c.dev);
+	check(done.code == FAX_CODE_DMA && done.error == -EIO, "a fault of the board (code %u)",
+	      done.code);
+	check(wait_event(c.dev, FAX_EVENT_RESET, &event, 1000), "is answered by a reset");
+	check_u64(status_of(c.dev).state, FAX_STATE_IDLE, "without anybody's doing");
+	check(encodes(&c), "which brings the coder back");
 
 	fault("encode/stuck", "1");
 	job = encode(&c);

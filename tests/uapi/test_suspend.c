@@ -258,6 +258,39 @@ static void test_runtime(void)
 	sim_reset();
 }
 
+/* The whole machine, as far as its devices: they are asleep for a second. */
+static void test_system(void)
+{
+	const char *delay = "/sys/module/suspend/parameters/pm_test_delay";
+	struct fax_fmt fmt = fmt_raw(A4_WIDTH, ROWS);
+	int dev = open_dev(PRINTER, O_RDWR);
+	struct buf buf = buf_new(dev, PAGE);
+	struct fax_seg seg = seg_in(&buf, 0, PAGE);
+	uint64_t resets = status_of(dev).resets;
+	struct fax_completion c;
+	struct fax_event e;
+
+	if (access("/sys/power/pm_test", W_OK) || access(delay, W_OK)) {
+		check(true, "the system's sleep # SKIP this kernel has no pm_test");
+		return;
+	}
+	sim_set("paper", "0");
+	must_submit(dev, FAX_OP_PRINT, 0, &fmt, -1, &seg, 1);
+	check(wait_event(dev, FAX_EVENT_JOB_WAITING, &e, 2000), "a page waits for paper");
+	put(delay, "1");
+	put("/sys/power/pm_test", "devices");
+	put("/sys/power/state", "freeze");
+	put("/sys/power/pm_test", "none");
+	check(status_of(dev).resets > resets && status_of(dev).state == FAX_STATE_WAITING,
+	      "while the system sleeps, too");
+	sim_set("paper", "1");
+	c = must_reap(dev);
+	check_u64(c.code, FAX_CODE_OK, "and is printed after it");
+	buf_free(dev, &buf);
+	close(dev);
+	sim_reset();
+}
+
 int main(void)
 {
 	uint8_t *pixels = page_make(A4_WIDTH, ROWS, 5);
@@ -280,5 +313,6 @@ int main(void)
 	close(scan);
 	test_unplug();
 	test_runtime();
+	test_system();
 	return done_testing();
 }

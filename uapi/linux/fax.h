@@ -10,8 +10,9 @@
  *
  * Errors of all ioctls: ENOTTY unknown number, EOPNOTSUPP not for this
  * function, EBADF opened the wrong way round (a scanner is read, a printer
- * written, the coder both), EINVAL wrong value or reserved field set, EFAULT,
- * ENODEV the board has gone.
+ * written, the coder both), EINVAL wrong value or reserved field set, EFAULT
+ * the argument cannot be read and written (then nothing was done), ENODEV the
+ * board has gone.
  */
 #ifndef _UAPI_LINUX_FAX_H
 #define _UAPI_LINUX_FAX_H
@@ -353,7 +354,11 @@ struct fax_completion {
 	__u32 reserved[4];
 };
 
-/* REAP: takes up to count completions; EAGAIN when there is none and NONBLOCK or O_NONBLOCK. */
+/*
+ * REAP: takes up to count completions; EAGAIN when there is none and NONBLOCK or
+ * O_NONBLOCK; EBUSY: this open is in use as a stream; ENODEV: the board has
+ * gone, and all jobs of this open with it are reaped.
+ */
 struct fax_reap {
 	__u64 completions;	/* user address of struct fax_completion[count] */
 	__u32 size;		/* sizeof(struct fax_completion) as the caller knows it */
