@@ -96,7 +96,8 @@ static bool right_code(const struct page *page, u32 codec, struct t4_bytes code)
 	struct t4_image back;
 	bool ok;
 
-	if (code.len == page->code[codec].len && !memcmp(code.data, page->code[codec].data, code.len))
+	if (code.len == page->code[codec].len &&
+	    !memcmp(code.data, page->code[codec].data, code.len))
 		return true;
 	p.flags |= T4_F_LSB_FIRST;
 	back = t4_image_new(how.width, how.height);
@@ -193,7 +194,8 @@ static void bench_one(struct bench *b, u32 codec, u32 direction)
 			at = &s[page * b->peers_n + peer];
 			seconds = median(at->seconds, at->n);
 			if (!peer) {
-				base_ok = !at->failed && (!direction || b->pages[page].readable[codec]);
+				base_ok = !at->failed &&
+					  (!direction || b->pages[page].readable[codec]);
 				base = base_ok ? seconds : NAN;
 			}
 			ratio = base / seconds;
