@@ -190,18 +190,16 @@ static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
 	u16 *first = decoder_list(d, d->cur);
 	struct quick_1d q = {
-		.r = *reader,
-		.a = first + d->n,
-		.a0 = d->a0 + d->run,
+		.r = *reader, .a = first + d->n, .a0 = d->a0 + d->run, .width = d->p.width,
 		.black = (d->n & 1) << T4_PAIR_BITS,
-		.width = d->p.width,
 	};
 	u32 left;
 
 	while (q.r.end - q.r.p >= QUICK_INPUT) {
 		t4_refill_quick(&q.r);
 		/* four times twelve bits at most */
-		if (!quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q)) {
+		if (!quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q) ||
+		    !quick_pair(&q)) {
 			quick_last_pair(&q);
 			break;
 		}
@@ -413,16 +411,16 @@ static __always_inline bool quick_pass(struct quick_2d *q)
 	return true;
 }
 
-/* Vertical modes, several at once, and what follows; false if that is not for the quick way. */
+/* Vertical modes, several at once, and what follows them; false if it is not for the quick way. */
 static __always_inline bool quick_modes(struct quick_2d *q)
 {
-	const struct t4_vertical_run *v = &t4_vertical_run[q->r.acc >> (64 - T4_VERTICAL_BITS)];
+	const struct t4_vertical_run *v = t4_vertical_run + (q->r.acc >> (64 - T4_VERTICAL_BITS));
 	u32 good = t4_vertical_lanes(v, q->b, q->a0, q->a), ends;
 	struct t4_reader before = q->r;
 	bool ok;
 
 	if (unlikely(good < v->count)) {
-		/* on dense patterns it is the first one time and again: no waiting for the number */
+		/* on dense patterns the first one time and again: no waiting for the number */
 		return good ? quick_last_vertical(q, good) : quick_last_vertical(q, 0);
 	}
 	q->a += v->count;
@@ -539,8 +537,7 @@ static void paint(struct t4_decoder *d, struct rows *out, bool again)
 	else if (again && out->newest)
 		memcpy(out->next, out->newest, (d->p.width + 7) / 8);
 	else
-		t4_paint_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next,
-			     d->map);
+		t4_fill_row(decoder_list(d, !d->cur), d->ref_n, d->p.width, invert, out->next);
 	out->newest = out->next;
 	out->next += out->stride;
 	out->left--;

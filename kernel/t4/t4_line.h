@@ -113,16 +113,4 @@ static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8
 		t4_store_tail(row + 8 * (size_t)words, edge ^ invert, (width % 64 + 7) / 8);
 }
 
-/*
- * For variants that turn a map of the changes into a row, faster than
- * t4_fill_row() unless they are dense.
- */
-static __always_inline void t4_map_changes(const u16 *list, u32 n, u8 *map)
-{
-	u32 i;
-
-	for (i = 0; i < n; i++)
-		map[list[i] >> 3] ^= (u8)(0x80u >> (list[i] & 7));
-}
-
 #endif

@@ -9,9 +9,6 @@
 #include "t4_line.h"
 #include "t4_lanes.h"
 
-#define t4_paint_row(list, n, width, invert, row, map) \
-	t4_fill_row(list, n, width, invert, row)
-
 #define T4_BLOCK	4	/* words that are looked at together */
 
 /* The words of a row that have changes in them, without those at its end. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* libtiff in memory. Only the strip's coding is timed: not the tags, not the file's opening. */
+/* libtiff in memory. Only the coding of the strip is timed: no tags, no opening of a file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <tiffio.h>

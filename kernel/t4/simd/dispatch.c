@@ -19,8 +19,7 @@ static bool always(void)
 static bool has_avx2(void)
 {
 	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-	       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("pclmul") &&
-	       __builtin_cpu_supports("popcnt");
+	       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
 }
 
 static bool has_avx512(void)
@@ -32,7 +31,7 @@ static bool has_avx512(void)
 }
 #endif
 
-/* The best one comes last. */
+/* The best one comes last, and then nothing. */
 static const struct variant variants[] = {
 	{ "scalar", &t4_ops_scalar, always },
 #ifdef __x86_64__
@@ -41,20 +40,19 @@ static const struct variant variants[] = {
 #elif defined(__aarch64__)
 	{ "neon", &t4_ops_neon, always },
 #endif
+	{ NULL, NULL, NULL },
 };
-
-#define VARIANTS	(sizeof(variants) / sizeof(variants[0]))
 
 /* NULL until the first call; threads that race there all find the same. */
 static const struct t4_ops *chosen;
 
 static const struct variant *variant_at(u32 wanted)
 {
-	u32 i;
+	const struct variant *v;
 
-	for (i = 0; i < VARIANTS; i++)
-		if (variants[i].usable() && !wanted--)
-			return &variants[i];
+	for (v = variants; v->name; v++)
+		if (v->usable() && !wanted--)
+			return v;
 	return NULL;
 }
 

@@ -20,6 +20,23 @@ static __always_inline __m512i t4_count_up(void)
 						       0, 0));
 }
 
+/* The pad bits behind a row of @width become 0; @left bytes of it begin with @v. */
+static __always_inline __m512i t4_clear_pads(__m512i v, u32 left, u32 width)
+{
+	__m512i keep = _mm512_set1_epi8(-1);
+
+	if (!(width % 8) || left > 64)
+		return v;
+	keep = _mm512_mask_set1_epi8(keep, 1ull << (left - 1), (char)(0xff00 >> width % 8));
+	return _mm512_and_si512(v, keep);
+}
+
+/* Bytes of a row that a vector takes, of @left. */
+static __always_inline __mmask64 t4_row_mask(u32 left)
+{
+	return left >= 64 ? ~0ull : (1ull << left) - 1;
+}
+
 /*
  * The words of a row that have changes in them; here the first pixel of a word
  * is its bit 0. Bytes outside the row are not touched.
@@ -36,7 +53,7 @@ static __always_inline u32 t4_changing_words(const u8 *row, u32 width, u64 inver
 	__m128i x;
 
 	for (at = 0; at < bytes; at += 64) {
-		mask = bytes - at >= 64 ? ~0ull : (1ull << (bytes - at)) - 1;
+		mask = t4_row_mask(bytes - at);
 		/* before the first pixel of the row there is a white one */
 		mask_before = at ? mask : mask & ~1ull;
 		v = _mm512_maskz_loadu_epi8(mask, row + at);
@@ -46,15 +63,11 @@ static __always_inline u32 t4_changing_words(const u8 *row, u32 width, u64 inver
 		before = _mm512_and_si512(_mm512_slli_epi16(before, 7), top);
 		before = _mm512_or_si512(before, _mm512_andnot_si512(top, _mm512_srli_epi16(v, 1)));
 		changes = _mm512_maskz_mov_epi8(mask, _mm512_xor_si512(v, before));
-		if (width % 8 && bytes - at <= 64)
-			changes = _mm512_mask_and_epi32(changes, 0xffff, changes,
-				_mm512_mask_set1_epi8(_mm512_set1_epi8(-1),
-						      1ull << (bytes - at - 1),
-						      (char)(0xff00 >> width % 8)));
+		changes = t4_clear_pads(changes, bytes - at, width);
 		some = _mm512_test_epi64_mask(changes, changes);
 		changes = _mm512_gf2p8affine_epi64_epi8(changes, reverse, 0);
-		_mm512_storeu_si512(w->changes[n], _mm512_maskz_compress_epi64((__mmask8)some,
-									       changes));
+		changes = _mm512_maskz_compress_epi64((__mmask8)some, changes);
+		_mm512_storeu_si512(w->changes[n], changes);
 		x = _mm_add_epi16(step, _mm_set1_epi16((s16)(8 * at)));
 		_mm_storeu_si128((void *)&w->x[n], _mm_maskz_compress_epi16((__mmask8)some, x));
 		n += (u32)_mm_popcnt_u32(some);
@@ -65,6 +78,11 @@ static __always_inline u32 t4_changing_words(const u8 *row, u32 width, u64 inver
 static __always_inline void t4_end_list_512(u16 *list, u32 width)
 {
 	_mm256_storeu_si256((void *)list, _mm256_set1_epi16((s16)width));
+}
+
+static __always_inline void t4_write_places(__m256i places, __m512i base, u16 *out)
+{
+	_mm512_storeu_si512(out, _mm512_add_epi16(base, _mm512_cvtepu8_epi16(places)));
 }
 
 static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *list,
@@ -81,53 +99,13 @@ static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *lis
 		count = (u32)_mm_popcnt_u64(changes);
 		base = _mm512_set1_epi16((s16)w->x[i]);
 		places = _mm512_maskz_compress_epi8(changes, all);
-		_mm512_storeu_si512(out, _mm512_add_epi16(base,
-			_mm512_cvtepu8_epi16(_mm512_castsi512_si256(places))));
+		t4_write_places(_mm512_castsi512_si256(places), base, out);
 		if (unlikely(count > 32))
-			_mm512_storeu_si512(out + 32, _mm512_add_epi16(base,
-				_mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(places, 1))));
+			t4_write_places(_mm512_extracti64x4_epi64(places, 1), base, out + 32);
 		out += count;
 	}
 	t4_end_list_512(out, width);
 	return (u32)(out - list);
-}
-
-#define T4_DENSE	10	/* pixels a change */
-
-/* Paints a row. @map has a bit for each pixel, all of them 0, and is left so. */
-static inline void t4_paint_row(const u16 *list, u32 n, u32 width, u64 invert, u8 *row, u8 *map)
-{
-	/* bit i of the result is the parity of the bits from i up */
-	const __m512i prefix = _mm512_set1_epi64((s64)0xfffefcf8f0e0c080ull);
-	const __m512i turn = _mm512_set1_epi64((s64)invert), low = _mm512_set1_epi8(1);
-	const __m128i ones = _mm_set1_epi64x(-1);
-	u32 bytes = (width + 7) / 8, at;
-	u64 mask, parity, black = 0;
-	__m512i v;
-
-	if (n * T4_DENSE > width) {
-		t4_fill_row(list, n, width, invert, row);
-		return;
-	}
-	t4_map_changes(list, n, map);
-	for (at = 0; at < bytes; at += 64) {
-		mask = bytes - at >= 64 ? ~0ull : (1ull << (bytes - at)) - 1;
-		v = _mm512_maskz_loadu_epi8(mask, map + at);
-		_mm512_mask_storeu_epi8(map + at, mask, _mm512_setzero_si512());
-		v = _mm512_gf2p8affine_epi64_epi8(v, prefix, 0);
-		/* bytes before which the number of changes is odd */
-		parity = _mm512_test_epi8_mask(v, low);
-		parity = (u64)_mm_cvtsi128_si64(_mm_clmulepi64_si128(
-			_mm_cvtsi64_si128((s64)parity), ones, 0));
-		v = _mm512_xor_si512(v, _mm512_movm_epi8(parity << 1 ^ black));
-		black ^= (u64)((s64)parity >> 63);
-		if (width % 8 && bytes - at <= 64)
-			v = _mm512_mask_and_epi32(v, 0xffff, v,
-				_mm512_mask_set1_epi8(_mm512_set1_epi8(-1),
-						      1ull << (bytes - at - 1),
-						      (char)(0xff00 >> width % 8)));
-		_mm512_mask_storeu_epi8(row + at, mask, _mm512_xor_si512(v, turn));
-	}
 }
 
 #endif

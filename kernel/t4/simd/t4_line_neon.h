@@ -34,9 +34,6 @@ static __always_inline u32 t4_match_verticals(const u16 *a, const u16 *b, struct
 
 #include "../t4_lanes.h"
 
-#define t4_paint_row(list, n, width, invert, row, map) \
-	t4_fill_row(list, n, width, invert, row)
-
 #define T4_BLOCK	2	/* words that are looked at together */
 
 /* The words of a row that have changes in them, without those at its end. */
