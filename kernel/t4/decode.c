@@ -422,7 +422,7 @@ static __always_inline bool quick_modes(struct quick_2d *q)
 	bool ok;
 
 	if (unlikely(good < v->count)) {
-		/* on dense patterns it is the first one time and again: no waiting for the number */
+		/* on dense patterns it is the first one again and again: no waiting for it */
 		return good ? quick_last_vertical(q, good) : quick_last_vertical(q, 0);
 	}
 	q->a += v->count;

@@ -65,7 +65,8 @@ struct t4_decoder {
 	u32 n;			/* changing elements found */
 	u32 ref;		/* index of b1 */
 	u32 ref_n;		/* changing elements of the reference line */
-	u8 map[T4_WIDTH_MAX / 8];	/* a bit for each change of a row; zeros but while it is painted */
+	/* a bit for each change of a row; zeros but while it is painted */
+	u8 map[T4_WIDTH_MAX / 8];
 	u16 list[2][T4_LIST_LEN];
 };
 
