@@ -74,7 +74,8 @@ static void find_simulator(void)
 		if (fgets(serial, sizeof(serial), file)) {
 			serial[strcspn(serial, "\n")] = 0;
 			if (!strcmp(serial, (const char *)info()->serial)) {
-				snprintf(here.knobs, sizeof(here.knobs), "%s/%.64s", top, entry->d_name);
+				snprintf(here.knobs, sizeof(here.knobs), "%s/%.64s", top,
+					 entry->d_name);
 				snprintf(here.faults, sizeof(here.faults),
 					 "/sys/kernel/debug/faxsim/%.64s", entry->d_name);
 			}

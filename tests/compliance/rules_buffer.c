@@ -45,7 +45,8 @@ static void test_alloc_refusals(unsigned int row)
 	struct fax_buf_alloc alloc;
 
 	expect_errno(buf_alloc(dev, 0, &alloc), EINVAL, "nothing");
-	expect_errno(buf_alloc(dev, (uint64_t)FAX_MAX_MEMORY + 1, &alloc), EDQUOT, "a byte too much");
+	expect_errno(buf_alloc(dev, (uint64_t)FAX_MAX_MEMORY + 1, &alloc), EDQUOT,
+		     "a byte too much");
 	expect_errno(buf_alloc(dev, UINT64_MAX, &alloc), EDQUOT, "everything");
 	alloc = (struct fax_buf_alloc){ .size = 1, .flags = O_NONBLOCK };
 	expect_errno(ioctl(dev, FAX_IOC_BUF_ALLOC, &alloc), EINVAL, "flags");
@@ -222,25 +223,27 @@ static void test_foreign_quota(unsigned int row)
 }
 
 static const struct rule table[] = {
-	RULE("alloc", "BUF_ALLOC gives zeroed pages as a dma-buf, rounded up", test_alloc, EACH_FUNC),
+	RULE("alloc", "BUF_ALLOC gives zeroed pages as a dma-buf, rounded up", test_alloc,
+	     EACH_FUNC),
 	RULE("alloc-refusals", "BUF_ALLOC of nothing: EINVAL; of too much: EDQUOT",
-	  test_alloc_refusals, EACH_FUNC),
+	     test_alloc_refusals, EACH_FUNC),
 	RULE("quota", "an open has 256 MiB; what is given back can be had again", test_quota,
-	  NEEDS_CODEC),
+	     NEEDS_CODEC),
 	RULE("map", "BUF_MAP gives a handle of this open; BUF_UNMAP takes it back, once", test_map,
-	  EACH_FUNC),
+	     EACH_FUNC),
 	RULE("map-refusals", "BUF_MAP of what is not open: EBADF; no dma-buf: EINVAL",
-	  test_map_refusals, EACH_FUNC),
-	RULE("map-mode", "BUF_MAP by who opened the wrong way round: EBADF", test_map_mode, EACH_FUNC),
+	     test_map_refusals, EACH_FUNC),
+	RULE("map-mode", "BUF_MAP by who opened the wrong way round: EBADF", test_map_mode,
+	     EACH_FUNC),
 	RULE("map-limit", "64 buffers an open, then EDQUOT", test_map_limit, EACH_FUNC),
 	RULE("handles", "a handle is worth nothing to another open", test_handles, NEEDS_CODEC),
 	RULE("busy", "BUF_UNMAP of a buffer that a job uses: EBUSY", test_busy, NEEDS_CODEC),
 	RULE("outlives", "a buffer outlives the open that made it", test_outlives, EACH_FUNC),
 	RULE("counters", "STATUS counts mappings for a CPU and accesses by it", test_counters,
-	  EACH_FUNC),
+	     EACH_FUNC),
 	RULE("foreign", "a dma-buf of another exporter is coded from", test_foreign, NEEDS_CODEC),
 	RULE("foreign-quota", "pinned memory of others is charged: EDQUOT", test_foreign_quota,
-	  NEEDS_CODEC),
+	     NEEDS_CODEC),
 };
 
 const struct rules rules_buffer = { "buffer", table, ARRAY_SIZE(table) };

@@ -162,20 +162,22 @@ static void test_lost(unsigned int row)
 }
 
 static const struct rule table[] = {
-	RULE("claim", "CLAIM keeps others out (EBUSY, ETIMEDOUT) until RELEASE or close", test_claim,
-	  EACH_ENGINE),
+	RULE("claim", "CLAIM keeps others out (EBUSY, ETIMEDOUT) until RELEASE or close",
+	     test_claim, EACH_ENGINE),
 	RULE("refusals", "CLAIM refuses unknown flags, and who opened the wrong way round",
-	  test_refusals, EACH_ENGINE),
-	RULE("coder", "a coder is shared: no CLAIM, no RELEASE (EOPNOTSUPP)", test_coder, NEEDS_CODEC),
+	     test_refusals, EACH_ENGINE),
+	RULE("coder", "a coder is shared: no CLAIM, no RELEASE (EOPNOTSUPP)", test_coder,
+	     NEEDS_CODEC),
 	RULE("handed-on", "a claim goes on to who waits when its process dies", test_handed_on,
-	  EACH_ENGINE),
-	RULE("reset", "RESET by who has the claim is done, counted and told", test_reset, EACH_ENGINE),
+	     EACH_ENGINE),
+	RULE("reset", "RESET by who has the claim is done, counted and told", test_reset,
+	     EACH_ENGINE),
 	RULE("reset-refused", "RESET by others needs CAP_SYS_ADMIN: EPERM", test_reset_refused,
-	  EACH_FUNC | NEEDS_ROOT),
+	     EACH_FUNC | NEEDS_ROOT),
 	RULE("no-event", "EVENT without one: EAGAIN with O_NONBLOCK, no PRI in poll", test_no_event,
-	  EACH_FUNC),
+	     EACH_FUNC),
 	RULE("lost", "events nobody takes are counted; their numbers have no gap", test_lost,
-	  EACH_ENGINE),
+	     EACH_ENGINE),
 };
 
 const struct rules rules_claim = { "claim", table, ARRAY_SIZE(table) };

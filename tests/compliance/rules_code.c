@@ -108,8 +108,8 @@ static void encode(const struct fax_fmt *fmt, const uint8_t *page)
 	memset(coded.mem, 0xa5, coded.size);
 	job = must_submit(dev, FAX_OP_ENCODE, 0, fmt, -1, segs, 2);
 	c = must_reap(dev);
-	expect(c.job == job && c.cookie == 0xc00c1e0000000000 + FAX_OP_ENCODE, "job %u, cookie %llx",
-	       c.job, (unsigned long long)c.cookie);
+	expect(c.job == job && c.cookie == 0xc00c1e0000000000 + FAX_OP_ENCODE,
+	       "job %u, cookie %llx", c.job, (unsigned long long)c.cookie);
 	expect(!c.code && !c.error, "code %u, error %d", c.code, c.error);
 	expect(c.rows == fmt->rows && c.bytes_in == raw_len, "%u rows, %llu bytes in", c.rows,
 	       (unsigned long long)c.bytes_in);
@@ -247,8 +247,8 @@ static void test_segments(unsigned int row)
 	segs[i] = seg_out(&raw, 0, 601 * 216);
 	must_submit(dev, FAX_OP_DECODE, 0, &fmt, -1, segs, ARRAY_SIZE(segs));
 	c = must_reap(dev);
-	expect(!c.code && c.rows == 601 && c.seg == ARRAY_SIZE(parts) - 1, "code %u, %u rows, seg %u",
-	       c.code, c.rows, c.seg);
+	expect(!c.code && c.rows == 601 && c.seg == ARRAY_SIZE(parts) - 1,
+	       "code %u, %u rows, seg %u", c.code, c.rows, c.seg);
 	expect(!memcmp(raw.mem, page, 601 * 216), "the pixels differ");
 }
 
@@ -329,7 +329,8 @@ static void test_broken(unsigned int row)
 	code = t4_code(page_make(1728, 300, 216, STROKES), &fmt, &len);
 	memset(code + len / 2, 0, 40);	/* no code begins with so many zeros */
 	c = decode_damaged(&fmt, code, len, 0);
-	expect(c.code == FAX_CODE_CODING && c.error == -EILSEQ, "code %u, error %d", c.code, c.error);
+	expect(c.code == FAX_CODE_CODING && c.error == -EILSEQ, "code %u, error %d", c.code,
+	       c.error);
 	expect(c.rows < 300 && c.rows > 50 && !c.seg, "%u rows, seg %u", c.rows, c.seg);
 }
 
@@ -350,8 +351,8 @@ static void test_noise(unsigned int row)
 		for (encoding = MH; encoding <= MMR; encoding++) {
 			fmt.encoding = encoding;
 			c = decode_damaged(&fmt, noise, sizeof(noise), encoding == MR ? EOL : 0);
-			expect(!c.code || c.code == FAX_CODE_CODING, "encoding %u: code %u", encoding,
-			       c.code);
+			expect(!c.code || c.code == FAX_CODE_CODING, "encoding %u: code %u",
+			       encoding, c.code);
 			expect(c.rows <= 300 && c.rows_bad <= c.rows && c.bytes_in <= sizeof(noise),
 			       "%u rows, %u bad, %llu bytes", c.rows, c.rows_bad,
 			       (unsigned long long)c.bytes_in);
@@ -399,21 +400,23 @@ static void test_too_long(unsigned int row)
 }
 
 static const struct rule table[] = {
-	RULE_ROWS("encode", "the code is that of T.4 and T.6, to the byte, and nothing beside it is written",
-	  test_encode, NEEDS_CODEC, ARRAY_SIZE(goldens), golden_name),
+	RULE_ROWS("encode",
+		  "the code is that of T.4 and T.6, to the byte, and nothing beside it is written",
+		  test_encode, NEEDS_CODEC, ARRAY_SIZE(goldens), golden_name),
 	RULE_ROWS("decode", "the pixels are those of the page, and nothing beside them is written",
-	  test_decode, NEEDS_CODEC, ARRAY_SIZE(goldens), golden_name),
+		  test_decode, NEEDS_CODEC, ARRAY_SIZE(goldens), golden_name),
 	RULE("files", "the pages given are coded rightly, both ways", test_files, NEEDS_CODEC),
 	RULE("segments", "segments in different codes, at any byte, make one page", test_segments,
-	  NEEDS_CODEC),
-	RULE("many-segments", "a page may have 255 coded segments", test_many_segments, NEEDS_CODEC),
+	     NEEDS_CODEC),
+	RULE("many-segments", "a page may have 255 coded segments", test_many_segments,
+	     NEEDS_CODEC),
 	RULE("damaged", "MH that is damaged is decoded on, and the damage is counted", test_damage,
-	  NEEDS_CODEC),
+	     NEEDS_CODEC),
 	RULE("broken", "MMR that is broken ends with CODING (EILSEQ)", test_broken, NEEDS_CODEC),
 	RULE("noise", "code of random bytes ends as CODING or damaged", test_noise, NEEDS_CODEC),
 	RULE("cut", "code that breaks off gives fewer rows, and says so", test_cut, NEEDS_CODEC),
 	RULE("too-long", "code for more rows than the page has: TOO_LONG (EMSGSIZE)", test_too_long,
-	  NEEDS_CODEC),
+	     NEEDS_CODEC),
 };
 
 const struct rules rules_code = { "code", table, ARRAY_SIZE(table) };

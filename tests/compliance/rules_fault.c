@@ -74,7 +74,8 @@ static void test_watchdog(unsigned int row)
 	fault("encode/drop_completion", "1");
 	work_submit(&w);
 	c = must_reap(w.dev);
-	expect(c.code == FAX_CODE_TIMEOUT && c.error == -ETIMEDOUT, "code %u, error %d", c.code, c.error);
+	expect(c.code == FAX_CODE_TIMEOUT && c.error == -ETIMEDOUT, "code %u, error %d", c.code,
+	       c.error);
 	expect(now() - start < 30, "after %.0f s", now() - start);
 	must_work(&w);
 }
@@ -220,7 +221,8 @@ static void test_gone_calls(unsigned int row)
 	work_begin(&w);
 	job = submit_endless(w.dev, FAX_FUNC_CODEC);
 	knob("live", "0");
-	if (reap(w.dev, &c, 1000) || c.code != FAX_CODE_GONE || c.error != -ENODEV || c.job != job) {
+	if (reap(w.dev, &c, 1000) || c.code != FAX_CODE_GONE || c.error != -ENODEV ||
+	    c.job != job) {
 		plug_in();
 		fail("the job: code %u, error %d", c.code, c.error);
 	}
@@ -248,7 +250,8 @@ static void test_pulled(unsigned int row)
 	plug_in();
 	expect(now() - start < 3, "leaving took %.1f s", now() - start);
 	ret = reap(w.dev, &c, 1000);
-	expect(ret == -ENODEV || (!ret && c.code == FAX_CODE_GONE), "REAP %d, code %u", ret, c.code);
+	expect(ret == -ENODEV || (!ret && c.code == FAX_CODE_GONE), "REAP %d, code %u", ret,
+	       c.code);
 	work_begin(&w);
 	must_work(&w);
 }
@@ -279,8 +282,8 @@ static void test_in_and_out(unsigned int row)
 				close(alloc.fd);
 			}
 			if (!ioctl(dev, FAX_IOC_PIPE_ALLOC, &pipe)) {
-				submit(dev, f == FAX_FUNC_SCAN ? FAX_OP_SCAN : FAX_OP_PRINT, 0, &fmt, pipe.fd,
-				       NULL, 0, NULL);
+				submit(dev, f == FAX_FUNC_SCAN ? FAX_OP_SCAN : FAX_OP_PRINT, 0,
+				       &fmt, pipe.fd, NULL, 0, NULL);
 				close(pipe.fd);
 			}
 			close(dev);

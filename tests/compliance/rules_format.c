@@ -128,10 +128,12 @@ static void test_lists(unsigned int row)
 		fmt.yres = caps->resolutions[r].y;
 		for (w = 0; w < caps->nwidths; w++) {
 			fmt.width = (uint64_t)caps->widths[w] * fmt.xres / FAX_RES_8_MM;
-			if ((uint64_t)fmt.width * FAX_RES_8_MM != (uint64_t)caps->widths[w] * fmt.xres ||
+			if ((uint64_t)fmt.width * FAX_RES_8_MM !=
+				    (uint64_t)caps->widths[w] * fmt.xres ||
 			    fmt.width > caps->width_max)
 				continue;
-			expect_errno(try(dev, fmt), 0, "%u wide at %ux%u", fmt.width, fmt.xres, fmt.yres);
+			expect_errno(try(dev, fmt), 0, "%u wide at %ux%u", fmt.width, fmt.xres,
+				     fmt.yres);
 			fmt.width++;
 			expect_errno(try(dev, fmt), EINVAL, "%u wide at %ux%u", fmt.width, fmt.xres,
 				     fmt.yres);

@@ -74,7 +74,8 @@ static void test_index(unsigned int row)
 	static const char *const names[] = { "", "faxscan", "faxprint", "faxcodec" };
 	char name[32];
 
-	snprintf(name, sizeof(name), "/%s%u", names[here.function], node_of(here.function)->info.index);
+	snprintf(name, sizeof(name), "/%s%u", names[here.function],
+		 node_of(here.function)->info.index);
 	if (strncmp(node_of(here.function)->path, "/dev/fax", 8) ||
 	    strchr(node_of(here.function)->path + 5, '/'))
 		skip("opened by another name");
@@ -145,7 +146,8 @@ static void test_status(unsigned int row)
 	expect(!(s.conditions & ~s.latched), "conditions %#x, but latched %#x", s.conditions,
 	       s.latched);
 	expect(!s.claimed && !s.jobs, "claimed %u, %u jobs", s.claimed, s.jobs);
-	expect(!s.pad && zero(s.reserved, sizeof(s.reserved)), "pad or reserved words are not zero");
+	expect(!s.pad && zero(s.reserved, sizeof(s.reserved)),
+	       "pad or reserved words are not zero");
 	expect(s.cpu_maps < UINT32_MAX && s.pages < UINT32_MAX, "counters were not filled in");
 }
 
@@ -202,10 +204,10 @@ static const struct rule table[] = {
 	RULE("index", "index is the number of the node", test_index, EACH_FUNC),
 	RULE("caps", "CAPS fills in every field; lists end in zeros", test_caps, EACH_FUNC),
 	RULE("any-width", "the coder takes any width up to 16384", test_a4, NEEDS_CODEC),
-	RULE("status", "STATUS fills in every field, and is quiet when nothing happens", test_status,
-	  EACH_FUNC),
-	RULE("any-mode", "INFO and STATUS answer whichever way the node was opened", test_status_open,
-	  EACH_FUNC),
+	RULE("status", "STATUS fills in every field, and is quiet when nothing happens",
+	     test_status, EACH_FUNC),
+	RULE("any-mode", "INFO and STATUS answer whichever way the node was opened",
+	     test_status_open, EACH_FUNC),
 	RULE("sysfs", "every function has its attributes in sysfs", test_sysfs, EACH_FUNC),
 };
 

@@ -61,7 +61,8 @@ static void test_tail(unsigned int n)
 	for (i = row->size; i < row->size + 16; i++) {
 		memset(arg, 0, sizeof(arg));
 		arg[i] = 1;
-		expect_errno(ioctl(dev, command(row, row->size + 16), arg), E2BIG, "byte %zu set", i);
+		expect_errno(ioctl(dev, command(row, row->size + 16), arg), E2BIG, "byte %zu set",
+			     i);
 	}
 }
 
@@ -97,7 +98,8 @@ static void test_address(unsigned int n)
 {
 	const struct row *row = &rows[n];
 	int dev = open_here();
-	uint8_t *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *page =
+		mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	expect(page != MAP_FAILED, "mmap");
 	munmap(page + 4096, 4096);
@@ -173,19 +175,19 @@ static void test_no_seek(unsigned int row)
 
 static const struct rule table[] = {
 	RULE_ROWS("reserved", "a reserved field that is not zero is refused: EINVAL", test_reserved,
-	  EACH_FUNC, ARRAY_SIZE(rows), row_name),
-	RULE_ROWS("tail", "a longer structure whose unknown tail is not zero is refused: E2BIG", test_tail,
-	  EACH_FUNC, ARRAY_SIZE(rows), row_name),
-	RULE_ROWS("zero-tail", "a longer structure whose unknown tail is zero is taken", test_zero_tail,
-	  EACH_FUNC, ARRAY_SIZE(rows), row_name),
-	RULE_ROWS("short", "a structure shorter than the first revision's is refused: EINVAL", test_short,
-	  EACH_FUNC, ARRAY_SIZE(rows), row_name),
-	RULE_ROWS("address", "a bad address is refused: EFAULT", test_address,
-	  EACH_FUNC, ARRAY_SIZE(rows), row_name),
+		  EACH_FUNC, ARRAY_SIZE(rows), row_name),
+	RULE_ROWS("tail", "a longer structure whose unknown tail is not zero is refused: E2BIG",
+		  test_tail, EACH_FUNC, ARRAY_SIZE(rows), row_name),
+	RULE_ROWS("zero-tail", "a longer structure whose unknown tail is zero is taken",
+		  test_zero_tail, EACH_FUNC, ARRAY_SIZE(rows), row_name),
+	RULE_ROWS("short", "a structure shorter than the first revision's is refused: EINVAL",
+		  test_short, EACH_FUNC, ARRAY_SIZE(rows), row_name),
+	RULE_ROWS("address", "a bad address is refused: EFAULT", test_address, EACH_FUNC,
+		  ARRAY_SIZE(rows), row_name),
 	RULE("unknown", "every unknown number is refused: ENOTTY", test_unknown, EACH_FUNC),
 	RULE("magic", "another's magic is refused: ENOTTY", test_magic, EACH_FUNC),
-	RULE("read-only", "an answer that cannot be given leaves no descriptor behind", test_read_only,
-	  EACH_FUNC),
+	RULE("read-only", "an answer that cannot be given leaves no descriptor behind",
+	     test_read_only, EACH_FUNC),
 	RULE("mmap", "a device cannot be mapped, only buffers can", test_no_mmap, NEEDS_CODEC),
 	RULE("seek", "there is nothing to seek in", test_no_seek, EACH_FUNC),
 };

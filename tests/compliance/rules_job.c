@@ -103,8 +103,8 @@ static void test_reap_longer(unsigned int row)
 	expect_errno(ioctl(w.dev, FAX_IOC_REAP, &r), 0, "REAP");
 	expect(r.count == 2, "%u completions", r.count);
 	for (i = 0; i < 2; i++) {
-		expect(done[i].c.job == jobs[i] && !done[i].c.code, "completion %u: job %u, code %u", i,
-		       done[i].c.job, done[i].c.code);
+		expect(done[i].c.job == jobs[i] && !done[i].c.code,
+		       "completion %u: job %u, code %u", i, done[i].c.job, done[i].c.code);
 		for (b = 0; b < sizeof(done[i].more); b++)
 			expect(!done[i].more[b], "byte %zu of what is longer is not zero", b);
 		for (b = 0; b < ARRAY_SIZE(done[i].c.reserved); b++)
@@ -141,14 +141,16 @@ static void test_out_full(unsigned int row)
 	for (i = 0; i < ARRAY_SIZE(pieces); i++) {
 		memset(w.coded.mem, 0xa5, w.coded.size);
 		job = work_submit(&w, 0, pieces[i]);
-		for (at = pieces[i]; (c = must_reap(w.dev)).code == FAX_CODE_OUT_FULL; at += pieces[i]) {
+		for (at = pieces[i]; (c = must_reap(w.dev)).code == FAX_CODE_OUT_FULL;
+		     at += pieces[i]) {
 			expect(c.error == -ENOBUFS && c.job == job && c.bytes_out == at,
 			       "error %d, %llu bytes", c.error, (unsigned long long)c.bytes_out);
 			expect(w.coded.mem[at] == 0xa5, "byte %llu was written",
 			       (unsigned long long)at);
 			seg = seg_out(&w.coded, at, pieces[i]);
-			expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1,
-					    &job), 0, "RESUME");
+			expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1,
+					    &seg, 1, &job),
+				     0, "RESUME");
 		}
 		expect(work_is_right(&w, &c), "pieces of %llu: code %u, %llu bytes",
 		       (unsigned long long)pieces[i], c.code, (unsigned long long)c.bytes_out);
@@ -169,22 +171,22 @@ static void test_resume_refusals(unsigned int row)
 	expect(must_reap(w.dev).code == FAX_CODE_OUT_FULL, "not OUT_FULL");
 	expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1, &other),
 		     EINVAL, "RESUME of an unknown job");
-	expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, two, 2, &job), EINVAL,
-		     "RESUME with two segments");
+	expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, two, 2, &job),
+		     EINVAL, "RESUME with two segments");
 	seg.dir = FAX_SEG_IN;
-	expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1, &job), EINVAL,
-		     "RESUME with an input");
+	expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1, &job),
+		     EINVAL, "RESUME with an input");
 	seg = seg_out(&w.coded, w.coded.size - 10, 100);
-	expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1, &job), EINVAL,
-		     "RESUME beyond the buffer");
+	expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1, &job),
+		     EINVAL, "RESUME beyond the buffer");
 	dev = open_node(FAX_FUNC_CODEC, 0);
 	seg = seg_out(&w.coded, 100, 100);
-	expect_errno(submit(dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1, &job), EINVAL,
-		     "RESUME by another open");
+	expect_errno(submit(dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1, &job),
+		     EINVAL, "RESUME by another open");
 	expect_errno(cancel(w.dev, job), 0, "CANCEL");
 	expect(must_reap(w.dev).code == FAX_CODE_CANCELED, "not CANCELED");
-	expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1, &job), EINVAL,
-		     "RESUME of a job that is done");
+	expect_errno(submit(w.dev, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &w.fmt, -1, &seg, 1, &job),
+		     EINVAL, "RESUME of a job that is done");
 	must_work(&w);
 }
 
@@ -205,8 +207,9 @@ static void test_cancel(unsigned int row)
 		expect(!ret || ret == -ENOENT, "CANCEL after %u us: %s", us, strerror(-ret));
 		c = must_reap(w.dev);
 		expect(c.job == job, "job %u, not %u", c.job, job);
-		expect(ret ? work_is_right(&w, &c) : c.code == FAX_CODE_CANCELED &&
-		       c.error == -ECANCELED, "after %u us: code %u, error %d", us, c.code, c.error);
+		expect(ret ? work_is_right(&w, &c) :
+			     c.code == FAX_CODE_CANCELED && c.error == -ECANCELED,
+		       "after %u us: code %u, error %d", us, c.code, c.error);
 		canceled += !ret;
 		done += !!ret;
 		expect_errno(cancel(w.dev, job), ENOENT, "CANCEL of what is reaped");
@@ -292,7 +295,8 @@ static void test_poll_full(unsigned int row)
 	int i;
 
 	for (i = 0; i < FAX_MAX_JOBS; i++) {
-		expect(poll(&pfd, 1, 0) == 1 && pfd.revents == POLLOUT, "%d jobs: %#x", i, pfd.revents);
+		expect(poll(&pfd, 1, 0) == 1 && pfd.revents == POLLOUT, "%d jobs: %#x", i,
+		       pfd.revents);
 		submit_endless(pfd.fd, here.function);
 	}
 	expect(poll(&pfd, 1, 0) == 0, "as many jobs as may be: %#x", pfd.revents);
@@ -325,7 +329,8 @@ static void test_order(unsigned int row)
 		c = must_reap(w.dev);
 		for (j = 0; j < ARRAY_SIZE(jobs) && jobs[j] != c.job; j++)
 			;
-		expect(j < ARRAY_SIZE(jobs) && !(seen & 1u << j), "job %u, twice or unknown", c.job);
+		expect(j < ARRAY_SIZE(jobs) && !(seen & 1u << j), "job %u, twice or unknown",
+		       c.job);
 		seen |= 1u << j;
 		expect(!c.code && c.bytes_out == w.len && !memcmp(w.coded.mem + (j << 17), w.wanted,
 								  w.len), "job %u is wrong", c.job);
@@ -342,8 +347,9 @@ static void test_counters(unsigned int row)
 	must_work(&w);
 	after = status_of(w.dev);
 	expect(after.pages == before.pages + 1 && after.rows == before.rows + ROWS &&
-	       after.bytes_in == before.bytes_in + RAW_LEN &&
-	       after.bytes_out == before.bytes_out + w.len, "pages %+lld, rows %+lld, in %+lld, out %+lld",
+		       after.bytes_in == before.bytes_in + RAW_LEN &&
+		       after.bytes_out == before.bytes_out + w.len,
+	       "pages %+lld, rows %+lld, in %+lld, out %+lld",
 	       (long long)(after.pages - before.pages), (long long)(after.rows - before.rows),
 	       (long long)(after.bytes_in - before.bytes_in),
 	       (long long)(after.bytes_out - before.bytes_out));
@@ -353,30 +359,31 @@ static void test_counters(unsigned int row)
 
 static const struct rule table[] = {
 	RULE("reap-arguments", "REAP refuses wrong arguments; EAGAIN where there is nothing",
-	  test_reap_arguments, EACH_FUNC),
+	     test_reap_arguments, EACH_FUNC),
 	RULE("reap-timeout", "REAP waits as long as it is told: ETIMEDOUT", test_reap_timeout,
-	  EACH_FUNC),
+	     EACH_FUNC),
 	RULE("reap-longer", "REAP gives several at once, zeroes what is longer than it knows",
-	  test_reap_longer, NEEDS_CODEC),
+	     test_reap_longer, NEEDS_CODEC),
 	RULE("reap-fault", "a completion that could not be handed over stays", test_reap_fault,
-	  NEEDS_CODEC),
-	RULE("out-full", "an output that is full is reported (ENOBUFS), never overrun; RESUME goes on",
-	  test_out_full, NEEDS_CODEC),
+	     NEEDS_CODEC),
+	RULE("out-full",
+	     "an output that is full is reported (ENOBUFS), never overrun; RESUME goes on",
+	     test_out_full, NEEDS_CODEC),
 	RULE("resume", "RESUME refuses what is not stopped by OUT_FULL, or not right: EINVAL",
-	  test_resume_refusals, NEEDS_CODEC),
+	     test_resume_refusals, NEEDS_CODEC),
 	RULE("cancel", "CANCEL at any moment: canceled or done, one completion, then all works",
-	  test_cancel, NEEDS_CODEC),
+	     test_cancel, NEEDS_CODEC),
 	RULE("cancel-all", "CANCEL of 0 ends every job of this open", test_cancel_all, NEEDS_CODEC),
 	RULE("cancel-unknown", "CANCEL reaches only jobs of this open: ENOENT", test_cancel_unknown,
-	  EACH_FUNC),
+	     EACH_FUNC),
 	RULE("close", "closing with jobs in flight ends them", test_close, NEEDS_CODEC),
 	RULE("poll", "poll: OUT room for jobs, IN completions", test_poll, NEEDS_CODEC),
 	RULE("poll-full", "poll: no OUT when 64 jobs are there", test_poll_full, EACH_ENGINE),
 	RULE("poll-mode", "poll: no OUT for who may not submit", test_poll_mode, EACH_FUNC),
 	RULE("order", "jobs have ids of their own, and each is completed once", test_order,
-	  NEEDS_CODEC),
+	     NEEDS_CODEC),
 	RULE("counters", "STATUS counts pages, rows and bytes; no CPU sees a pixel", test_counters,
-	  NEEDS_CODEC),
+	     NEEDS_CODEC),
 };
 
 const struct rules rules_job = { "job", table, ARRAY_SIZE(table) };

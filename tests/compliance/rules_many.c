@@ -293,15 +293,19 @@ static void test_poll_close(unsigned int row)
 
 static const struct rule table[] = {
 	RULE("opens", "100 opens of the coder, each gets its own page", test_opens, NEEDS_CODEC),
-	RULE("engine-opens", "100 opens of an engine, half of them closed with a job", test_engine_opens,
-	  EACH_ENGINE),
+	RULE("engine-opens", "100 opens of an engine, half of them closed with a job",
+	     test_engine_opens, EACH_ENGINE),
 	RULE("fair", "the coder is shared in turn", test_fair, NEEDS_CODEC),
 	RULE("storm", "a signal every millisecond loses nothing", test_storm, NEEDS_CODEC),
-	RULE("storm-restart", "nor does it where calls are restarted", test_storm_restart, NEEDS_CODEC),
-	RULE("interrupt", "every call that waits ends with EINTR at a signal", test_interrupt, EACH_FUNC),
+	RULE("storm-restart", "nor does it where calls are restarted", test_storm_restart,
+	     NEEDS_CODEC),
+	RULE("interrupt", "every call that waits ends with EINTR at a signal", test_interrupt,
+	     EACH_FUNC),
 	RULE("kill", "processes in waiting calls can be killed", test_kill, EACH_FUNC),
-	RULE("threads", "threads share an open; each job is reaped once", test_threads, NEEDS_CODEC),
-	RULE("descriptors", "an open lives as long as its last descriptor", test_poll_close, EACH_FUNC),
+	RULE("threads", "threads share an open; each job is reaped once", test_threads,
+	     NEEDS_CODEC),
+	RULE("descriptors", "an open lives as long as its last descriptor", test_poll_close,
+	     EACH_FUNC),
 };
 
 const struct rules rules_many = { "many", table, ARRAY_SIZE(table) };

@@ -105,7 +105,8 @@ static void expect_sheet(uint32_t rows)
 	if (!simulated())
 		return;
 	sheet = printed(&got_width, &got_rows);
-	expect(got_width == width && got_rows == rows, "the sheet has %u x %u", got_width, got_rows);
+	expect(got_width == width && got_rows == rows, "the sheet has %u x %u", got_width,
+	       got_rows);
 	expect(!memcmp(sheet, page, (size_t)rows * stride), "the sheet's pixels are wrong");
 	free(sheet);
 }
@@ -164,8 +165,8 @@ static void test_print_code(unsigned int row)
 	must_submit(coder, FAX_OP_DECODE, 0, &plain, pipe, segs, ARRAY_SIZE(segs));
 	d = must_reap(coder);
 	p = must_reap(print);
-	expect(!d.code && !p.code && d.rows == ROWS && p.rows == ROWS, "codes %u and %u, rows %u and %u",
-	       d.code, p.code, d.rows, p.rows);
+	expect(!d.code && !p.code && d.rows == ROWS && p.rows == ROWS,
+	       "codes %u and %u, rows %u and %u", d.code, p.code, d.rows, p.rows);
 	expect_sheet(ROWS);
 }
 
@@ -195,7 +196,8 @@ static void test_print_broken(unsigned int row)
 	must_submit(coder, FAX_OP_DECODE, 0, &plain, pipe, &seg, 1);
 	d = must_reap(coder);
 	p = must_reap(print);
-	expect(d.code == FAX_CODE_CODING && p.code == FAX_CODE_PEER && p.peer_code == FAX_CODE_CODING,
+	expect(d.code == FAX_CODE_CODING && p.code == FAX_CODE_PEER &&
+		       p.peer_code == FAX_CODE_CODING,
 	       "codes %u and %u, peer %u", d.code, p.code, p.peer_code);
 }
 
@@ -215,8 +217,8 @@ static void test_feeder(unsigned int row)
 	for (i = 0; i < 3; i++) {
 		must_submit(dev, FAX_OP_SCAN, 0, &fmt, -1, &seg, 1);
 		c = must_reap(dev);
-		expect(!c.code && !(c.flags & FAX_DONE_MORE_PAPER) == (i == 2), "page %d: code %u, flags %#x",
-		       i, c.code, c.flags);
+		expect(!c.code && !(c.flags & FAX_DONE_MORE_PAPER) == (i == 2),
+		       "page %d: code %u, flags %#x", i, c.code, c.flags);
 	}
 	must_submit(dev, FAX_OP_SCAN, FAX_SUBMIT_NOWAIT, &fmt, -1, &seg, 1);
 	c = must_reap(dev);
@@ -320,7 +322,8 @@ static void test_paper_out(unsigned int row)
 	knob("paper", "0");
 	must_submit(dev, FAX_OP_PRINT, FAX_SUBMIT_NOWAIT, &fmt, -1, &seg, 1);
 	c = must_reap(dev);
-	expect(c.code == FAX_CODE_PAPER_OUT && c.error == -ENOSPC && !c.rows, "NOWAIT: code %u", c.code);
+	expect(c.code == FAX_CODE_PAPER_OUT && c.error == -ENOSPC && !c.rows, "NOWAIT: code %u",
+	       c.code);
 	job = must_submit(dev, FAX_OP_PRINT, 0, &fmt, -1, &seg, 1);
 	expect(wait_event(dev, FAX_EVENT_JOB_WAITING, &e, 3000), "it does not wait");
 	expect_errno(cancel(dev, job), 0, "CANCEL of a job that waits");
@@ -341,8 +344,8 @@ static void stop_page(const char *name, const char *value, uint32_t code)
 	usleep(400000);
 	knob(name, value);
 	c = must_reap(dev);
-	expect(c.code == code && c.error == -EIO && c.rows < ROWS, "code %u, error %d, %u rows", c.code,
-	       c.error, c.rows);
+	expect(c.code == code && c.error == -EIO && c.rows < ROWS, "code %u, error %d, %u rows",
+	       c.code, c.error, c.rows);
 	paper_reset();
 	must_print(dev, &raw);
 	expect_sheet(ROWS);
@@ -418,26 +421,27 @@ static void test_lp(unsigned int row)
 static const struct rule table[] = {
 	RULE("scan", "SCAN gives the original's pixels", test_scan, NEEDS_SCAN | NEEDS_PAPER),
 	RULE("scan-code", "scan to code by a pipe: right, and no CPU sees a page", test_scan_code,
-	  NEEDS_SCAN | NEEDS_CODEC | NEEDS_PAPER),
-	RULE("print", "PRINT puts the page's pixels on paper", test_print, NEEDS_PRINT | NEEDS_PAPER),
+	     NEEDS_SCAN | NEEDS_CODEC | NEEDS_PAPER),
+	RULE("print", "PRINT puts the page's pixels on paper", test_print,
+	     NEEDS_PRINT | NEEDS_PAPER),
 	RULE("print-code", "banner and strips, coded apart, come out on one sheet", test_print_code,
-	  NEEDS_PRINT | NEEDS_CODEC | NEEDS_PAPER),
+	     NEEDS_PRINT | NEEDS_CODEC | NEEDS_PAPER),
 	RULE("print-broken", "code that breaks ends the printing with its cause", test_print_broken,
-	  NEEDS_PRINT | NEEDS_CODEC | NEEDS_PAPER),
+	     NEEDS_PRINT | NEEDS_CODEC | NEEDS_PAPER),
 	RULE("feeder", "MORE_PAPER until the last original; then NOWAIT gives PAPER_OUT (ENOSPC)",
-	  test_feeder, NEEDS_SCAN | NEEDS_PAPER),
+	     test_feeder, NEEDS_SCAN | NEEDS_PAPER),
 	RULE("lengths", "originals too long are cut and told, shorter ones are SHORT", test_lengths,
-	  NEEDS_SCAN | NEEDS_KNOBS),
+	     NEEDS_SCAN | NEEDS_KNOBS),
 	RULE("too-wide", "an original wider than the format: TOO_WIDE (EMSGSIZE)", test_too_wide,
-	  NEEDS_SCAN | NEEDS_KNOBS),
+	     NEEDS_SCAN | NEEDS_KNOBS),
 	RULE("paper-out", "jobs wait for paper, events tell, NOWAIT does not wait", test_paper_out,
-	  NEEDS_PRINT | NEEDS_KNOBS),
+	     NEEDS_PRINT | NEEDS_KNOBS),
 	RULE("jam", "a jam ends the page (EIO); cleared, the next one is printed", test_jam,
-	  NEEDS_PRINT | NEEDS_KNOBS),
+	     NEEDS_PRINT | NEEDS_KNOBS),
 	RULE("cover", "an opened cover ends the page (EIO); closed, the next one is printed",
-	  test_cover, NEEDS_PRINT | NEEDS_KNOBS),
+	     test_cover, NEEDS_PRINT | NEEDS_KNOBS),
 	RULE("cancel", "CANCEL anywhere in a page, and the next one is right", test_cancel,
-	  NEEDS_PRINT | NEEDS_KNOBS),
+	     NEEDS_PRINT | NEEDS_KNOBS),
 	RULE("two", "pages of two opens never interleave", test_two, NEEDS_PRINT | NEEDS_KNOBS),
 	RULE("lp", "the printer answers LPGETSTATUS, others do not (ENOTTY)", test_lp, NEEDS_PRINT),
 };

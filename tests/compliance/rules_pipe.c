@@ -60,7 +60,8 @@ static void test_bind(unsigned int row)
 	fmt.stride = 0;
 	expect_errno(submit(dev, FAX_OP_ENCODE, 0, &fmt, pipe, segs, 2, NULL), EINVAL,
 		     "pixels and a pipe");
-	expect_errno(submit(dev, FAX_OP_ENCODE, 0, &fmt, pipe, segs + 1, 1, NULL), 0, "the right one");
+	expect_errno(submit(dev, FAX_OP_ENCODE, 0, &fmt, pipe, segs + 1, 1, NULL), 0,
+		     "the right one");
 	expect_errno(submit(dev, FAX_OP_ENCODE, 0, &fmt, pipe, segs + 1, 1, NULL), EBUSY,
 		     "a second reader");
 }
@@ -83,7 +84,8 @@ static void test_other_board(unsigned int row)
 			continue;
 		pipe = pipe_new(other, 1728, 16, 4);
 		fmt.encoding = FAX_ENC_MMR;
-		expect_errno(submit(dev, FAX_OP_ENCODE, 0, &fmt, pipe, &seg, 1, NULL), EXDEV, "SUBMIT");
+		expect_errno(submit(dev, FAX_OP_ENCODE, 0, &fmt, pipe, &seg, 1, NULL), EXDEV,
+			     "SUBMIT");
 		return;
 	}
 	skip("there is one board only");
@@ -124,11 +126,13 @@ static void test_recode(unsigned int row)
 			must_submit(dev, FAX_OP_DECODE, 0, &plain, pipe, &seg, 1);
 			d = must_reap(dev);
 			e = must_reap(reader);
-			expect(!d.code && !e.code && d.rows == ROWS && e.rows == ROWS && !d.bytes_out &&
-			       !e.bytes_in, "%u bands of %u: codes %u, %u; rows %u, %u", shapes[i].bands,
+			expect(!d.code && !e.code && d.rows == ROWS && e.rows == ROWS &&
+				       !d.bytes_out && !e.bytes_in,
+			       "%u bands of %u: codes %u, %u; rows %u, %u", shapes[i].bands,
 			       shapes[i].rows, d.code, e.code, d.rows, e.rows);
 			expect(e.bytes_out == len && !memcmp(out.mem, wanted, len),
-			       "%u bands of %u: the code is wrong", shapes[i].bands, shapes[i].rows);
+			       "%u bands of %u: the code is wrong", shapes[i].bands,
+			       shapes[i].rows);
 		}
 		close(pipe);
 	}
@@ -253,20 +257,20 @@ static void test_full(unsigned int row)
 
 static const struct rule table[] = {
 	RULE("alloc", "PIPE_ALLOC refuses what is out of bounds (EINVAL) or too much (EDQUOT)",
-	  test_alloc, EACH_FUNC),
+	     test_alloc, EACH_FUNC),
 	RULE("bind", "a pipe takes jobs of its form (EINVAL), one on each side (EBUSY)", test_bind,
-	  NEEDS_CODEC),
+	     NEEDS_CODEC),
 	RULE("other-board", "a pipe of another board: EXDEV", test_other_board, NEEDS_CODEC),
 	RULE("recode", "bands of any shape carry a page whole, page after page", test_recode,
-	  NEEDS_CODEC),
-	RULE("cancel", "CANCEL of one side fails the other with its cause (EPIPE)", test_cancel_scan,
-	  NEEDS_CODEC | NEEDS_SCAN | NEEDS_KNOBS),
+	     NEEDS_CODEC),
+	RULE("cancel", "CANCEL of one side fails the other with its cause (EPIPE)",
+	     test_cancel_scan, NEEDS_CODEC | NEEDS_SCAN | NEEDS_KNOBS),
 	RULE("cancel-early", "the cause is kept for a side that comes later", test_cancel_print,
-	  NEEDS_CODEC | NEEDS_PRINT),
+	     NEEDS_CODEC | NEEDS_PRINT),
 	RULE("closed", "closing the pipe before its other side came fails the one that waits",
-	  test_closed_pipe, NEEDS_CODEC),
-	RULE("closed-open", "closing one side's open fails the other with its cause", test_closed_open,
-	  NEEDS_CODEC),
+	     test_closed_pipe, NEEDS_CODEC),
+	RULE("closed-open", "closing one side's open fails the other with its cause",
+	     test_closed_open, NEEDS_CODEC),
 	RULE("full", "OUT_FULL holds both sides; RESUME sets both going", test_full, NEEDS_CODEC),
 };
 

@@ -143,7 +143,8 @@ static void expect_sheet(const uint8_t *pixels, uint32_t rows)
 	uint32_t got_width, got_rows;
 	uint8_t *sheet = printed(&got_width, &got_rows);
 
-	expect(got_width == width && got_rows == rows, "the sheet has %u x %u", got_width, got_rows);
+	expect(got_width == width && got_rows == rows, "the sheet has %u x %u", got_width,
+	       got_rows);
 	expect(!memcmp(sheet, pixels, (size_t)rows * stride), "the pixels are wrong");
 	free(sheet);
 }

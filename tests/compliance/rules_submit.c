@@ -216,7 +216,8 @@ static void test_wrong_function(unsigned int row)
 	uint32_t wrong = here.function == FAX_FUNC_SCAN ? FAX_OP_PRINT : FAX_OP_SCAN;
 	int dev = open_node(here.function, 0);
 
-	expect_errno(submit(dev, wrong, 0, &fmt, -1, NULL, 0, NULL), EOPNOTSUPP, "operation %u", wrong);
+	expect_errno(submit(dev, wrong, 0, &fmt, -1, NULL, 0, NULL), EOPNOTSUPP, "operation %u",
+		     wrong);
 	expect_errno(submit(dev, FAX_OP_ENCODE, 0, &fmt, -1, NULL, 0, NULL), EOPNOTSUPP, "ENCODE");
 }
 
@@ -233,11 +234,14 @@ static void test_engine_segs(unsigned int row)
 
 	expect_errno(submit(dev, op, 0, &fmt, -1, &wrong, 1, NULL), EINVAL, "the other direction");
 	expect_errno(submit(dev, op, 0, &fmt, -1, two, 2, NULL), EINVAL, "two segments");
-	expect_errno(submit(dev, op, 0, &fmt, -1, NULL, 0, NULL), EINVAL, "neither segment nor pipe");
+	expect_errno(submit(dev, op, 0, &fmt, -1, NULL, 0, NULL), EINVAL,
+		     "neither segment nor pipe");
 	expect_errno(submit(dev, op, 0, &fmt, pipe, &right, 1, NULL), EINVAL, "segment and pipe");
-	expect_errno(submit(dev, op, FAX_SUBMIT_RESUME, &fmt, -1, &right, 1, NULL), EINVAL, "RESUME");
+	expect_errno(submit(dev, op, FAX_SUBMIT_RESUME, &fmt, -1, &right, 1, NULL), EINVAL,
+		     "RESUME");
 	fmt.rows = 65536 / ((width + 7) / 8) + 1;
-	expect_errno(submit(dev, op, 0, &fmt, -1, &right, 1, NULL), EINVAL, "a row more than memory");
+	expect_errno(submit(dev, op, 0, &fmt, -1, &right, 1, NULL), EINVAL,
+		     "a row more than memory");
 }
 
 static void test_limit(unsigned int row)
@@ -261,13 +265,14 @@ static void test_limit(unsigned int row)
 
 static const struct rule table[] = {
 	RULE_ROWS("encode", "ENCODE refuses it, queues nothing, and works afterwards", test_encode,
-	  NEEDS_CODEC, ARRAY_SIZE(spoils), spoil_name),
+		  NEEDS_CODEC, ARRAY_SIZE(spoils), spoil_name),
 	RULE_ROWS("decode", "DECODE refuses it, and queues nothing", test_decode, NEEDS_CODEC,
-	  ARRAY_SIZE(decode_spoils), decode_name),
+		  ARRAY_SIZE(decode_spoils), decode_name),
 	RULE("mode", "SUBMIT by who opened the wrong way round: EBADF", test_mode, EACH_FUNC),
-	RULE("function", "another function's operation: EOPNOTSUPP", test_wrong_function, EACH_ENGINE),
+	RULE("function", "another function's operation: EOPNOTSUPP", test_wrong_function,
+	     EACH_ENGINE),
 	RULE("segments", "SCAN has one output, PRINT one input, or a pipe", test_engine_segs,
-	  EACH_ENGINE),
+	     EACH_ENGINE),
 	RULE("limit", "64 jobs an open, then EDQUOT", test_limit, EACH_ENGINE),
 };
 

@@ -205,9 +205,10 @@ static void killed_at_any_instant_loses_nothing(void **state)
 		assert_true(list[i]->id > list[i - 1]->id);
 	/* Finished jobs' segments went while all this was: kills met their removal, too. */
 	assert_true(journal_first(b->store->journal) > 1);
-	print_message("# %d kills, %zu changes called done, %zu jobs found, segments %llu to %llu\n",
-		      KILLS, n, all, (unsigned long long)journal_first(b->store->journal),
-		      (unsigned long long)journal_last(b->store->journal));
+	print_message(
+		"# %d kills, %zu changes called done, %zu jobs found, segments %llu to %llu\n",
+		KILLS, n, all, (unsigned long long)journal_first(b->store->journal),
+		(unsigned long long)journal_last(b->store->journal));
 	assert_true(n > KILLS);
 	job_list_free(list, all);
 	free(said);
