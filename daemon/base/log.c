@@ -35,6 +35,10 @@ void log_full(int priority, uint64_t job, const char *user, const char *fmt, ...
 		return;
 	}
 	if (!journal_listens()) {
+		/* A line of it could pose as another message, of another priority. */
+		for (char *p = text; *p; p++)
+			if ((unsigned char)*p < ' ' || *p == 0x7f)
+				*p = ' ';
 		fprintf(stderr, "<%d>%s\n", priority, text);
 		return;
 	}
