@@ -502,11 +502,6 @@ int net_stream_start_tls(struct net_stream *s)
 	return 0;
 }
 
-bool net_stream_is_secure(const struct net_stream *s)
-{
-	return s->ssl && !s->handshaking;
-}
-
 int net_stream_set_timeout(struct net_stream *s, uint64_t usec)
 {
 	int r;

@@ -60,7 +60,6 @@ int net_stream_write(struct net_stream *s, const void *data, size_t len);
 size_t net_stream_queued(const struct net_stream *s);
 /* What is queued goes out first. Bytes not yet handed to input() belong to the handshake. */
 int net_stream_start_tls(struct net_stream *s);
-bool net_stream_is_secure(const struct net_stream *s);
 /* closed(-ETIMEDOUT) unless called again within @usec; 0: no deadline. */
 int net_stream_set_timeout(struct net_stream *s, uint64_t usec);
 

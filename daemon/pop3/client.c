@@ -98,11 +98,6 @@ bool pop3_client_waiting(const struct pop3_client *c)
 	return c->handshake || c->sent_end > c->head;
 }
 
-bool pop3_client_is_securing(const struct pop3_client *c)
-{
-	return c->handshake;
-}
-
 static void lose(struct pop3_client *c, const char *why)
 {
 	if (c->lost || c->over)

@@ -78,8 +78,6 @@ bool pop3_client_next(struct pop3_client *c, const char **data, size_t *len,
 struct buffer *pop3_client_output(struct pop3_client *c);
 /* Does the server owe an answer? RFC 1939 knows one time-out: ten minutes at the server's end. */
 bool pop3_client_waiting(const struct pop3_client *c);
-/* Is the handshake under way, or about to be? */
-bool pop3_client_is_securing(const struct pop3_client *c);
 
 /* The handshake is done: all that was learnt before it is forgotten. */
 int pop3_client_secured(struct pop3_client *c);

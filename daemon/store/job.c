@@ -28,14 +28,6 @@ const char *job_state_name(enum job_state state)
 	return (unsigned int)state < _JOB_STATES ? state_names[state] : "unknown";
 }
 
-int job_state_from_name(const char *name)
-{
-	for (int i = 0; name && i < _JOB_STATES; i++)
-		if (!strcmp(name, state_names[i]))
-			return i;
-	return -EINVAL;
-}
-
 const char *job_kind_name(enum job_kind kind)
 {
 	return (unsigned int)kind < _JOB_KINDS ? kind_names[kind] : "unknown";

@@ -69,7 +69,6 @@ enum job_state {
 };
 
 const char *job_state_name(enum job_state state);	/* "queued" ... */
-int job_state_from_name(const char *name);		/* or -EINVAL */
 const char *job_kind_name(enum job_kind kind);
 bool job_state_final(enum job_state state);
 
