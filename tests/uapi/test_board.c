@@ -271,7 +271,8 @@ static void test_feeder(void)
 static void test_knobs(void)
 {
 	check_errno(put_text(CONFIG "sim0/cover", "2"), ERANGE, "cover is 0 or 1");
-	check_errno(put_text(CONFIG "sim0/rows_per_second", "1000001"), ERANGE, "a speed has its bounds");
+	check_errno(put_text(CONFIG "sim0/rows_per_second", "1000001"), ERANGE,
+		    "a speed has its bounds");
 	check_errno(put_text(CONFIG "sim0/feeder_xres", "0"), ERANGE, "so has a resolution");
 	check_errno(put_text(CONFIG "sim0/serial", "x"), EBUSY, "the serial of a live board stays");
 	check_errno(put_text(CONFIG "sim0/live", "perhaps"), EINVAL, "live is yes or no");
