@@ -239,6 +239,7 @@ static void fax_take_runs(struct fax_func *func)
 {
 	struct fax_board *board = func->board;
 	struct fax_run *run, *next;
+	struct fax_job *job;
 	LIST_HEAD(runs);
 
 	spin_lock_irq(&board->irq_lock);
@@ -256,6 +257,9 @@ static void fax_take_runs(struct fax_func *func)
 		list_move_tail(&run->node, &func->idle);
 		run->chunk.job->inflight--;
 	}
+	/* nor does a sheet lie in the engine any more */
+	list_for_each_entry(job, &func->jobs, node)
+		job->in_engine = false;
 }
 
 /* Jobs lose what the engine knew of them: lease, context, rows under way. */
@@ -267,7 +271,6 @@ again:
 	list_for_each_entry(job, &func->jobs, node) {
 		if (job->state == FAX_JOB_QUEUED)
 			continue;
-		job->in_engine = false;
 		if (job->state == FAX_JOB_ENDING)
 			fax_job_idle(job);
 		else
@@ -835,8 +838,12 @@ EXPORT_SYMBOL_GPL(fax_board_suspend);
  */
 void fax_board_resume(struct fax_board *board)
 {
+	struct fax_func *func;
+
 	mutex_lock(&board->lock);
 	board->suspended = false;
+	list_for_each_entry(func, &board->funcs, node)
+		func->fault = false;
 	fax_board_kick(board);
 	mutex_unlock(&board->lock);
 }

@@ -161,6 +161,15 @@ static void fax_job_drop_uses(struct fax_job *job)
 		fax_pipe_detach(job);
 }
 
+static void fax_job_drop_context(struct fax_job *job)
+{
+	if (job->context < 0)
+		return;
+	__clear_bit(job->context, job->func->ctx_used);
+	job->file->contexts--;
+	job->context = -1;
+}
+
 /* An ending job has nothing in flight any more: hand it over. It may be freed here. */
 void fax_job_idle(struct fax_job *job)
 {
@@ -175,10 +184,7 @@ void fax_job_idle(struct fax_job *job)
 	list_del_init(&job->node);
 	func->njobs--;
 	WRITE_ONCE(ff->nlive, ff->nlive - 1);
-	if (job->context >= 0) {
-		__clear_bit(job->context, func->ctx_used);
-		ff->contexts--;
-	}
+	fax_job_drop_context(job);
 	if (func->active == job) {
 		func->active = NULL;
 		fax_update_waiting(func);
@@ -235,9 +241,7 @@ bool fax_job_begin_anew(struct fax_job *job)
 	job->fed = false;
 	job->seg_fed = false;
 	job->end_due = false;
-	if (job->context >= 0)
-		__clear_bit(job->context, func->ctx_used);
-	job->context = -1;
+	fax_job_drop_context(job);
 	if (job->pipe)
 		fax_pipe_take_back(job);
 	return true;

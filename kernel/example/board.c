@@ -135,7 +135,6 @@ static void example_engine(struct work_struct *work)
 	chunk = example_finish(ex, &result);
 	more = !list_empty(&ex->queue);
 	spin_unlock_irq(&ex->lock);
-	/* not under our lock: the core may start the next chunk at once */
 	if (chunk)
 		fax_chunk_done(ex->printer, chunk, &result);
 	if (more)

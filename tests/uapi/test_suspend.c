@@ -122,7 +122,7 @@ static void test_under_way(void)
 	check(!c.code && !memcmp(mine.mem, page.mem, PAGE), "the next is scanned");
 }
 
-/* Many jobs of the coder, the board asleep again and again: each ends once, right or as RESET. */
+/* Many jobs, and the board asleep again and again: each ends once, right or as RESET. */
 static void test_coder(void)
 {
 	struct fax_fmt fmt = fmt_coded(FAX_ENC_MMR, A4_WIDTH, ROWS, FAX_FMT_END);
@@ -168,7 +168,7 @@ static void test_coder(void)
 	close(dev);
 }
 
-/* A chunk that the coder holds when the power goes, with nothing come back, is done anew. */
+/* A chunk that the coder holds when the power goes is done anew, if nothing of it came back. */
 static void test_held(void)
 {
 	struct fax_fmt fmt = fmt_coded(FAX_ENC_MMR, A4_WIDTH, ROWS, FAX_FMT_END);
@@ -252,7 +252,7 @@ static void test_runtime(void)
 	close(dev);
 	usleep(600000);
 	check(says(status, "suspended"),
-	      "a page that was written and closed is printed, then it sleeps");
+	      "a page that was written and closed keeps it awake until it is printed");
 	check_u64(sim_get("tray_count"), 2, "two sheets lie in the tray");
 	put("/sys/class/fax/faxprint0/device/power/control", "on");
 	check(says(status, "active"), "\"on\" keeps it awake");

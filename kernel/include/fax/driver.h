@@ -152,9 +152,9 @@ struct fax_hw_status {
 /**
  * struct fax_ops - a function of a board
  *
- * All are called under one lock of the board's, and so never two at a time for
- * one board; "atomic context" means that the driver must not rely on being able
- * to sleep. fax_chunk_done() may come from within start().
+ * Never two of them are called at a time for one board; "atomic context" means
+ * that the driver must not rely on being able to sleep. A driver may report
+ * (fax_chunk_done() and so on) from within them, and under locks of its own.
  *
  * @check: may this job run? 0 or -errno; may sleep
  * @start: take one chunk; -EBUSY: no room now, fax_func_ready() says when;
