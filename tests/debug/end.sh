@@ -1,3 +1,9 @@
+echo "# the coder, by KUnit"
+check "its tests run" insmod /kunit.module
+check "and say what came of it" test -s /sys/kernel/debug/kunit/t4/results
+sed -n 's/^    //p' /sys/kernel/debug/kunit/t4/results
+rmmod t4_test
+
 echo "# after all"
 check "the modules leave" rmmod faxsim faxboard fax
 # kmemleak says nothing of what is younger than five seconds

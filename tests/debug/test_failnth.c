@@ -236,21 +236,26 @@ static int call_encode(void)
 	return submit(coder, FAX_OP_ENCODE, 0, &fmt, -1, segs, 2, NULL);
 }
 
-/* A copy that failed on the way out does not take the job back. */
-static void after_coder_job(int ret)
+/* The job, if there is one: a copy that failed on the way out does not take it back. */
+static void end_job(int dev, int ret)
 {
 	struct fax_completion c;
 
 	if (!ret) {
-		c = must_reap(coder);
+		c = must_reap(dev);
 		if (c.code)
-			bail("the job ends with code %u", c.code);
+			bail("the job ends with code %u, peer %u", c.code, c.peer_code);
 	}
-	cancel(coder, 0);
-	while (status_of(coder).jobs)
+	cancel(dev, 0);
+	while (status_of(dev).jobs)
 		usleep(1000);
-	while (!reap(coder, &c, 0))
+	while (!reap(dev, &c, 0))
 		;
+}
+
+static void after_coder_job(int ret)
+{
+	end_job(coder, ret);
 }
 
 static int call_decode(void)
@@ -290,18 +295,9 @@ static int call_scan(void)
 
 static void after_scan(int ret)
 {
-	struct fax_completion c;
-
 	close(pipe_fd);
-	if (!ret) {
-		c = must_reap(scan);
-		if (c.code)
-			bail("SCAN ends with code %u, peer %u", c.code, c.peer_code);
-	}
-	cancel(scan, 0);
+	end_job(scan, ret);
 	must_reap(coder);
-	while (!reap(scan, &c, 0))
-		;
 	sim_set("feeder_clear", "1");
 }
 

@@ -123,6 +123,45 @@ static void round_trip(int dev, const char *name, struct fax_fmt fmt)
 	free(ref);
 }
 
+/* A buffer with two handles, in one open and in two. */
+static void test_two_handles(int dev)
+{
+	struct fax_fmt fmt = fmt_coded(FAX_ENC_MMR, A4_WIDTH, 100, FAX_FMT_END);
+	uint8_t *page = page_make(A4_WIDTH, 100, 7), *ref;
+	struct buf raw = buf_new(dev, 100 * A4_STRIDE), coded = buf_new(dev, 1 << 16);
+	struct fax_buf_map again = { .fd = raw.fd }, there = { .fd = raw.fd };
+	struct fax_buf_unmap first = { .buf = raw.handle }, second;
+	int other = open_dev(PRINTER, O_WRONLY);
+	struct fax_completion c;
+	struct fax_seg segs[2];
+	size_t len;
+
+	memcpy(raw.mem, page, 100 * A4_STRIDE);
+	ref = t4_code(page, &fmt, &len);
+	check_errno(ioctl(dev, FAX_IOC_BUF_MAP, &again), 0, "BUF_MAP of a buffer again");
+	check_errno(ioctl(other, FAX_IOC_BUF_MAP, &there), 0, "and by another open");
+	check(again.buf != raw.handle && again.size == raw.size, "gives another handle");
+	check_errno(ioctl(dev, FAX_IOC_BUF_UNMAP, &first), 0, "the first goes");
+	segs[0] = seg_in(&raw, 0, 100 * A4_STRIDE);
+	segs[0].buf = again.buf;
+	segs[1] = seg_out(&coded, 0, coded.size);
+	must_submit(dev, FAX_OP_ENCODE, 0, &fmt, -1, segs, 2);
+	c = must_reap(dev);
+	check(!c.code && c.bytes_out == len && !memcmp(coded.mem, ref, len),
+	      "the second leads to the same memory (code %u)", c.code);
+	second.buf = again.buf;
+	memset(second.reserved, 0, sizeof(second.reserved));
+	check_errno(ioctl(dev, FAX_IOC_BUF_UNMAP, &second), 0, "the second goes");
+	check_errno(submit(dev, FAX_OP_ENCODE, 0, &fmt, -1, segs, 2, NULL), EINVAL,
+		    "and leads nowhere");
+	close(other);
+	munmap(raw.mem, raw.size);
+	close(raw.fd);
+	buf_free(dev, &coded);
+	free(page);
+	free(ref);
+}
+
 static void test_round_trips(int dev)
 {
 	struct fax_fmt mr4 = fmt_coded(FAX_ENC_MR, A4_WIDTH, ROWS, FAX_FMT_EOL | FAX_FMT_END);
@@ -386,6 +425,7 @@ int main(void)
 	dev = open_dev(CODER, O_RDWR);
 	test_buffers(dev);
 	test_buffer_limits();
+	test_two_handles(dev);
 	test_round_trips(dev);
 	test_out_full(dev);
 	test_segments(dev);
