@@ -2,6 +2,7 @@
 # make            modules and daemon
 # make run        the main job in a guest, on a page (PAGE=file, several pages too)
 # make check      the tests; make check SUITES="unit uapi" some of them
+# make bench-coder  times the T.4/T.6 coder beside libtiff and spandsp
 # make install    everything under $(DESTDIR)
 # make help       the rest
 
