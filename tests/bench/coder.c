@@ -261,10 +261,11 @@ static void growth(struct bench *b)
 				       direction_names[direction], b->peers[peer].name);
 				one = 0;
 				for (i = 0; i < 4; i++) {
-					for (round = 0; round < 3; round++) {
+					/* the first round warms up */
+					for (round = 0; round < 4; round++) {
 						run(b, &b->peers[peer], &page[i], codec,
 						    direction, &cost, false);
-						seconds[round] = cost.seconds;
+						seconds[round ? round - 1 : 0] = cost.seconds;
 					}
 					cost.seconds = median(seconds, 3) / pixels(&page[i]);
 					one = i ? one : cost.seconds;

@@ -123,27 +123,24 @@ static bool encode(const struct page *page, u32 codec, struct t4_bytes *out, siz
 	return ok;
 }
 
-/* It wants the least significant bit first. */
-static struct t4_bytes reversed(struct t4_bytes code)
+/* It wants the least significant bit first, and the end of the page told. */
+static struct t4_bytes framed(const struct page *page, u32 codec)
 {
-	struct t4_bytes r = { malloc(code.len), code.len };
-	size_t i;
+	struct t4_strip how = page_strip(page, codec);
+	struct t4_params p = t4_params_of(&how);
 
-	if (!r.data)
-		abort();
-	memcpy(r.data, code.data, code.len);
-	for (i = 0; i < r.len; i++)
-		TIFFReverseBits(r.data + i, 1);
-	return r;
+	p.flags |= T4_F_LSB_FIRST | T4_F_END;
+	return t4_our_encode(&page->image, &p, 0);
 }
 
 static bool decode(const struct page *page, u32 codec, struct t4_image *out, struct cost *cost)
 {
-	struct t4_bytes code = reversed(page->code[codec]);
+	struct t4_bytes code = framed(page, codec);
 	struct cursor rows = { out->bits, out->height };
 	t4_rx_state_t *rx;
 	char name[64];
 	size_t pos, len;
+	u32 y;
 
 	temporary_name(name, sizeof(name));
 	rx = t4_rx_init(NULL, name, T4_COMPRESSION_ITU_T6);
@@ -168,6 +165,9 @@ static bool decode(const struct page *page, u32 codec, struct t4_image *out, str
 	t4_rx_free(rx);
 	unlink(name);
 	free(code.data);
+	/* its pad bits are anything */
+	for (y = 1; out->width % 8 && y <= out->height; y++)
+		out->bits[y * out->stride - 1] &= (u8)(0xff00 >> out->width % 8);
 	return !rows.left;
 }
 

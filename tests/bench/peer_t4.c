@@ -11,7 +11,7 @@ static bool encode(const char *variant, const struct page *page, u32 codec, stru
 	struct t4_strip how = page_strip(page, codec);
 	struct t4_params p = t4_params_of(&how);
 	const struct t4_image *image = &page->image;
-	size_t produced, rest = 0;
+	size_t produced = 0, rest = 0;
 	u32 consumed;
 	int ret;
 
@@ -36,7 +36,7 @@ static bool decode(const char *variant, const struct page *page, u32 codec, stru
 	struct t4_strip how = page_strip(page, codec);
 	struct t4_params p = t4_params_of(&how);
 	size_t consumed;
-	u32 produced;
+	u32 produced = 0;
 	int ret;
 
 	if (t4_variant_set(variant))
