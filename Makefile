@@ -100,6 +100,12 @@ bench-coder:
 	$(Q)+$(MAKE) --no-print-directory $(B)/bench-coder
 	$(Q)$(B)/bench-coder $(BENCH)
 
+# What a page costs the host by the linked path, by read() and by libtiff (tests/bench/linked).
+.PHONY: bench-path
+bench-path:
+	$(Q)tests/setup build guest bench
+	$(Q)tests/bench/linked/run
+
 BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c)) $(B)/tests/unit/t4_aux.o
 $(BENCH_OBJ): USERINC += -Itests/unit
 $(B)/bench-coder: $(BENCH_OBJ) $(T4_SRC:%.c=$(B)/%.o)
