@@ -30,19 +30,19 @@
 #include <t4.h>
 #include <tiffio.h>
 
-#define SIM		"/sys/kernel/config/faxsim"
-#define BATCH		50u		/* what feeder and tray hold easily */
-#define BOARDS		4
-#define BOARD_PAGES	24u
-#define CODED_SIZE	(4u << 20)
-#define GOAL_RATIO	20
-#define GOAL_CALLS	6
+#define SIM	    "/sys/kernel/config/faxsim"
+#define BATCH	    50u /* what feeder and tray hold easily */
+#define BOARDS	    4
+#define BOARD_PAGES 24u
+#define CODED_SIZE  (4u << 20)
+#define GOAL_RATIO  20
+#define GOAL_CALLS  6
 
 static struct {
 	uint32_t width, rows, stride;
 	size_t bytes;
 	uint8_t *pixels;
-	uint8_t *coded;		/* MMR with EOFB */
+	uint8_t *coded; /* MMR with EOFB */
 	size_t coded_len;
 	char *pbm;
 	size_t pbm_len;
@@ -72,8 +72,8 @@ static double now(void)
  */
 
 struct meter {
-	uint64_t host_ns;	/* all tasks but the simulator's threads */
-	uint64_t board_ns;	/* these */
+	uint64_t host_ns;  /* all tasks but the simulator's threads */
+	uint64_t board_ns; /* these */
 	double wall;
 };
 
@@ -133,8 +133,8 @@ struct board {
 	int scan, print, coder;
 	int pipe;
 	int coded_fd;
-	uint32_t coded;		/* handle of a buffer for code */
-	unsigned long calls;	/* on fax and dma-buf descriptors */
+	uint32_t coded;	     /* handle of a buffer for code */
+	unsigned long calls; /* on fax and dma-buf descriptors */
 };
 
 static void knob(const struct board *b, const char *name, const void *data, size_t len)
@@ -227,7 +227,9 @@ static void paper(const struct board *b, uint32_t pages)
 static struct fax_fmt raw_fmt(void)
 {
 	return (struct fax_fmt){
-		.width = page.width, .xres = FAX_RES_8_MM, .yres = FAX_RES_7_7_MM,
+		.width = page.width,
+		.xres = FAX_RES_8_MM,
+		.yres = FAX_RES_7_7_MM,
 	};
 }
 
@@ -239,7 +241,11 @@ static void submit(struct board *b, int fd, uint32_t op, const struct fax_fmt *f
 		   const struct fax_seg *seg)
 {
 	struct fax_submit s = {
-		.op = op, .fmt = *fmt, .pipe = b->pipe, .nsegs = !!seg, .segs = (uintptr_t)seg,
+		.op = op,
+		.fmt = *fmt,
+		.pipe = b->pipe,
+		.nsegs = !!seg,
+		.segs = (uintptr_t)seg,
 	};
 
 	call(b, fd, FAX_IOC_SUBMIT, &s, "SUBMIT");
@@ -248,8 +254,9 @@ static void submit(struct board *b, int fd, uint32_t op, const struct fax_fmt *f
 static struct fax_completion reap(struct board *b, int fd)
 {
 	struct fax_completion c = {};
-	struct fax_reap r = { .completions = (uintptr_t)&c, .size = sizeof(c), .count = 1,
-			      .timeout_ms = 120000 };
+	struct fax_reap r = {
+		.completions = (uintptr_t)&c, .size = sizeof(c), .count = 1, .timeout_ms = 120000
+	};
 
 	call(b, fd, FAX_IOC_REAP, &r, "REAP");
 	if (c.error) {
@@ -280,7 +287,10 @@ static void scan_linked(struct board *b)
 static void print_linked(struct board *b)
 {
 	struct fax_seg seg = {
-		.buf = b->coded, .dir = FAX_SEG_IN, .length = page.coded_len, .encoding = FAX_ENC_MMR,
+		.buf = b->coded,
+		.dir = FAX_SEG_IN,
+		.length = page.coded_len,
+		.encoding = FAX_ENC_MMR,
 	};
 	struct fax_fmt raw = raw_fmt();
 
@@ -291,7 +301,7 @@ static void print_linked(struct board *b)
 		die("a page is short");
 }
 
-static uint8_t *work;	/* a page, or its code */
+static uint8_t *work; /* a page, or its code */
 
 /* Another open than the one with jobs. */
 static int scan_stream = -1, print_stream = -1;
@@ -345,7 +355,8 @@ static void print_user(struct board *b)
 
 	if (t4_decoder_init(&decoder, &p) ||
 	    t4_decode(&decoder, page.coded, page.coded_len, true, &taken, work, page.stride,
-		      page.rows + 1, &rows) != T4_DONE || rows != page.rows)
+		      page.rows + 1, &rows) != T4_DONE ||
+	    rows != page.rows)
 		die("the user-space coder");
 	for (; done < page.bytes; done += n) {
 		b->calls++;
@@ -404,8 +415,8 @@ static toff_t file_size(thandle_t handle)
 
 static TIFF *file_open(const char *mode)
 {
-	TIFF *tiff = TIFFClientOpen("page", mode, &file, file_read, file_write, file_seek, file_close,
-				    file_size, NULL, NULL);
+	TIFF *tiff = TIFFClientOpen("page", mode, &file, file_read, file_write, file_seek,
+				    file_close, file_size, NULL, NULL);
 
 	if (!tiff)
 		die("libtiff");
@@ -425,7 +436,7 @@ static void encode_tiff(struct board *b)
 	TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, page.rows);
 	TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_CCITTFAX4);
 	TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISWHITE);
-	memcpy(work, page.pixels, page.bytes);	/* as read() would */
+	memcpy(work, page.pixels, page.bytes); /* as read() would */
 	if (TIFFWriteEncodedStrip(tiff, 0, work, page.bytes) != (tmsize_t)page.bytes)
 		die("libtiff");
 	TIFFClose(tiff);
@@ -448,7 +459,7 @@ static void decode_tiff(struct board *b)
  */
 
 struct result {
-	double host_us;		/* a page */
+	double host_us; /* a page */
 	double board_us;
 	double calls;
 };
@@ -462,8 +473,8 @@ static struct fax_status status_of(int dev)
 	return status;
 }
 
-static struct result run(struct board *b, uint32_t pages, void (*one)(struct board *b),
-			 bool feeds, bool prints)
+static struct result run(struct board *b, uint32_t pages, void (*one)(struct board *b), bool feeds,
+			 bool prints)
 {
 	struct meter sum = {}, from, to;
 	uint32_t done = 0, i, n;
@@ -508,7 +519,7 @@ static struct result run_lengths(struct board *b, const char *name, uint32_t pag
 	struct result r = {};
 	uint32_t n;
 
-	run(b, 1, one, feeds, prints);	/* warm */
+	run(b, 1, one, feeds, prints); /* warm */
 	for (n = 1; n < pages; n *= 10)
 		show(name, n, run(b, n, one, feeds, prints));
 	r = show(name, pages, run(b, pages, one, feeds, prints));
@@ -541,9 +552,10 @@ static void run_boards(struct board *boards, int n)
 		pthread_join(threads[i], NULL);
 	to = meter();
 	add(&sum, &from, &to);
-	printf("%d board%s %6.0f pages a minute, host %3.1f %% of a CPU, simulators' threads %5.1f %%\n",
-	       n, n == 1 ? ": " : "s:", n * BOARD_PAGES * 60 / sum.wall, sum.host_ns / 1e7 / sum.wall,
-	       sum.board_ns / 1e7 / sum.wall);
+	printf("%d board%s %6.0f pages a minute, host %3.1f %% of a CPU, simulators' threads %5.1f "
+	       "%%\n",
+	       n, n == 1 ? ": " : "s:", n * BOARD_PAGES * 60 / sum.wall,
+	       sum.host_ns / 1e7 / sum.wall, sum.board_ns / 1e7 / sum.wall);
 	fflush(stdout);
 }
 
@@ -580,8 +592,8 @@ static void load_page(const char *path)
 	if (!page.coded || !work || !file.data || t4_encoder_init(&encoder, &p) ||
 	    t4_encode(&encoder, page.pixels, page.stride, page.rows, &taken, page.coded, CODED_SIZE,
 		      &page.coded_len) ||
-	    t4_encode_end(&encoder, page.coded + page.coded_len, CODED_SIZE - page.coded_len, &more) !=
-		    T4_DONE)
+	    t4_encode_end(&encoder, page.coded + page.coded_len, CODED_SIZE - page.coded_len,
+			  &more) != T4_DONE)
 		die("%s", path);
 	page.coded_len += more;
 }
@@ -634,7 +646,8 @@ int main(int argc, char **argv)
 	show("read() and coder in user space", soft, run(&boards[0], soft, scan_user, true, false));
 	close(scan_stream);
 	print_stream = open_node("print", O_WRONLY, names[0]);
-	show("coder in user space and write()", soft, run(&boards[0], soft, print_user, false, true));
+	show("coder in user space and write()", soft,
+	     run(&boards[0], soft, print_user, false, true));
 	close(print_stream);
 	tiff_scan = show("pixels to G4 by libtiff, no I/O", soft,
 			 run(&boards[0], soft, encode_tiff, false, false));
@@ -653,7 +666,8 @@ int main(int argc, char **argv)
 
 	printf("\n");
 	kept = goal("no pixel touched by the CPU", !touched);
-	kept &= goal("at most 6 calls a page", scan.calls <= GOAL_CALLS && print.calls <= GOAL_CALLS);
+	kept &= goal("at most 6 calls a page",
+		     scan.calls <= GOAL_CALLS && print.calls <= GOAL_CALLS);
 	snprintf(text, sizeof(text), "scan: 1/%.0f of libtiff's CPU time (goal 1/%d)",
 		 tiff_scan.host_us / scan.host_us, GOAL_RATIO);
 	kept &= goal(text, scan.host_us * GOAL_RATIO <= tiff_scan.host_us);
