@@ -14,7 +14,8 @@ KERNEL_TROUBLE = re.compile(
     rb"(WARNING: |BUG: |Oops[: ]|KASAN|UBSAN|kernel BUG at|Kernel panic|general protection fault"
     rb"|possible recursive locking|circular locking|suspicious RCU|blocked for more than"
     rb"|rcu.* detected stalls"
-    rb"|DMA-API: (?!preallocated |debugging enabled|cacheline tracking ENOMEM)|refcount_t: |soft lockup|scheduling while atomic"
+    rb"|DMA-API: (?!preallocated |debugging enabled|cacheline tracking ENOMEM)"
+    rb"|refcount_t: |soft lockup|scheduling while atomic"
     rb"|kmemleak: \d+ new|ODEBUG: |list_(add|del) corruption|cache .* still has objects)")
 
 
