@@ -467,7 +467,10 @@ static int box_live(const char *value)
 /* A board whose driver could not take it is there, but has no functions. */
 static int call_live(void)
 {
-	return box_live("1");
+	int ret = box_live("1");
+
+	/* what device_add() says of a device whose name found no memory */
+	return ret == -EINVAL ? -ENOMEM : ret;
 }
 
 static void after_live(int ret)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The coder inside a kernel: it writes what libtiff writes and reads it back, whole and in pieces. */
+/* The coder inside a kernel: writes what libtiff writes and reads it, whole and in pieces. */
 #include <kunit/test.h>
 #include <linux/module.h>
 #include <linux/slab.h>

@@ -13,7 +13,8 @@ TIME_OVER, NO_STATUS, TROUBLE = 124, 125, 123
 KERNEL_TROUBLE = re.compile(
     rb"(WARNING: |BUG: |Oops[: ]|KASAN|UBSAN|kernel BUG at|Kernel panic|general protection fault"
     rb"|possible recursive locking|circular locking|suspicious RCU|blocked for more than"
-    rb"|rcu.* detected stalls|DMA-API: (?!preallocated |debugging enabled|cacheline tracking ENOMEM)"
+    rb"|rcu.* detected stalls"
+    rb"|DMA-API: (?!preallocated |debugging enabled|cacheline tracking ENOMEM)"
     rb"|refcount_t: |soft lockup|scheduling while atomic"
     rb"|kmemleak: \d+ new|ODEBUG: |list_(add|del) corruption|cache .* still has objects)")
 
