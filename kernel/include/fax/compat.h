@@ -39,7 +39,7 @@
 #endif
 
 /* dma_map_ops name a place in memory by its physical address */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #define FAX_DMA_MAP	map_phys
 #define FAX_DMA_UNMAP	unmap_phys
 #define FAX_DMA_PLACE	phys_addr_t phys
