@@ -79,11 +79,17 @@ static int wait_event_forever(void)
 	return !told(-1);
 }
 
+/* Who reads may come second: then it is his turn to wait for the claim. */
 static int wait_claim(void)
 {
+	int fd = open_dev(SCANNER, O_RDONLY);
 	struct fax_claim claim = {};
+	struct fax_event e = {};
+	int ret = ioctl(fd, FAX_IOC_CLAIM, &claim);
 
-	return !told(ioctl(open_dev(SCANNER, O_RDONLY), FAX_IOC_CLAIM, &claim));
+	while (!ret)
+		ret = ioctl(fd, FAX_IOC_EVENT, &e);
+	return !told(ret);
 }
 
 static int wait_poll(void)
