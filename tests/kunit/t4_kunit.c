@@ -34,7 +34,8 @@ static size_t encode(struct kunit *test, const struct vector *v, u8 *out, size_t
 	KUNIT_ASSERT_EQ(test, t4_encoder_init(e, &v->params), 0);
 	do {
 		ret = t4_encode(e, v->pixels + row * stride_of(v), stride_of(v),
-				v->params.rows - row, &taken, out + len, min(piece, room - len), &n);
+				v->params.rows - row, &taken, out + len,
+				min(piece, room - len), &n);
 		row += taken;
 		len += n;
 	} while (ret == T4_OUT_FULL && len < room);
