@@ -3,7 +3,7 @@
 # make run        the main job in a guest, on a page (PAGE=file, several pages too)
 # make check      the tests; make check SUITES="unit uapi" some of them
 # make check-full those that take longer, too
-# make bench-coder  times the T.4/T.6 coder beside libtiff and spandsp
+# make bench-coder  times the coder beside libtiff and spandsp; make bench-path the linked path
 # make install    everything under $(DESTDIR)
 # make help       the rest
 

@@ -5,7 +5,7 @@ T4_SRC := $(T4_DIR)/tables.c $(wildcard $(T4_DIR)/simd/*.c)
 
 T4_FLAGS_scalar := -O3
 T4_FLAGS_neon   := -O3
-ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine)),)
+ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 T4_FLAGS_scalar += -mgeneral-regs-only
 T4_FLAGS_avx2   := -O3 -mavx2 -mbmi -mbmi2 -mlzcnt -mpopcnt
 T4_FLAGS_avx512 := $(T4_FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi \
