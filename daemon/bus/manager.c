@@ -206,9 +206,10 @@ static int cancel_job(struct box *box, struct job *job, struct error *why)
 		       "canceled by request");
 }
 
-static int do_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+/* Steers the job that @m names. */
+static int steer_job(sd_bus_message *m, struct manager *mgr, sd_bus_error *e,
+		     int (*steer)(struct box *box, struct job *job, struct error *why))
 {
-	struct manager *mgr = userdata;
 	struct error why = { 0 };
 	struct job *job = NULL;
 	int r;
@@ -216,9 +217,14 @@ static int do_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	r = named_job(mgr, m, &job, e);
 	if (r < 0)
 		return r;
-	r = cancel_job(mgr->box, job, &why);
+	r = steer(mgr->box, job, &why);
 	job_free(job);
 	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+}
+
+static int do_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	return steer_job(m, userdata, e, cancel_job);
 }
 
 /* A queued job to print is with the printer's duty already. */
@@ -282,17 +288,7 @@ static int retry_job(struct box *box, struct job *job, struct error *why)
 
 static int do_retry_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
-	struct manager *mgr = userdata;
-	struct error why = { 0 };
-	struct job *job = NULL;
-	int r;
-
-	r = named_job(mgr, m, &job, e);
-	if (r < 0)
-		return r;
-	r = retry_job(mgr->box, job, &why);
-	job_free(job);
-	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+	return steer_job(m, userdata, e, retry_job);
 }
 
 static int do_remove_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
