@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The receiving side of SMTP (RFC 5321 and what RFC 821 had beyond it) as a state
+ * machine without I/O.
+ *
+ * The caller moves bytes: what the client sent goes into smtp_server_next(), which
+ * takes what it needs from *data and hands back one event after another until it
+ * returns false; then whatever stands in smtp_server_output() is to be written and
+ * consumed. Most events ask something: nothing further is taken from the input
+ * until smtp_server_reply() (or the call that the event names) answers, at once or
+ * later. All that needs no decision (order, syntax, limits, HELP, NOOP, RSET) the
+ * engine answers by itself, so that pipelined commands cost no round through the
+ * caller.
+ *
+ * Lifetime: options are borrowed for the server's life; what an event points to
+ * stays until it is answered.
+ */
+#ifndef IFAX_SMTP_SERVER_H
+#define IFAX_SMTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "mail/envelope.h"
+#include "smtp/path.h"
+#include "smtp/scram.h"
+
+struct smtp_server;
+
+/* Limits: 0 = the default named beside it. Each has its reply. */
+struct smtp_server_options {
+	const char *hostname;		/* our own name */
+	bool submission;		/* MAIL only after AUTH (RFC 6409) */
+	bool tls_offered;		/* there is a certificate: STARTTLS */
+	bool tls_active;		/* encrypted from the first byte */
+	bool auth_offered;		/* AUTH, told and taken over an encrypted line only */
+	bool turn_offered;		/* TURN may be asked of the caller (RFC 821 3.8) */
+	uint64_t max_message;		/* octets, told as SIZE: 50 MiB */
+	uint32_t max_rcpts;		/* of a transaction: 1000; 452 beyond (RFC 5321 4.5.3.1.10) */
+	uint32_t max_messages;		/* of a session: 0 = no limit; 421 beyond */
+	uint32_t max_bad;		/* commands refused (syntax, order, unknown): 20; 421 beyond */
+	uint32_t max_idle;		/* NOOP, RSET, VRFY, EXPN, HELP without mail: 100; 421 beyond */
+	uint32_t max_auth;		/* failures of AUTH: 3; 421 beyond */
+};
+
+enum smtp_server_event_type {
+	SMTPD_HELO,	/* name; after HELO or EHLO. smtp_server_reply() with 0 is our welcome */
+	SMTPD_STARTTLS,	/* write the output, make the handshake, smtp_server_secured() */
+	SMTPD_VERIFIER,	/* user logs in: smtp_server_verifier() */
+	SMTPD_AUTHENTICATED, /* user has; tells only. As a failure: SMTPD_AUTH_FAILED */
+	SMTPD_AUTH_FAILED, /* tells only */
+	SMTPD_MAIL,	/* envelope has from and its parameters; how says by which command */
+	SMTPD_RCPT,	/* path; envelope's last recipient is the new one, with its parameters */
+	SMTPD_BODY,	/* data, len: the next stretch of the message, dots undone; tells only */
+	SMTPD_END,	/* the message is whole: its reply is the acceptance */
+	SMTPD_RESET,	/* the transaction is void: drop the body; tells only */
+	SMTPD_VRFY,	/* argument; the reply may have several lines */
+	SMTPD_EXPN,	/* argument */
+	SMTPD_TURN,	/* 250 makes the caller the client on this stream */
+	SMTPD_CLOSE,	/* write the output, then close the stream; tells only */
+};
+
+/* RFC 821 3.4: by which command the transaction began. */
+enum smtp_how {
+	SMTP_HOW_MAIL,
+	SMTP_HOW_SEND,
+	SMTP_HOW_SOML,
+	SMTP_HOW_SAML,
+};
+
+struct smtp_server_event {
+	enum smtp_server_event_type type;
+	const char *name;		/* HELO: the client's; VERIFIER, AUTHENTICATED, AUTH_FAILED: user */
+	const char *argument;		/* VRFY, EXPN */
+	const struct smtp_path *path;	/* RCPT: the forward-path with its route; MAIL: the reverse */
+	struct envelope *envelope;	/* MAIL, RCPT, BODY, END: the transaction so far */
+	enum smtp_how how;
+	const char *data;		/* BODY */
+	size_t len;
+};
+
+/* -ENOMEM, -EINVAL: hostname is no name. The greeting stands in the output at once. */
+int smtp_server_new(struct smtp_server **ret, const struct smtp_server_options *o);
+void smtp_server_free(struct smtp_server *s);	/* NULL is fine */
+
+/* False: all of *data is used or an answer is awaited, and there is nothing to tell. */
+bool smtp_server_next(struct smtp_server *s, const char **data, size_t *len,
+		      struct smtp_server_event *ev);
+struct buffer *smtp_server_output(struct smtp_server *s);
+
+/*
+ * Answers the event in hand. @code 0: the engine's own positive words. @enhanced
+ * ("5.1.1", or NULL) is told to who spoke EHLO; @text may have several lines, parted
+ * by '\n'. A 421 ends the session, a 5xx or 4xx to RCPT leaves the others.
+ */
+int smtp_server_reply(struct smtp_server *s, int code, const char *enhanced, const char *text);
+/* SMTPD_VERIFIER: NULL means there is no such user, which the client cannot tell. */
+int smtp_server_verifier(struct smtp_server *s, const struct scram_verifier *v);
+/* The handshake is done: all that was learnt before it is forgotten (RFC 3207 4.2). */
+int smtp_server_secured(struct smtp_server *s);
+/* 421 and SMTPD_CLOSE: the box stops, or time ran out. */
+int smtp_server_end(struct smtp_server *s, const char *text);
+
+/* Who logged in, NULL = nobody. */
+const char *smtp_server_user(const struct smtp_server *s);
+/* The client's own name, NULL before HELO; and whether it spoke EHLO, for Received. */
+const char *smtp_server_helo(const struct smtp_server *s, bool *ehlo);
+/* Within a message's text: waits by RFC 5321 4.5.3.2 differ. */
+bool smtp_server_in_body(const struct smtp_server *s);
+
+#endif
