@@ -38,7 +38,7 @@ struct envelope {
 	char *from;		/* reverse-path without brackets; "" is the null one */
 	char *envid;		/* decoded from xtext; NULL: not said */
 	enum ret ret;
-	bool eight_bit;		/* BODY=8BITMIME */
+	bool eight_bit;		/* BODY=8BITMIME was said */
 	bool utf8;		/* SMTPUTF8 */
 	uint64_t size;		/* as said by SIZE=, 0: not said */
 	struct envelope_rcpt *rcpts;
@@ -47,6 +47,9 @@ struct envelope {
 
 /* -ENOMEM. The strings are copied; the new recipient is the last. */
 int envelope_add(struct envelope *e, const struct envelope_rcpt *r);
+/* Takes the last recipient back; there must be one. */
+void envelope_drop(struct envelope *e);
+/* -ENOMEM. @to is written over, and only where all of it could be copied. */
 int envelope_copy(struct envelope *to, const struct envelope *from);
 void envelope_free(struct envelope *e);		/* and clears it; a zeroed one is empty */
 

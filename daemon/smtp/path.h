@@ -14,20 +14,32 @@
 
 #define SMTP_PATH_MAX 256	/* with its brackets, S4 */
 
-/* A plain value: nothing to free. Texts are as written, without brackets. */
+/*
+ * Nothing to free, but not to be copied by assignment either: it points into itself.
+ * Texts are as written, without brackets; backslash pairs and quotes stay.
+ */
 struct smtp_path {
-	char text[SMTP_PATH_MAX + 1];		/* the whole, route included; "" is the null path */
-	const char *mailbox;			/* into text: "user@C", behind the route */
-	const char *domain;			/* into text, behind the "@"; NULL: "postmaster" alone */
-	size_t n_hops;				/* of the route: 0 = none */
+	char text[SMTP_PATH_MAX + 1];	/* the whole, route included; "" is the null path */
+	const char *mailbox;		/* into text: "user@C", behind the route */
+	const char *domain;		/* into text, behind the "@"; NULL: "postmaster" alone */
+	size_t n_hops;			/* of the route: 0 = none */
 };
 
 /*
  * Takes one path from *text, which begins with "<", and moves *text behind its ">".
- * @utf8: SMTPUTF8 was said, RFC 6531 3.3. -EINVAL with the sentence of what is
- * wrong, -EMSGSIZE: a part is longer than S4 allows.
+ * @utf8: octets beyond ASCII may stand where RFC 6531 3.3 has them, as UTF-8.
+ * -EINVAL with the sentence of what is wrong, -EMSGSIZE: with its brackets it is
+ * longer than SMTP_PATH_MAX. Local part and domain have no limit of their own (a
+ * label of the domain has, 63): bounce addresses with far more than 64 characters
+ * before their "@" are in daily use.
  */
 int smtp_path_parse(const char **text, size_t *len, bool utf8, struct smtp_path *ret,
 		    struct error *e);
+
+/* Names, "#number" among them, with dots between; or an address in brackets. */
+bool smtp_domain_valid(const char *text, size_t len, bool utf8);
+
+/* RFC 3629: no over-long forms, no surrogates. ASCII is valid. */
+bool smtp_utf8_valid(const char *text, size_t len);
 
 #endif
