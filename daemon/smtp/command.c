@@ -156,9 +156,11 @@ void smtp_server_welcome(struct smtp_server *s)
 	int r;
 
 	if (s->ehlo)
-		r = buffer_printf(&s->out, "250-%s\r\n%s%s%s250-SIZE %llu\r\n250 HELP\r\n",
+		r = buffer_printf(&s->out, "250-%s\r\n%s%s%s%s250-SIZE %llu\r\n250 HELP\r\n",
 				  s->o->hostname, always,
 				  offers_starttls(s) ? "250-STARTTLS\r\n" : "",
+				  smtp_server_offers_auth(s) ?
+				  "250-AUTH " SMTP_AUTH_MECHANISMS "\r\n" : "",
 				  s->o->turn_offered ? "250-TURN\r\n" : "",
 				  (unsigned long long)smtp_server_max_message(s));
 	else
@@ -510,6 +512,8 @@ static const struct command commands[] = {
 	{ "HELO", ARGUMENT | IDLE, COMMAND_LINE_MAX, act_helo, "HELO domain" },
 	{ "STARTTLS", AFTER_EHLO | NOT_IN_MAIL | NO_ARGUMENT, COMMAND_LINE_MAX, act_starttls,
 	  "STARTTLS" },
+	{ "AUTH", AFTER_EHLO | NOT_IN_MAIL | ARGUMENT, AUTH_LINE_MAX, smtp_server_auth,
+	  "AUTH mechanism [initial-response]" },
 	{ "NOOP", IDLE, COMMAND_LINE_MAX, act_noop, "NOOP [string]" },
 	{ "VRFY", ARGUMENT | MAY_BE_UTF8 | IDLE, COMMAND_LINE_MAX, act_vrfy,
 	  "VRFY name [SMTPUTF8]" },

@@ -24,10 +24,19 @@ struct scram_verifier {
 	uint8_t server_key[SCRAM_KEY];
 };
 
-/* With a salt of its own. -EINVAL: the password is empty or cannot be prepared (SASLprep). */
+/*
+ * With a salt of its own. -EINVAL: the password is empty or cannot be prepared (SASLprep,
+ * RFC 4013); -EIO: the library failed.
+ */
 int scram_verifier_make(const char *password, struct scram_verifier *ret, struct error *e);
+/*
+ * For a user that there is not: nobody knows its password, and as long as the program
+ * runs it has the same salt for the same name, as a user's would. -EIO.
+ */
+int scram_verifier_decoy(const char *user, struct scram_verifier *ret);
 /* "SCRAM-SHA-256$4096:<salt>$<stored>:<server>", base64; as other servers spell it. */
 void scram_verifier_format(const struct scram_verifier *v, char text[SCRAM_TEXT_MAX]);
+/* -EINVAL: not that, or with fewer than 4096 or more than a million rounds. */
 int scram_verifier_parse(const char *text, struct scram_verifier *ret);
 /* In constant time. A NULL verifier costs the same and is false. */
 bool scram_verifier_check(const struct scram_verifier *v, const char *password);

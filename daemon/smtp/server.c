@@ -111,6 +111,7 @@ void smtp_server_say(struct smtp_server *s, int code, const char *enhanced, cons
 void smtp_server_close(struct smtp_server *s)
 {
 	smtp_server_void(s);
+	smtp_auth_free(take_ptr(s->auth));
 	s->due |= DUE_CLOSE;
 	s->state = OVER;
 }
@@ -151,7 +152,7 @@ void smtp_server_void(struct smtp_server *s)
 	end_transaction(s);
 }
 
-static void drop_question(struct smtp_server *s)
+void smtp_server_drop_question(struct smtp_server *s)
 {
 	free(s->path);
 	s->path = NULL;
@@ -159,12 +160,26 @@ static void drop_question(struct smtp_server *s)
 	s->argument = NULL;
 }
 
+static const char *name_in(const struct smtp_server *s, enum smtp_server_event_type type)
+{
+	switch (type) {
+	case SMTPD_HELO:
+	case SMTPD_VERIFIER:
+	case SMTPD_AUTH_FAILED:
+		return s->argument;
+	case SMTPD_AUTHENTICATED:
+		return s->user;
+	default:
+		return NULL;
+	}
+}
+
 static struct smtp_server_event event(struct smtp_server *s, enum smtp_server_event_type type)
 {
 	return (struct smtp_server_event){
 		.type = type,
-		.name = type == SMTPD_HELO || type == SMTPD_VERIFIER ? s->argument : s->user,
-		.argument = s->argument,
+		.name = name_in(s, type),
+		.argument = type == SMTPD_VRFY || type == SMTPD_EXPN ? s->argument : NULL,
 		.path = s->path,
 		.envelope = s->envelope.from ? &s->envelope : NULL,
 		.how = s->how,
@@ -401,12 +416,15 @@ static bool drops_input(const struct smtp_server *s)
 
 static bool obey_line(struct smtp_server *s, struct text line, struct smtp_server_event *ev)
 {
-	bool told;
+	bool told = false;
 
-	if (line.s)
+	smtp_server_drop_question(s);
+	if (s->state == SASL)
+		told = smtp_server_sasl(s, line, ev);
+	else if (line.s)
 		told = smtp_server_obey(s, line, ev);
 	else
-		told = (smtp_server_bad(s, 500, "5.5.2", "Line too long"), false);
+		smtp_server_bad(s, 500, "5.5.2", "Line too long");
 	buffer_free(&s->line);
 	return told;
 }
@@ -560,7 +578,7 @@ int smtp_server_reply(struct smtp_server *s, int code, const char *enhanced, con
 			say_yes(s);
 		s->utf8 = s->envelope.utf8;
 	}
-	drop_question(s);
+	smtp_server_drop_question(s);
 	return 0;
 }
 
@@ -580,7 +598,7 @@ int smtp_server_end(struct smtp_server *s, const char *text)
 {
 	if (s->state == OVER)
 		return -EBUSY;
-	drop_question(s);
+	smtp_server_drop_question(s);
 	/* Between 220 and the end of the handshake nobody could read it. */
 	if (s->state == HANDSHAKE)
 		smtp_server_close(s);
@@ -633,7 +651,8 @@ void smtp_server_free(struct smtp_server *s)
 {
 	if (!s)
 		return;
-	drop_question(s);
+	smtp_server_drop_question(s);
+	smtp_auth_free(s->auth);
 	envelope_free(&s->envelope);
 	buffer_free(&s->line);
 	buffer_free(&s->out);

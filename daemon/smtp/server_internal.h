@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the two halves of the receiver share: server.c has the stream (lines, bodies,
- * replies, what the caller answers), command.c what each command means.
+ * What the parts of the receiver share: server.c has the stream (lines, bodies, replies,
+ * what the caller answers), command.c what each command means, server_auth.c log-in.
  *
  * An idle session has nothing beside this struct and its own name: the line is
  * buffered only while incomplete, the output until it is written, the question to
@@ -10,6 +10,7 @@
 #ifndef IFAX_SMTP_SERVER_INTERNAL_H
 #define IFAX_SMTP_SERVER_INTERNAL_H
 
+#include "smtp/auth.h"
 #include "smtp/server.h"
 #include "smtp/unstuff.h"
 
@@ -64,8 +65,9 @@ struct smtp_server {
 	struct smtp_unstuffing unstuffing;
 	char *helo;			/* NULL: not yet greeted */
 	char *user;			/* logged in */
-	char *argument;			/* of the question */
+	char *argument;			/* of the question, or the name that failed to log in */
 	struct smtp_path *path;		/* of the question */
+	struct smtp_auth *auth;		/* while AUTH goes on */
 	struct envelope envelope;
 	enum smtp_how how;
 	uint64_t body;			/* octets of the message so far */
@@ -85,6 +87,8 @@ void smtp_server_leave(struct smtp_server *s, const char *enhanced, const char *
 /* Voids the transaction and has SMTPD_RESET told, if there is one. */
 void smtp_server_void(struct smtp_server *s);
 void smtp_server_close(struct smtp_server *s);
+/* Frees what the last question was about. */
+void smtp_server_drop_question(struct smtp_server *s);
 /* Hands @type to the caller: true, for act functions to return. */
 bool smtp_server_ask(struct smtp_server *s, enum smtp_server_event_type type,
 		     struct smtp_server_event *ev);
@@ -103,5 +107,13 @@ bool smtp_server_obey(struct smtp_server *s, struct text line, struct smtp_serve
 size_t smtp_server_line_max(struct text head);
 /* The answer to HELO or EHLO. */
 void smtp_server_welcome(struct smtp_server *s);
+
+/* server_auth.c */
+
+/* Is AUTH told and taken? */
+bool smtp_server_offers_auth(const struct smtp_server *s);
+/* The command, and then each line of the client's in SASL; one too long comes as NULL. */
+bool smtp_server_auth(struct smtp_server *s, struct text arg, struct smtp_server_event *ev);
+bool smtp_server_sasl(struct smtp_server *s, struct text line, struct smtp_server_event *ev);
 
 #endif
