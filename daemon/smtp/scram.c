@@ -106,10 +106,15 @@ void scram_verifier_format(const struct scram_verifier *v, char text[SCRAM_TEXT_
 	snprintf(text, SCRAM_TEXT_MAX, SCHEME "%u:%s$%s:%s", v->iterations, salt, stored, server);
 }
 
+static void free_raw(char **p)
+{
+	gsasl_free(*p);
+}
+
 /* Exactly @len octets of base64, then @end. */
 static bool take_base64(const char **text, uint8_t *out, size_t len, char end)
 {
-	_cleanup_(free_password) char *raw = NULL;
+	_cleanup_(free_raw) char *raw = NULL;
 	size_t n, chars = BASE64_LEN(len);
 
 	if (strnlen(*text, chars + 1) < chars || (*text)[chars] != end)

@@ -221,8 +221,11 @@ static bool tell_due(struct smtp_server *s, struct smtp_server_event *ev)
  * Lines
  */
 
+/* *data may be NULL where there is nothing of it. */
 static void advance(const char **data, size_t *len, size_t n)
 {
+	if (!n)
+		return;
 	*data += n;
 	*len -= n;
 }

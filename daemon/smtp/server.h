@@ -8,12 +8,28 @@
  * returns false; then whatever stands in smtp_server_output() is to be written and
  * consumed. Most events ask something: nothing further is taken from the input
  * until smtp_server_reply() (or the call that the event names) answers, at once or
- * later. All that needs no decision (order, syntax, limits, HELP, NOOP, RSET) the
- * engine answers by itself, so that pipelined commands cost no round through the
- * caller.
+ * later; what is left of *data then goes into smtp_server_next() again. All that
+ * needs no decision (order, syntax, limits, HELP, NOOP, RSET) the engine answers by
+ * itself, so that pipelined commands cost no round through the caller.
+ *
+ * What is decided here, where the books leave a choice or servers differ:
+ * - A line ends with CRLF and nothing else, in commands as in messages. A message with
+ *   a bare CR or LF or a NUL is taken to its end and refused with 554, never repaired;
+ *   a command with one, or with another control character, with 500.
+ * - A message's line may be of any length. A command's is 512 octets and what its
+ *   extensions add; one that is longer is skipped whole.
+ * - What comes in one piece with STARTTLS ends the session; what comes later, but
+ *   before smtp_server_secured(), is dropped.
+ * - A second MAIL in a transaction is 503 (RFC 5321 4.1.4), and leaves the first.
+ * - Too many recipients are 452 to who said EHLO and 552, RFC 821's word, to who said
+ *   HELO: each knows it for "send the rest in another transaction".
+ * - BDAT that may not stand where it does has its octets skipped; one that does not say
+ *   how many there are ends the session. BINARYMIME is not offered (params.h). The last
+ *   line of a message that came by BDAT may lack its CRLF.
+ * - A space between the colon and the path is taken; a path without brackets is not.
  *
  * Lifetime: options are borrowed for the server's life; what an event points to
- * stays until it is answered.
+ * stays until it is answered, and of an event that only tells until the next call.
  */
 #ifndef IFAX_SMTP_SERVER_H
 #define IFAX_SMTP_SERVER_H
@@ -37,20 +53,22 @@ struct smtp_server_options {
 	bool tls_active;		/* encrypted from the first byte */
 	bool auth_offered;		/* AUTH, told and taken over an encrypted line only */
 	bool turn_offered;		/* TURN may be asked of the caller (RFC 821 3.8) */
-	uint64_t max_message;		/* octets, told as SIZE: 50 MiB */
-	uint32_t max_rcpts;		/* of a transaction: 1000; 452 beyond (RFC 5321 4.5.3.1.10) */
+	uint64_t max_message;		/* octets, told as SIZE: 50 MiB; 552 beyond */
+	uint32_t max_rcpts;		/* of a transaction: 1000; 452 or 552 beyond */
 	uint32_t max_messages;		/* of a session: 0 = no limit; 421 beyond */
-	uint32_t max_bad;		/* commands refused (syntax, order, unknown): 20; 421 beyond */
-	uint32_t max_idle;		/* NOOP, RSET, VRFY, EXPN, HELP without mail: 100; 421 beyond */
+	uint32_t max_bad;		/* refused for syntax or order, or unknown: 20; 421 beyond */
+	uint32_t max_idle;		/* since the last mail HELO, NOOP, RSET, VRFY, EXPN and
+					 * HELP: 100; 421 beyond */
 	uint32_t max_auth;		/* failures of AUTH: 3; 421 beyond */
 };
 
 enum smtp_server_event_type {
 	SMTPD_HELO,	/* name; after HELO or EHLO. smtp_server_reply() with 0 is our welcome */
 	SMTPD_STARTTLS,	/* write the output, make the handshake, smtp_server_secured() */
-	SMTPD_VERIFIER,	/* user logs in: smtp_server_verifier() */
-	SMTPD_AUTHENTICATED, /* user has; tells only. As a failure: SMTPD_AUTH_FAILED */
-	SMTPD_AUTH_FAILED, /* tells only */
+	SMTPD_VERIFIER,	/* name wants to log in: smtp_server_verifier() */
+	SMTPD_AUTHENTICATED,	/* name has logged in; tells only */
+	SMTPD_AUTH_FAILED,	/* name (NULL: not said) has not; tells only. Its reply stands in
+				 * the output: written late, it slows down who guesses */
 	SMTPD_MAIL,	/* envelope has from and its parameters; how says by which command */
 	SMTPD_RCPT,	/* path; envelope's last recipient is the new one, with its parameters */
 	SMTPD_BODY,	/* data, len: the next stretch of the message, dots undone; tells only */
@@ -58,7 +76,8 @@ enum smtp_server_event_type {
 	SMTPD_RESET,	/* the transaction is void: drop the body; tells only */
 	SMTPD_VRFY,	/* argument; the reply may have several lines */
 	SMTPD_EXPN,	/* argument */
-	SMTPD_TURN,	/* 250 makes the caller the client on this stream */
+	SMTPD_TURN,	/* 250 makes the caller the client on this stream; what the other side
+			 * sent before it had that reply is dropped */
 	SMTPD_CLOSE,	/* write the output, then close the stream; tells only */
 };
 
@@ -72,9 +91,10 @@ enum smtp_how {
 
 struct smtp_server_event {
 	enum smtp_server_event_type type;
-	const char *name;		/* HELO: the client's; VERIFIER, AUTHENTICATED, AUTH_FAILED: user */
+	const char *name;		/* HELO: the client's; VERIFIER, AUTH...: the user's */
 	const char *argument;		/* VRFY, EXPN */
-	const struct smtp_path *path;	/* RCPT: the forward-path with its route; MAIL: the reverse */
+	const struct smtp_path *path;	/* RCPT: the forward-path with its route; MAIL: the
+					 * reverse-path */
 	struct envelope *envelope;	/* MAIL, RCPT, BODY, END: the transaction so far */
 	enum smtp_how how;
 	const char *data;		/* BODY */
@@ -88,19 +108,27 @@ void smtp_server_free(struct smtp_server *s);	/* NULL is fine */
 /* False: all of *data is used or an answer is awaited, and there is nothing to tell. */
 bool smtp_server_next(struct smtp_server *s, const char **data, size_t *len,
 		      struct smtp_server_event *ev);
+/* Bytes for the client; the caller consumes what it has written. Called when all is, it
+ * gives the memory back. */
 struct buffer *smtp_server_output(struct smtp_server *s);
 
 /*
- * Answers the event in hand. @code 0: the engine's own positive words. @enhanced
- * ("5.1.1", or NULL) is told to who spoke EHLO; @text may have several lines, parted
- * by '\n'. A 421 ends the session, a 5xx or 4xx to RCPT leaves the others.
+ * Answers the event in hand. @code: 2xx, 4xx or 5xx, 0: the engine's own positive words.
+ * @enhanced ("5.1.1", or NULL) is told to who spoke EHLO; @text (NULL: the code's own
+ * words) may have several lines, parted by '\n'; each is cut at 512 octets with its code,
+ * and what is not printable becomes '?'. A 421 ends the session, a 5xx or 4xx to RCPT
+ * leaves the others. -EBUSY: nothing is asked, or it has a call of its own; -EINVAL: the
+ * code is none of these.
  */
 int smtp_server_reply(struct smtp_server *s, int code, const char *enhanced, const char *text);
 /* SMTPD_VERIFIER: NULL means there is no such user, which the client cannot tell. */
 int smtp_server_verifier(struct smtp_server *s, const struct scram_verifier *v);
 /* The handshake is done: all that was learnt before it is forgotten (RFC 3207 4.2). */
 int smtp_server_secured(struct smtp_server *s);
-/* 421 and SMTPD_CLOSE: the box stops, or time ran out. */
+/*
+ * 421 and SMTPD_CLOSE: the box stops, or time ran out. A question that is open is void;
+ * smtp_server_next() tells what there is to tell. -EBUSY: the session is over already.
+ */
 int smtp_server_end(struct smtp_server *s, const char *text);
 
 /* Who logged in, NULL = nobody. */
