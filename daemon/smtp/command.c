@@ -21,7 +21,7 @@ enum rule {
 	ARGUMENT = 32,		/* 501 without one */
 	MAY_BE_UTF8 = 64,	/* octets beyond ASCII, where SMTPUTF8 is said too */
 	IDLE = 128,		/* no step on the way of a mail: max_idle */
-	FRAMES = 256,		/* says what follows it: if it makes no sense, nothing behind it does */
+	FRAMES = 256,		/* says how much follows: refused unread, it ends the session */
 };
 
 struct command {
@@ -255,7 +255,7 @@ static bool begin(struct smtp_server *s, struct text arg, enum smtp_how how,
 	}
 	r = smtp_mail_params(arg.s, arg.len, &s->envelope, &e);
 	if (!r && s->envelope.size > smtp_server_max_message(s)) {
-		smtp_server_say(s, 552, "5.3.4", "The message is larger than is taken here");
+		smtp_server_bad(s, 552, "5.3.4", "The message is larger than is taken here");
 		r = -EMSGSIZE;
 	} else if (r < 0) {
 		refuse_params(s, r, &e);
@@ -441,22 +441,30 @@ static bool act_quit(struct smtp_server *s, struct text arg, struct smtp_server_
 	return false;
 }
 
-/* RFC 6531 3.7.4.2: SMTPUTF8 may stand behind the name, too. */
-static bool look_up(struct smtp_server *s, enum smtp_server_event_type type, struct text arg,
-		    struct smtp_server_event *ev)
+/* Takes SMTPUTF8 from behind a name (RFC 6531 3.7.4.2). */
+static bool take_utf8(struct smtp_server *s, struct text *arg)
 {
 	static const char word[] = " SMTPUTF8";
 	size_t n = sizeof(word) - 1;
 
-	s->utf8 = s->ehlo && arg.len > n && text_is(skip(arg, arg.len - n), word);
-	if (s->utf8)
-		arg = trim_end((struct text){ arg.s, arg.len - n });
-	if (!s->utf8 && !is_ascii(arg))
+	if (!s->ehlo || arg->len <= n || !text_is(skip(*arg, arg->len - n), word))
+		return false;
+	*arg = trim_end((struct text){ arg->s, arg->len - n });
+	return true;
+}
+
+static bool look_up(struct smtp_server *s, enum smtp_server_event_type type, struct text arg,
+		    struct smtp_server_event *ev)
+{
+	bool utf8 = take_utf8(s, &arg);
+
+	if (!utf8 && !is_ascii(arg))
 		return refuse_utf8(s);
 	if (!smtp_utf8_valid(arg.s, arg.len)) {
 		smtp_server_bad(s, 501, "5.5.2", "That is no UTF-8");
 		return false;
 	}
+	s->utf8 = utf8;
 	return ask_about(s, type, arg, ev);
 }
 

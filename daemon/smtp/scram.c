@@ -106,22 +106,23 @@ void scram_verifier_format(const struct scram_verifier *v, char text[SCRAM_TEXT_
 	snprintf(text, SCRAM_TEXT_MAX, SCHEME "%u:%s$%s:%s", v->iterations, salt, stored, server);
 }
 
-static void free_raw(char **p)
-{
-	gsasl_free(*p);
-}
-
 /* Exactly @len octets of base64, then @end. */
 static bool take_base64(const char **text, uint8_t *out, size_t len, char end)
 {
-	_cleanup_(free_raw) char *raw = NULL;
-	size_t n, chars = BASE64_LEN(len);
+	size_t n = 0, chars = BASE64_LEN(len);
+	char *raw = NULL;
+	bool ok;
 
 	if (strnlen(*text, chars + 1) < chars || (*text)[chars] != end)
 		return false;
-	if (gsasl_base64_from(*text, chars, &raw, &n) != GSASL_OK || n != len)
+	ok = gsasl_base64_from(*text, chars, &raw, &n) == GSASL_OK && n == len;
+	if (ok)
+		memcpy(out, raw, len);
+	if (raw)
+		OPENSSL_cleanse(raw, n);
+	gsasl_free(raw);
+	if (!ok)
 		return false;
-	memcpy(out, raw, len);
 	*text += chars + (end != '\0');
 	return true;
 }

@@ -69,7 +69,8 @@ static int prefix(const struct smtp_server *s, int code, const char *enhanced, c
 
 	if (!s->ehlo || class == 3 || code == 220)
 		return snprintf(buf, 32, "%d ", code);
-	if (!enhanced || enhanced[0] != '0' + class || strlen(enhanced) > 11)
+	if (!enhanced || enhanced[0] != '0' + class || strlen(enhanced) > 11 ||
+	    enhanced[strspn(enhanced, "0123456789.")])
 		enhanced = unsaid[class];
 	return snprintf(buf, 32, "%d %s ", code, enhanced);
 }
@@ -459,6 +460,7 @@ bool smtp_server_next(struct smtp_server *s, const char **data, size_t *len,
 {
 	struct text line;
 
+	s->begun = true;
 	for (;;) {
 		bool told = false;
 
@@ -494,17 +496,7 @@ struct buffer *smtp_server_output(struct smtp_server *s)
  * What the caller answers
  */
 
-static void answer_helo(struct smtp_server *s, bool yes)
-{
-	if (!yes)
-		return;
-	smtp_server_void(s);
-	free(s->helo);
-	s->helo = take_ptr(s->argument);
-	s->ehlo = s->asked_ehlo;
-}
-
-static void answer_end(struct smtp_server *s, bool yes)
+static void end_message(struct smtp_server *s, bool yes)
 {
 	end_transaction(s);
 	if (yes) {
@@ -513,12 +505,10 @@ static void answer_end(struct smtp_server *s, bool yes)
 	}
 }
 
+/* What the answer means to all but HELO. */
 static void settle(struct smtp_server *s, bool yes)
 {
 	switch (s->asked) {
-	case SMTPD_HELO:
-		answer_helo(s, yes);
-		break;
 	case SMTPD_MAIL:
 		s->in_mail = yes;
 		if (!yes)
@@ -529,7 +519,7 @@ static void settle(struct smtp_server *s, bool yes)
 			envelope_drop(&s->envelope);
 		break;
 	case SMTPD_END:
-		answer_end(s, yes);
+		end_message(s, yes);
 		break;
 	case SMTPD_TURN:
 		if (yes)
@@ -538,6 +528,7 @@ static void settle(struct smtp_server *s, bool yes)
 	default:
 		break;
 	}
+	s->utf8 = s->envelope.utf8;
 }
 
 /* Our own words for a positive answer. */
@@ -556,10 +547,30 @@ static void say_yes(struct smtp_server *s)
 	}
 }
 
+/* RFC 5321 4.1.4: what was under way is void. */
+static void greet(struct smtp_server *s)
+{
+	smtp_server_void(s);
+	free(s->helo);
+	s->helo = take_ptr(s->argument);
+	s->ehlo = s->asked_ehlo;
+	smtp_server_welcome(s);
+}
+
+/* The caller's words may point to what its answer ends: they are said first. */
+static void answer(struct smtp_server *s, int code, const char *enhanced, const char *text)
+{
+	if (code)
+		smtp_server_say(s, code, enhanced, text);
+	else
+		say_yes(s);
+	if (s->state != OVER)
+		settle(s, code < 300);
+}
+
 int smtp_server_reply(struct smtp_server *s, int code, const char *enhanced, const char *text)
 {
 	int class = code / 100;
-	bool utf8 = s->utf8;
 
 	if (s->state != ASKED || s->asked == SMTPD_VERIFIER)
 		return -EBUSY;
@@ -567,19 +578,13 @@ int smtp_server_reply(struct smtp_server *s, int code, const char *enhanced, con
 		return -EINVAL;
 	s->state = COMMAND;
 	if (code == 421) {
-		if (s->asked == SMTPD_END)
-			end_transaction(s);
+		/* An answered message is over: nothing of it is left to be told void. */
+		s->in_mail &= s->asked != SMTPD_END;
 		smtp_server_leave(s, enhanced, text);
+	} else if (s->asked == SMTPD_HELO && code < 300) {
+		greet(s);
 	} else {
-		settle(s, class == 0 || class == 2);
-		s->utf8 = utf8;
-		if (s->asked == SMTPD_HELO && class < 4)
-			smtp_server_welcome(s);
-		else if (code)
-			smtp_server_say(s, code, enhanced, text);
-		else
-			say_yes(s);
-		s->utf8 = s->envelope.utf8;
+		answer(s, code, enhanced, text);
 	}
 	smtp_server_drop_question(s);
 	return 0;
@@ -602,6 +607,9 @@ int smtp_server_end(struct smtp_server *s, const char *text)
 	if (s->state == OVER)
 		return -EBUSY;
 	smtp_server_drop_question(s);
+	/* RFC 821 4.3: a connection is met with 220 or 421. */
+	if (!s->begun && s->out.len && !strncmp(s->out.data, "220 ", 4))
+		buffer_clear(&s->out);
 	/* Between 220 and the end of the handshake nobody could read it. */
 	if (s->state == HANDSHAKE)
 		smtp_server_close(s);

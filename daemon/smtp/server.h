@@ -56,19 +56,19 @@ struct smtp_server_options {
 	uint64_t max_message;		/* octets, told as SIZE: 50 MiB; 552 beyond */
 	uint32_t max_rcpts;		/* of a transaction: 1000; 452 or 552 beyond */
 	uint32_t max_messages;		/* of a session: 0 = no limit; 421 beyond */
-	uint32_t max_bad;		/* refused for syntax or order, or unknown: 20; 421 beyond */
-	uint32_t max_idle;		/* since the last mail HELO, NOOP, RSET, VRFY, EXPN and
-					 * HELP: 100; 421 beyond */
+	uint32_t max_bad;		/* errors of syntax and order: 20; 421 beyond */
+	uint32_t max_idle;		/* HELO, NOOP, RSET, VRFY, EXPN and HELP since the last
+					 * mail: 100; 421 beyond */
 	uint32_t max_auth;		/* failures of AUTH: 3; 421 beyond */
 };
 
 enum smtp_server_event_type {
-	SMTPD_HELO,	/* name; after HELO or EHLO. smtp_server_reply() with 0 is our welcome */
+	SMTPD_HELO,	/* name, of HELO or EHLO; a 2xx is our welcome, whatever its text */
 	SMTPD_STARTTLS,	/* write the output, make the handshake, smtp_server_secured() */
 	SMTPD_VERIFIER,	/* name wants to log in: smtp_server_verifier() */
 	SMTPD_AUTHENTICATED,	/* name has logged in; tells only */
-	SMTPD_AUTH_FAILED,	/* name (NULL: not said) has not; tells only. Its reply stands in
-				 * the output: written late, it slows down who guesses */
+	SMTPD_AUTH_FAILED,	/* name (NULL: not said) has not; tells only. Its reply is in the
+				 * output: written late, it slows down who guesses */
 	SMTPD_MAIL,	/* envelope has from and its parameters; how says by which command */
 	SMTPD_RCPT,	/* path; envelope's last recipient is the new one, with its parameters */
 	SMTPD_BODY,	/* data, len: the next stretch of the message, dots undone; tells only */
@@ -126,7 +126,8 @@ int smtp_server_verifier(struct smtp_server *s, const struct scram_verifier *v);
 /* The handshake is done: all that was learnt before it is forgotten (RFC 3207 4.2). */
 int smtp_server_secured(struct smtp_server *s);
 /*
- * 421 and SMTPD_CLOSE: the box stops, or time ran out. A question that is open is void;
+ * 421 and SMTPD_CLOSE: the box stops, is full, or time ran out. Before the first
+ * smtp_server_next() it takes the greeting's place. A question that is open is void;
  * smtp_server_next() tells what there is to tell. -EBUSY: the session is over already.
  */
 int smtp_server_end(struct smtp_server *s, const char *text);

@@ -56,6 +56,7 @@ struct smtp_server {
 	enum smtp_server_state state;
 	enum smtp_server_event_type asked;	/* in ASKED */
 	unsigned int due;		/* enum due */
+	bool begun;			/* the client has said something, or could have */
 	bool tls, ehlo, asked_ehlo;
 	bool last_cr, skipping;		/* of the line: its last octet; too long, dropped */
 	bool utf8;			/* SMTPUTF8 was said with the question */

@@ -15,7 +15,7 @@
 #include "smtp/server.h"
 
 struct smtpd_answer {
-	const char *about;	/* mailbox of RCPT, name of VRFY, EXPN or HELO; NULL ends the list */
+	const char *about;	/* mailbox, or name of VRFY, EXPN, HELO; NULL ends the list */
 	int code;
 	const char *text;
 };

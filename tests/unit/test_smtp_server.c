@@ -16,6 +16,7 @@
 #include <gsasl.h>
 
 #include "base/cleanup.h"
+#include "smtp/client.h"
 #include "smtpd_help.h"
 
 static const struct smtp_server_options plain = {
@@ -300,7 +301,8 @@ static void replies_speak_as_asked(void **state)
 
 	(void)state;
 	start(&t, &plain);
-	assert_string_equal(smtp_server_output(t.s)->data, "220 box.example ESMTP Service ready\r\n");
+	assert_string_equal(smtp_server_output(t.s)->data,
+			    "220 box.example ESMTP Service ready\r\n");
 	smtpd_say(&t, H);
 	buffer_clear(&t.out);
 	smtpd_say(&t, "EXPN list\r\nVRFY long\r\nHELP data\r\n");
@@ -393,7 +395,8 @@ static void mail_goes_through(void **state)
 	      "250, 250 2.1.0, 250 2.1.5, 551 5.0.0, 251 2.0.0, 354, 250 2.0.0, " BYE,
 	      "helo a\nmail <@p,@q:X@y>\nrcpt <U@v> of 1, 1 hops\nrcpt <551@v> of 2, 0 hops\n"
 	      "rcpt <251@v> of 2, 0 hops\nend of 2: .\r\nx\r\n.y\r\n\nclose\n");
-	check(&plain, H "SEND FROM:<>\r\nRSET\r\nSOML FROM:<a@b>\r\nHELO b\r\nSAML FROM:<a@b>\r\n" Q,
+	check(&plain, H "SEND FROM:<>\r\nRSET\r\nSOML FROM:<a@b>\r\nHELO b\r\n"
+	      "SAML FROM:<a@b>\r\n" Q,
 	      "250, 250, 250, 250, 250, 250, 221",
 	      "helo a\nmail send <>\nreset\nmail soml <a@b>\nhelo b\nreset\nmail saml <a@b>\n"
 	      "reset\nclose\n");
@@ -435,8 +438,8 @@ static void chunks_go_through(void **state)
 static void nothing_is_smuggled(void **state)
 {
 	static const char *const ends[] = {
-		"\n.\n", "\r\n.\n", "\n.\r\n", "\r.\r\n", "\r\n.\r", "\r.\r", "\n.\r", "\r\r\n.\r\r\n",
-		"\r\n.\r\r\n", "\n\n.\r\n", "\r\n\n.\r\n",
+		"\n.\n", "\r\n.\n", "\n.\r\n", "\r.\r\n", "\r\n.\r", "\r.\r", "\n.\r",
+		"\r\r\n.\r\r\n", "\r\n.\r\r\n", "\n\n.\r\n", "\r\n\n.\r\n",
 	};
 	static const char nul[] = H M R D "a\r\n.\0\r\nb\r\n.\r\n" Q;
 
@@ -536,8 +539,8 @@ static void parameters(void **state)
 /* What the caller gets to see of them. */
 static void parameters_reach_the_envelope(void **state)
 {
-	const char *line = E "MAIL FROM:<a@b> SIZE=77 BODY=8BITMIME RET=HDRS ENVID=a+2Bb SMTPUTF8\r\n"
-			   "RCPT TO:<c@d> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+40b\r\n";
+	const char *line = E "MAIL FROM:<a@b> SIZE=77 BODY=8BITMIME RET=HDRS ENVID=a+2Bb "
+			   "SMTPUTF8\r\nRCPT TO:<c@d> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+40b\r\n";
 	size_t len = strlen(line);
 	struct smtp_server_event ev;
 	struct smtp_server *s;
@@ -645,7 +648,8 @@ static void limits(void **state)
 	/* size, as said and as it is */
 	check(&narrow, E "MAIL FROM:<a@b> SIZE=20\r\nRSET\r\nMAIL FROM:<a@b> SIZE=21\r\n",
 	      "250, 250 2.1.0, 250 2.0.0, 552 5.3.4", NULL);
-	check(&narrow, E M R D "0123456789\r\n012345\r\n.\r\n" M R D "0123456789\r\n0123456\r\n.\r\n" Q,
+	check(&narrow, E M R D "0123456789\r\n012345\r\n.\r\n"
+	      M R D "0123456789\r\n0123456\r\n.\r\n" Q,
 	      "250, 250 2.1.0, 250 2.1.5, 354, 250 2.0.0, 250 2.1.0, 250 2.1.5, 354, 552 5.3.4, "
 	      BYE,
 	      "helo a\nmail <x@y>\nrcpt <u@v> of 1, 0 hops\nend of 1: 0123456789\r\n012345\r\n\n"
@@ -901,7 +905,7 @@ static void the_box_stops(void **state)
 	static const struct {
 		const char *before, *replies, *told;
 	} rows[] = {
-		{ "", "421", "close\n" },
+		{ "N", "421", "close\n" },
 		{ E "NOO", "250, 421 4.3.2", "helo a\nclose\n" },
 		{ H M R, "250, 250, 250, 421",
 		  "helo a\nmail <x@y>\nrcpt <u@v> of 1, 0 hops\nreset\nclose\n" },
@@ -926,6 +930,29 @@ static void the_box_stops(void **state)
 		assert_int_equal(smtp_server_end(t.s, NULL), -EBUSY);
 		smtpd_over(&t);
 	}
+}
+
+/* A box that is full says so instead of its greeting, and words may quote what they end. */
+static void words_and_their_time(void **state)
+{
+	const char *line = E M R;
+	size_t len = strlen(line);
+	struct smtp_server_event ev = { 0 };
+	struct smtp_server *s;
+
+	(void)state;
+	assert_int_equal(smtp_server_new(&s, &plain), 0);
+	assert_int_equal(smtp_server_end(s, "Too many sessions"), 0);
+	assert_string_equal(smtp_server_output(s)->data, "421 box.example Too many sessions\r\n");
+	smtp_server_free(s);
+	assert_int_equal(smtp_server_new(&s, &plain), 0);
+	while (ev.type != SMTPD_RCPT && smtp_server_next(s, &line, &len, &ev))
+		if (ev.type != SMTPD_RCPT)
+			smtp_server_reply(s, 0, NULL, NULL);
+	buffer_clear(smtp_server_output(s));
+	smtp_server_reply(s, 550, "5.1.1\r\n2.0.0", ev.envelope->rcpts[0].address);
+	assert_string_equal(smtp_server_output(s)->data, "550 5.0.0 u@v\r\n");
+	smtp_server_free(s);
 }
 
 /* A session may be dropped at any point, also with a question open. */
@@ -1117,6 +1144,112 @@ static void s15_scenarios(void **state)
 		replay(&scenarios[i]);
 }
 
+/*
+ * Our own sender at the other end
+ */
+
+struct mailing {
+	struct smtp_client *c;
+	struct smtpd t;
+	const char *body;
+	size_t body_len, sent, read;
+	int accepted, refused, results;
+	bool over;
+};
+
+static void on_client_event(struct mailing *m, const struct smtp_event *ev)
+{
+	static const char *const rcpts[] = { "a@b", "550@b", "\"q q\"@[192.0.2.1]" };
+	const struct smtp_envelope e = { .from = "me@box", .rcpts = rcpts, .n_rcpts = 3,
+					 .size = m->body_len, .eight_bit = true };
+
+	switch (ev->type) {
+	case SMTP_STARTTLS:
+		assert_int_equal(smtp_client_secured(m->c), 0);
+		break;
+	case SMTP_READY:
+		assert_int_equal(m->sent++ < 2 ? smtp_client_send(m->c, &e) :
+						 smtp_client_quit(m->c), 0);
+		break;
+	case SMTP_RECIPIENT:
+		m->accepted += ev->verdict == SMTP_ACCEPTED;
+		m->refused += ev->verdict == SMTP_REFUSED;
+		break;
+	case SMTP_BODY:
+		assert_int_equal(smtp_client_body(m->c, m->body, m->body_len), 0);
+		assert_int_equal(smtp_client_body_end(m->c), 0);
+		break;
+	case SMTP_DOT:
+		assert_int_equal(smtp_client_dot(m->c), 0);
+		break;
+	case SMTP_RESULT:
+		m->results += ev->verdict == SMTP_ACCEPTED;
+		break;
+	case SMTP_FAILED:
+		fail_msg("%s", ev->text);
+		break;
+	case SMTP_CLOSED:
+		m->over = true;
+		break;
+	}
+}
+
+static void exchange(struct mailing *m)
+{
+	const char *data = m->t.out.data + m->read;
+	size_t len = m->t.out.len - m->read;
+	struct buffer *out = smtp_client_output(m->c);
+	struct smtp_event ev;
+
+	m->read = m->t.out.len;
+	while (!m->over && smtp_client_next(m->c, &data, &len, &ev))
+		on_client_event(m, &ev);
+	smtpd_feed(&m->t, out->data ? out->data : "", out->len);
+	buffer_clear(out);
+}
+
+static void our_own_sender(void **state)
+{
+	static const struct {
+		const struct smtp_server_options *server;
+		struct smtp_client_options client;
+	} rows[] = {
+		{ &plain, { .helo = "client.example" } },
+		{ &plain, { .helo = "client.example", .tls = SMTP_TLS_REQUIRED, .user = "fred",
+			    .password = "pencil" } },
+		{ &submission, { .helo = "client.example", .tls_active = true, .user = "fred",
+				 .password = "pencil" } },
+	};
+	struct scram_verifier v;
+
+	(void)state;
+	assert_int_equal(scram_verifier_make("pencil", &v, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct mailing m = { .t.verifier = &v, .t.late = i == 1 };
+		_buffer_ struct buffer body = { 0 };
+
+		for (int k = 0; k < 2000; k++)
+			buffer_printf(&body, "%.*s%d\r\n", k % 5, "....", k);
+		buffer_printf(&body, ".\r\n\xe9\r\n");
+		m.body = body.data;
+		m.body_len = body.len;
+		start(&m.t, rows[i].server);
+		smtpd_say(&m.t, "");
+		assert_int_equal(smtp_client_new(&m.c, &rows[i].client), 0);
+		for (int k = 0; k < 100 && !m.over; k++)
+			exchange(&m);
+		assert_true(m.over && m.t.closed);
+		assert_int_equal(m.results, 2);
+		assert_int_equal(m.accepted, 4);
+		assert_int_equal(m.refused, 2);
+		assert_non_null(strstr(m.t.told.data, body.data));
+		assert_non_null(strstr(m.t.told.data, "rcpt <\"q q\"@[192.0.2.1]> of 2"));
+		assert_int_equal(!!smtp_server_user(m.t.s), rows[i].client.user != NULL);
+		smtp_client_free(m.c);
+		smtpd_over(&m.t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1142,10 +1275,12 @@ int main(void)
 		cmocka_unit_test(scram_refuses_nonsense),
 		cmocka_unit_test(roles_turn),
 		cmocka_unit_test(the_box_stops),
+		cmocka_unit_test(words_and_their_time),
 		cmocka_unit_test(the_line_is_lost),
 		cmocka_unit_test(names_of_hosts),
 		cmocka_unit_test(idle_is_small),
 		cmocka_unit_test(s15_scenarios),
+		cmocka_unit_test(our_own_sender),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
