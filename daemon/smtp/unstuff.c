@@ -96,8 +96,7 @@ static bool behind_dot(struct smtp_unstuffing *u, char c)
 		u->ended = true;
 		return true;
 	}
-	/* Behind the dot's CR anything else makes that CR bare; else the dot was stuffing. */
-	u->fault |= u->place == DOT_CR;
+	/* The dot was stuffing; a CR behind it is as bare as any that walk() finds. */
 	u->place = u->place == DOT_CR ? CR : WITHIN;
 	return false;
 }
