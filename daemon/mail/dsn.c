@@ -8,7 +8,7 @@
 #include "mail/dsn.h"
 #include "mail/message.h"
 
-#define TEXT_MAX	600		/* of a cleaned text; a line may have 998 (RFC 5322 2.1.1) */
+#define TEXT_MAX	600		/* a line may have 998 octets (RFC 5322 2.1.1) */
 #define HEADER_MAX	(64u << 10)	/* of the header that comes back */
 #define BOUNDARY_SIZE	40
 

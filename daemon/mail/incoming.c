@@ -271,11 +271,14 @@ static void read_report_part(struct report *r, GMimePart *part)
 	enum report_kind kind = kind_of(t);
 	GByteArray *bytes = part_content(part);
 
+	/* an empty array's data is NULL */
+	const char *text = bytes->len ? (const char *)bytes->data : "";
+
 	if (kind != REPORT_NONE && r->kind == REPORT_NONE)
-		report_parse_status((const char *)bytes->data, bytes->len, kind, r);
+		report_parse_status(text, bytes->len, kind, r);
 	else if (g_mime_content_type_is_type(t, "text", "rfc822-headers") ||
 		 g_mime_content_type_is_type(t, "message", "*"))
-		report_parse_header((const char *)bytes->data, bytes->len, r);
+		report_parse_header(text, bytes->len, r);
 	g_byte_array_free(bytes, true);
 }
 
