@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "mail/gmime_init.h"
 #include "mail/incoming.h"
+#include "mail/text.h"
 #include "page/tiff_read.h"
 
 #define DEFAULT_HEADER (256u << 10)
@@ -67,29 +68,6 @@ static int check_cost(const char *s, size_t len, const struct incoming_limits *l
 
 /* --- the header --- */
 
-/* Copies UTF-8 without control characters, cut at a character. */
-static void copy_text(char *dst, size_t size, const char *s)
-{
-	_free_ char *valid = s ? g_utf8_make_valid(s, -1) : NULL;
-	size_t n = 0;
-
-	for (const char *p = valid; p && *p;) {
-		const char *next = g_utf8_next_char(p);
-		size_t len = next - p;
-
-		if (n + len >= size)
-			break;
-		if (g_unichar_iscntrl(g_utf8_get_char(p)))
-			dst[n++] = ' ';
-		else {
-			memcpy(dst + n, p, len);
-			n += len;
-		}
-		p = next;
-	}
-	dst[n] = '\0';
-}
-
 static void copy_from(struct incoming_summary *s, GMimeMessage *m)
 {
 	InternetAddressList *l = g_mime_message_get_from(m);
@@ -99,9 +77,9 @@ static void copy_from(struct incoming_summary *s, GMimeMessage *m)
 		a = internet_address_list_get_address(l, 0);
 	if (!a || !INTERNET_ADDRESS_IS_MAILBOX(a))
 		return;
-	copy_text(s->from, sizeof(s->from),
+	text_copy(s->from, sizeof(s->from),
 		  internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(a)));
-	copy_text(s->from_name, sizeof(s->from_name), internet_address_get_name(a));
+	text_copy(s->from_name, sizeof(s->from_name), internet_address_get_name(a));
 }
 
 static void copy_summary(struct incoming_summary *s, GMimeMessage *m)
@@ -110,11 +88,11 @@ static void copy_summary(struct incoming_summary *s, GMimeMessage *m)
 	GDateTime *date = g_mime_message_get_date(m);
 
 	copy_from(s, m);
-	copy_text(s->subject, sizeof(s->subject), g_mime_message_get_subject(m));
+	text_copy(s->subject, sizeof(s->subject), g_mime_message_get_subject(m));
 	if (id && strlen(id) + 2 < sizeof(s->message_id)) {
 		_free_ char *full = g_strdup_printf("<%s>", id);
 
-		copy_text(s->message_id, sizeof(s->message_id), full);
+		text_copy(s->message_id, sizeof(s->message_id), full);
 	}
 	s->date = date ? g_date_time_to_unix(date) : 0;
 }
@@ -199,7 +177,7 @@ static int refuse_part(GMimeContentType *t, const char *name, struct error *e)
 {
 	char text[120];
 
-	copy_text(text, sizeof(text), name);
+	text_copy(text, sizeof(text), name);
 	return error_set(e, -ENOTSUP,
 			 "The attachment%s%s (%s/%s) is not a TIFF file and cannot be printed",
 			 text[0] ? " " : "", text, g_mime_content_type_get_media_type(t),
@@ -273,6 +251,65 @@ static int walk_related(struct walk *w, GMimeMultipart *m, uint32_t depth, struc
 	return r;
 }
 
+/* --- reports --- */
+
+static enum report_kind kind_of(GMimeContentType *t)
+{
+	if (g_mime_content_type_is_type(t, "message", "delivery-status") ||
+	    g_mime_content_type_is_type(t, "message", "global-delivery-status"))
+		return REPORT_DELIVERY;
+	if (g_mime_content_type_is_type(t, "message", "disposition-notification") ||
+	    g_mime_content_type_is_type(t, "message", "global-disposition-notification"))
+		return REPORT_DISPOSITION;
+	return REPORT_NONE;
+}
+
+/* A part of a report: what it says, or the header of the mail that it is about. */
+static void read_report_part(struct report *r, GMimePart *part)
+{
+	GMimeContentType *t = g_mime_object_get_content_type(GMIME_OBJECT(part));
+	enum report_kind kind = kind_of(t);
+	GByteArray *bytes = part_content(part);
+
+	/* an empty array's data is NULL */
+	const char *text = bytes->len ? (const char *)bytes->data : "";
+
+	if (kind != REPORT_NONE && r->kind == REPORT_NONE)
+		report_parse_status(text, bytes->len, kind, r);
+	else if (g_mime_content_type_is_type(t, "text", "rfc822-headers") ||
+		 g_mime_content_type_is_type(t, "message", "*"))
+		report_parse_header(text, bytes->len, r);
+	g_byte_array_free(bytes, true);
+}
+
+static void read_original(struct report *r, GMimeMessagePart *part)
+{
+	GMimeMessage *m = g_mime_message_part_get_message(part);
+	const char *id = m ? g_mime_message_get_message_id(m) : NULL;
+
+	if (!id || r->message_id[0] || strlen(id) + 2 >= sizeof(r->message_id))
+		return;
+	_free_ char *full = g_strdup_printf("<%s>", id);
+
+	text_copy(r->message_id, sizeof(r->message_id), full);
+}
+
+/* RFC 6522: words for people, the report, and the mail or its header. Not walked into deeper. */
+static void read_report(struct report *r, GMimeMultipart *m)
+{
+	for (int i = 0; i < g_mime_multipart_get_count(m) && i < 10; i++) {
+		GMimeObject *o = g_mime_multipart_get_part(m, i);
+
+		if (GMIME_IS_MESSAGE_PART(o))
+			read_original(r, GMIME_MESSAGE_PART(o));
+		else if (GMIME_IS_PART(o))
+			read_report_part(r, GMIME_PART(o));
+	}
+	/* a report that says nothing readable is still none that could be printed */
+	if (r->kind == REPORT_NONE)
+		r->kind = REPORT_DELIVERY;
+}
+
 static int walk_multipart(struct walk *w, GMimeMultipart *m, uint32_t depth, struct error *e)
 {
 	GMimeContentType *t = g_mime_object_get_content_type(GMIME_OBJECT(m));
@@ -281,7 +318,7 @@ static int walk_multipart(struct walk *w, GMimeMultipart *m, uint32_t depth, str
 	if (g_mime_content_type_is_type(t, "multipart", "encrypted"))
 		return error_set(e, -ENOTSUP, "The mail is encrypted; it cannot be opened here");
 	if (g_mime_content_type_is_type(t, "multipart", "report")) {
-		w->in->report = true;
+		read_report(&w->in->report, m);
 		return 0;
 	}
 	if (g_mime_content_type_is_type(t, "multipart", "alternative"))

@@ -10,11 +10,11 @@
 #ifndef IFAX_MAIL_INCOMING_H
 #define IFAX_MAIL_INCOMING_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
+#include "mail/report.h"
 
 /* Each 0 = the default named beside it. */
 struct incoming_limits {
@@ -45,7 +45,7 @@ struct incoming {
 	struct incoming_file *files;	/* in the order of the mail */
 	size_t n_files;
 	uint32_t n_texts;	/* text parts that are no alternative to pages */
-	bool report;		/* a DSN or MDN: files in it are not looked for */
+	struct report report;	/* a DSN or MDN: files in it are not looked for */
 };
 
 /*

@@ -56,7 +56,7 @@ static int check_body(const char *s, struct error *e)
 	return 0;
 }
 
-static int check_message_id(const char *s, struct error *e)
+int message_check_id(const char *s, struct error *e)
 {
 	size_t len = strlen(s);
 	bool ok = len > 4 && len < 250 && s[0] == '<' && s[len - 1] == '>' && strchr(s, '@');
@@ -77,7 +77,7 @@ static int check_spec(const struct message_spec *s, struct error *e)
 	if (r >= 0)
 		r = message_check_text("file name", s->filename, e);
 	if (r >= 0)
-		r = check_message_id(s->message_id, e);
+		r = message_check_id(s->message_id, e);
 	if (r >= 0 && !s->n_to)
 		r = error_set(e, -EINVAL, "The message has no recipient");
 	for (size_t i = 0; i < s->n_to && r >= 0; i++)

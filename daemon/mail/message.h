@@ -41,6 +41,8 @@ int message_build(const struct message_spec *s, struct buffer *out, struct error
  * refuses nothing. @what names it in the sentence.
  */
 int message_check_text(const char *what, const char *s, struct error *e);
+/* Whether @s is a Message-ID with its angle brackets. */
+int message_check_id(const char *s, struct error *e);
 
 /* "<...@host>", unique; the caller's to free. NULL: out of memory. */
 char *message_id_make(const char *host);

@@ -6,8 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <glib.h>
-
+#include "mail/text.h"
 #include "worker/protocol.h"
 
 static const char *const code_names[_WORKER_CODES] = {
@@ -52,21 +51,7 @@ void worker_reply_init(struct worker_reply *rp)
 	rp->version = WORKER_VERSION;
 }
 
-/* Ends @s and blanks control characters; what is not UTF-8 keeps its ASCII only. */
-static void clean(char *s, size_t size)
-{
-	bool utf8;
-
-	s[size - 1] = '\0';
-	utf8 = g_utf8_validate(s, -1, NULL);
-	for (; *s; s++)
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
-			*s = ' ';
-		else if (!utf8 && (unsigned char)*s >= 0x80)
-			*s = '?';
-}
-
-#define CLEAN(array) clean(array, sizeof(array))
+#define CLEAN(array) text_end(array, sizeof(array))
 
 bool worker_reply_check(struct worker_reply *rp)
 {
@@ -79,6 +64,7 @@ bool worker_reply_check(struct worker_reply *rp)
 	CLEAN(rp->summary.message_id);
 	CLEAN(rp->sentence);
 	CLEAN(rp->digest);
+	report_check(&rp->report);
 	for (size_t i = 0; rp->digest[i]; i++)
 		if (!isxdigit((unsigned char)rp->digest[i]))
 			return false;

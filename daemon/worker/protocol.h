@@ -17,7 +17,7 @@
 #include "page/raster.h"
 
 #define WORKER_MAGIC	  0x6b776669u	/* "ifwk" */
-#define WORKER_VERSION	  1
+#define WORKER_VERSION	  2
 #define WORKER_NFDS	  2
 #define WORKER_DIGEST_LEN 64		/* hex SHA-256 */
 
@@ -74,6 +74,7 @@ struct worker_reply {
 	uint32_t texts;		/* text parts */
 	uint32_t rows_bad;	/* of all pages */
 	struct incoming_summary summary;
+	struct report report;	/* with WORKER_REPORT */
 	char sentence[400];	/* what is wrong, for people; empty with WORKER_PAGES */
 	char digest[WORKER_DIGEST_LEN + 1];
 	char pad[7];
