@@ -209,7 +209,7 @@ static bool refuse_utf8(struct smtp_server *s)
 	return false;
 }
 
-/* What of us stands against another mail now; false where nothing does. */
+/* Is there something that stands against any mail now? Then it is said. */
 static bool refuses_mail(struct smtp_server *s)
 {
 	if (s->o->submission && !s->user) {
@@ -236,6 +236,30 @@ static bool ask_mail(struct smtp_server *s, struct smtp_path *path, struct smtp_
 	return smtp_server_ask(s, SMTPD_MAIL, ev);
 }
 
+static bool is_ascii_path(const struct smtp_path *path)
+{
+	return is_ascii((struct text){ path->text, strlen(path->text) });
+}
+
+/* Puts the parameters of MAIL into the envelope; false: they are refused. */
+static bool take_mail_params(struct smtp_server *s, const struct smtp_path *path,
+			     struct text params)
+{
+	struct error e;
+	int r = smtp_mail_params(params.s, params.len, &s->envelope, &e);
+
+	if (r < 0)
+		refuse_params(s, r, &e);
+	else if (s->envelope.size > smtp_server_max_message(s))
+		smtp_server_bad(s, 552, "5.3.4", "The message is larger than is taken here");
+	else if (!s->envelope.utf8 && !is_ascii_path(path))
+		refuse_utf8(s);
+	else
+		return true;
+	smtp_server_void(s);
+	return false;
+}
+
 static bool begin(struct smtp_server *s, struct text arg, enum smtp_how how,
 		  struct smtp_server_event *ev)
 {
@@ -247,27 +271,13 @@ static bool begin(struct smtp_server *s, struct text arg, enum smtp_how how,
 		return no_memory(s);
 	if (refuses_mail(s))
 		return false;
-	if (parse_path(s, &arg, "FROM:", path, &e) < 0)
+	r = parse_path(s, &arg, "FROM:", path, &e);
+	if (!r && path->text[0] && !path->domain)
+		r = error_set(&e, -EINVAL, "A domain must follow the sender");
+	if (r < 0)
 		return refuse_path(s, "5.1.7", &e);
-	if (path->text[0] && !path->domain) {
-		error_set(&e, -EINVAL, "A domain must follow the sender");
-		return refuse_path(s, "5.1.7", &e);
-	}
-	r = smtp_mail_params(arg.s, arg.len, &s->envelope, &e);
-	if (!r && s->envelope.size > smtp_server_max_message(s)) {
-		smtp_server_bad(s, 552, "5.3.4", "The message is larger than is taken here");
-		r = -EMSGSIZE;
-	} else if (r < 0) {
-		refuse_params(s, r, &e);
-	} else if (!s->envelope.utf8 &&
-		   !is_ascii((struct text){ path->text, strlen(path->text) })) {
-		r = -EINVAL;
-		refuse_utf8(s);
-	}
-	if (r < 0) {
-		smtp_server_void(s);
+	if (!take_mail_params(s, path, arg))
 		return false;
-	}
 	s->how = how;
 	return ask_mail(s, take_ptr(path), ev);
 }
@@ -340,8 +350,7 @@ static bool act_rcpt(struct smtp_server *s, struct text arg, struct smtp_server_
 	orcpt = rcpt.orcpt;
 	if (r < 0)
 		return refuse_params(s, r, &e);
-	if (!s->envelope.utf8 && (!is_ascii((struct text){ path->text, strlen(path->text) }) ||
-				  (orcpt && !is_ascii((struct text){ arg.s, arg.len }))))
+	if (!s->envelope.utf8 && !(is_ascii_path(path) && is_ascii(arg)))
 		return refuse_utf8(s);
 	s->rcpt_tried = true;
 	if (s->envelope.n_rcpts >= max)
