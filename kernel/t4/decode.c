@@ -132,22 +132,26 @@ static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
 /* A one-dimensional line on the quick way. */
 struct quick_1d {
 	struct t4_reader r;
-	u16 *a;			/* where the next changing element goes */
+	u16 *first, *a;		/* changing elements; a is the next one */
 	u32 a0;			/* make-up codes of the run at hand included */
 	u32 black;		/* its colour, as t4_run_pair has it */
 	u32 width;
 };
 
-/* Up to two runs by one look into the table, and no branch between them; false at its limits. */
+static __always_inline u32 quick_entry(const struct quick_1d *q)
+{
+	return t4_run_pair[q->black + (q->r.acc >> (64 - T4_PAIR_BITS))];
+}
+
+/* Up to two runs by one look into the table, and one branch, at the end of the line. */
 static __always_inline bool quick_pair(struct quick_1d *q)
 {
-	u32 e = t4_run_pair[q->black + (q->r.acc >> (64 - T4_PAIR_BITS))];
-	u32 end = q->a0 + T4_PAIR_TOTAL(e);
+	u32 e = quick_entry(q), end = q->a0 + T4_PAIR_TOTAL(e);
 
-	if (unlikely(e & T4_PAIR_OTHER || end >= q->width))
-		return false;
-	q->a[0] = (u16)(q->a0 + T4_PAIR_FIRST(e));
+	q->a[0] = (u16)(end - T4_PAIR_SECOND(e));
 	q->a[1] = (u16)end;
+	if (unlikely(end >= q->width))
+		return false;
 	q->a += T4_PAIR_COUNT(e);
 	q->black = T4_PAIR_COLOUR(e);
 	q->a0 = end;
@@ -155,70 +159,62 @@ static __always_inline bool quick_pair(struct quick_1d *q)
 	return true;
 }
 
-/* Single runs, such as end the line; false if it is not the end, but something unusual. */
-static __always_inline bool quick_single_run(struct quick_1d *q, u32 *left)
+/* What quick_pair() has written, but not taken: runs that end the line. */
+static __always_inline bool quick_last_pair(struct quick_1d *q)
 {
-	struct t4_reader before = q->r;
-	u32 run = quick_run(&q->r, q->black);
+	u32 e = quick_entry(q);
 
-	if (unlikely(!run || run > *left)) {
-		q->r = before;
+	if (q->a0 + T4_PAIR_TOTAL(e) != q->width || !T4_PAIR_COUNT(e))
 		return false;
-	}
-	q->a0 += run;
-	*left -= run;
-	*q->a++ = (u16)q->a0;
-	q->black ^= 1u << T4_PAIR_BITS;
-	return true;
-}
-
-/* What the table knows, but quick_pair() left: runs that end the line. */
-static __always_inline void quick_last_pair(struct quick_1d *q)
-{
-	u32 e = t4_run_pair[q->black + (q->r.acc >> (64 - T4_PAIR_BITS))];
-
-	if (e & T4_PAIR_OTHER || !T4_PAIR_COUNT(e) || q->a0 + T4_PAIR_TOTAL(e) != q->width)
-		return;
-	q->a[0] = (u16)(q->a0 + T4_PAIR_FIRST(e));
-	q->a[1] = (u16)q->width;
 	q->a += T4_PAIR_COUNT(e);
 	q->a0 = q->width;
 	t4_skip(&q->r, e & 63);
+	return true;
+}
+
+/* A single code, for what is not in the table; false if it is none for the quick way. */
+static __always_inline bool quick_code(struct quick_1d *q)
+{
+	u32 code = q->black ? t4_black_run[q->r.acc >> (64 - T4_BLACK_BITS)]
+			    : t4_white_run[q->r.acc >> (64 - T4_WHITE_BITS)];
+	u32 end = q->a0 + (code >> 4);
+
+	if (!code || end > q->width)
+		return false;
+	if (code >> 4 < 64) {
+		/* only the first run may have no length */
+		if (end == q->a[-1] && q->a != q->first)
+			return false;
+		*q->a++ = (u16)end;
+		q->black ^= 1u << T4_PAIR_BITS;
+	}
+	q->a0 = end;
+	t4_skip(&q->r, code & 15);
+	return true;
 }
 
 static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
-	u16 *first = decoder_list(d, d->cur);
 	struct quick_1d q = {
-		.r = *reader, .a = first + d->n, .a0 = d->a0 + d->run, .width = d->p.width,
-		.black = (d->n & 1) << T4_PAIR_BITS,
+		.r = *reader, .first = decoder_list(d, d->cur), .a0 = d->a0 + d->run,
+		.black = (d->n & 1) << T4_PAIR_BITS, .width = d->p.width,
 	};
-	u32 left;
 
+	q.a = q.first + d->n;
 	while (q.r.end - q.r.p >= QUICK_INPUT) {
 		t4_refill_quick(&q.r);
 		/* four times twelve bits at most */
-		if (!quick_pair(&q) || !quick_pair(&q) || !quick_pair(&q) ||
-		    !quick_pair(&q)) {
-			quick_last_pair(&q);
+		if (quick_pair(&q) && quick_pair(&q) && quick_pair(&q) && quick_pair(&q))
+			continue;
+		if (quick_last_pair(&q) || q.r.end - q.r.p < QUICK_INPUT)
 			break;
-		}
-	}
-	if (q.a != first + d->n) {
-		d->a0 = q.a[-1];
-		d->n = (u32)(q.a - first);
-	}
-	d->run = q.a0 - d->a0;
-
-	left = q.width - q.a0;
-	while (left && q.r.end - q.r.p >= QUICK_INPUT) {
 		t4_refill_quick(&q.r);
-		if (!quick_single_run(&q, &left))
+		if (!quick_code(&q) || q.a[-1] == q.width)
 			break;
-		d->a0 = q.a0;
-		d->run = 0;
 	}
-	d->n = (u32)(q.a - first);
+	d->n = (u32)(q.a - q.first);
+	d->a0 = q.a[-1];
+	d->run = q.a0 - d->a0;
 	*reader = q.r;
 }
 
@@ -344,7 +340,7 @@ static __always_inline bool quick_two_runs(struct quick_2d *q)
 	u32 black = (q->a - q->first) & 1, left = q->width - q->a0, run1, run2, e;
 
 	e = t4_run_pair[(black << T4_PAIR_BITS) + (q->r.acc >> (64 - T4_PAIR_BITS))];
-	if (likely(e >> 31)) {
+	if (likely(T4_PAIR_COUNT(e) == 2)) {
 		t4_skip(&q->r, e & 63);
 		run1 = T4_PAIR_FIRST(e);
 		run2 = T4_PAIR_TOTAL(e) - run1;

@@ -138,17 +138,19 @@ def run_pairs(colour, first, second, bits):
                 return run, at, True
 
     for ahead in range(1 << bits):
-        run1, at, whole = runs(first, 0)
-        total, n = run1, 0
+        total, at, whole = runs(first, 0)
+        run2, n = 0, 0
         if whole:
             n = 1
             run2, end, whole = runs(second, at)
-            if whole and run2:
-                total, at, n = run1 + run2, end, 2
-        if not at or total >= 1024 or n and not run1:
-            yield 1 << 26
+            if whole and 0 < run2 < 64:
+                total, at, n = total + run2, end, 2
+            else:
+                run2 = 0
+        if not at or n and total == run2:
+            yield 1 << 31
         else:
-            yield at | run1 << 6 | total << 16 | (colour ^ n & 1) << 28 | n << 30
+            yield at | run2 << 6 | n << 12 | (colour ^ n & 1) << 14 | total << 16
 
 
 def vertical_pairs():

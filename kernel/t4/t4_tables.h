@@ -58,17 +58,18 @@ extern const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS];
 
 /*
  * Up to two runs by the bits that lie ahead, and above them the colour of the
- * first one: bits taken, length of the first run, of both, the colour that comes
- * next and their number. 0 of them: make-up codes only, the lengths count all
- * the same. T4_PAIR_OTHER: nothing of that kind, or runs of no length, or too
- * long for the table.
+ * first one: from the bottom, bits taken, length of the second run, number of
+ * runs, the colour that comes next, length of both. No runs: make-up codes only,
+ * the length counts all the same. T4_PAIR_OTHER: nothing of that kind, or runs of
+ * no length; the length is below any that a line takes back then.
  */
 #define T4_PAIR_BITS	12
-#define T4_PAIR_FIRST(e) ((e) >> 6 & 0x3ff)
-#define T4_PAIR_TOTAL(e) ((e) >> 16 & 0x3ff)
-#define T4_PAIR_COLOUR(e) ((e) >> (28 - T4_PAIR_BITS) & (1u << T4_PAIR_BITS))
-#define T4_PAIR_COUNT(e) ((e) >> 30)
-#define T4_PAIR_OTHER	(1u << 26)
+#define T4_PAIR_SECOND(e) ((e) >> 6 & 0x3f)
+#define T4_PAIR_COUNT(e) ((e) >> 12 & 3)
+#define T4_PAIR_COLOUR(e) ((e) >> (14 - T4_PAIR_BITS) & (1u << T4_PAIR_BITS))
+#define T4_PAIR_TOTAL(e) ((u32)((s32)(e) >> 16))
+#define T4_PAIR_FIRST(e) (T4_PAIR_TOTAL(e) - T4_PAIR_SECOND(e))
+#define T4_PAIR_OTHER	(1u << 31)
 extern const u32 t4_run_pair[2 << T4_PAIR_BITS];
 
 /*
