@@ -134,13 +134,25 @@ struct quick_1d {
 	struct t4_reader r;
 	u16 *first, *a;		/* changing elements; a is the next one */
 	u32 a0;			/* make-up codes of the run at hand included */
-	u32 black;		/* its colour, as t4_run_pair has it */
+	const u32 *table;	/* the half of t4_run_pair for its colour */
 	u32 width;
 };
 
+static __always_inline const u32 *quick_table(bool black)
+{
+	return t4_run_pair + ((u32)black << T4_PAIR_BITS);
+}
+
+/*
+ * Each look-up waits for the one before: the table's place, which is known
+ * before the bits are, must not be added to them first.
+ */
 static __always_inline u32 quick_entry(const struct quick_1d *q)
 {
-	return t4_run_pair[q->black + (q->r.acc >> (64 - T4_PAIR_BITS))];
+	const u32 *table = q->table;
+
+	__asm__("" : "+r" (table));
+	return table[q->r.acc >> (64 - T4_PAIR_BITS)];
 }
 
 /* Up to two runs by one look into the table, and one branch, at the end of the line. */
@@ -153,7 +165,7 @@ static __always_inline bool quick_pair(struct quick_1d *q)
 	if (unlikely(end >= q->width))
 		return false;
 	q->a += T4_PAIR_COUNT(e);
-	q->black = T4_PAIR_COLOUR(e);
+	q->table = T4_PAIR_NEXT(e);
 	q->a0 = end;
 	t4_skip(&q->r, e & 63);
 	return true;
@@ -175,7 +187,8 @@ static __always_inline bool quick_last_pair(struct quick_1d *q)
 /* A single code, for what is not in the table; false if it is none for the quick way. */
 static __always_inline bool quick_code(struct quick_1d *q)
 {
-	u32 code = q->black ? t4_black_run[q->r.acc >> (64 - T4_BLACK_BITS)]
+	bool black = q->table != t4_run_pair;
+	u32 code = black ? t4_black_run[q->r.acc >> (64 - T4_BLACK_BITS)]
 			    : t4_white_run[q->r.acc >> (64 - T4_WHITE_BITS)];
 	u32 end = q->a0 + (code >> 4);
 
@@ -186,7 +199,7 @@ static __always_inline bool quick_code(struct quick_1d *q)
 		if (end == q->a[-1] && q->a != q->first)
 			return false;
 		*q->a++ = (u16)end;
-		q->black ^= 1u << T4_PAIR_BITS;
+		q->table = quick_table(!black);
 	}
 	q->a0 = end;
 	t4_skip(&q->r, code & 15);
@@ -197,7 +210,7 @@ static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
 	struct quick_1d q = {
 		.r = *reader, .first = decoder_list(d, d->cur), .a0 = d->a0 + d->run,
-		.black = (d->n & 1) << T4_PAIR_BITS, .width = d->p.width,
+		.table = quick_table(d->n & 1), .width = d->p.width,
 	};
 
 	q.a = q.first + d->n;
@@ -617,17 +630,14 @@ static bool take_again(struct t4_decoder *d, struct t4_reader *r, struct rows *o
 	return true;
 }
 
-/* At the beginning of a line, or of the EOL before it. */
-static void take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+/* At the beginning of a line, or of the EOL before it; false if there were none. */
+static bool take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
 {
 	u32 v0s = d->ref_n + 1;
-	bool more;
+	bool more, any = false;
 
-	if (d->p.coding == T4_MMR) {
-		if (v0s <= AGAIN_BITS)
-			take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
-		return;
-	}
+	if (d->p.coding == T4_MMR)
+		return v0s <= AGAIN_BITS && take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
 	do {
 		more = false;
 		if (d->again_len)
@@ -635,7 +645,43 @@ static void take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct ro
 		if (d->p.coding == T4_MR && v0s + EOL_BITS + 1 + EOL_ZEROS <= AGAIN_BITS)
 			more |= take_again(d, r, out, 1ull << (v0s + 1) | ~0ull >> (64 - v0s),
 					   EOL_BITS + 1 + v0s, EOL_ZEROS);
+		any |= more;
 	} while (more);
+	return any;
+}
+
+static void begin_line(struct t4_decoder *d)
+{
+	d->eol_run = 0;
+	d->a0 = 0;
+	d->run = 0;
+	d->n = 0;
+	d->ref = 0;
+	d->horiz = 0;
+	d->state = DEC_LINE;
+}
+
+/*
+ * The usual way from line to line: an EOL without fill, the tag bit, and no
+ * second EOL. False if it is not there, or cannot be seen as yet.
+ */
+static bool quick_next_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+	u32 len = EOL_BITS + (d->p.coding == T4_MR);
+
+	if (r->end - r->p < QUICK_INPUT)
+		return false;
+	t4_refill_quick(r);
+	if (r->acc >> (64 - EOL_BITS) != 1 || !(r->acc << len >> (64 - EOL_ZEROS)))
+		return false;
+	deliver_good(d, out, DEC_START);
+	if (take_rows_again(d, r, out))
+		return true;
+	if (d->p.coding == T4_MR)
+		d->line_2d = !(r->acc << EOL_BITS & T4_TOP_BIT);
+	t4_skip(r, len);
+	begin_line(d);
+	return true;
 }
 
 /* In place of a damaged row: the one above again, or white; then on from the next EOL. */
@@ -664,17 +710,6 @@ static inline u32 zeros_ahead(struct t4_reader *r)
 	t4_refill(r);
 	z = r->acc ? t4_clz(r->acc) : 64;
 	return z < r->n ? z : r->n;
-}
-
-static void begin_line(struct t4_decoder *d)
-{
-	d->eol_run = 0;
-	d->a0 = 0;
-	d->run = 0;
-	d->n = 0;
-	d->ref = 0;
-	d->horiz = 0;
-	d->state = DEC_LINE;
 }
 
 /* The usual way into a line: an EOL without fill, the tag bit, and no second EOL. */
@@ -827,7 +862,8 @@ static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct row
 		return step;
 
 	if (d->eols && d->damage.rows + 1 != d->p.rows) {
-		d->state = DEC_CHECK;
+		if (!quick_next_line(d, r, out))
+			d->state = DEC_CHECK;
 		return STEP_ON;
 	}
 	if (d->p.coding == T4_MH && (d->p.flags & (T4_F_EOL | T4_F_ALIGN)) == T4_F_ALIGN)

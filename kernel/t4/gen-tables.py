@@ -219,6 +219,9 @@ emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAK
 emit("const struct t4_byte_ones t4_byte_ones[256]",
      [f"{{ {{ {', '.join(map(str, p))} }} }}" for p in byte_ones()], "{}")
 emit("const u8 t4_byte_count[256]", [bin(b).count("1") for b in range(256)], "{}")
+emit("const u8 t4_suffix[64][8]",
+     [f"{{ {', '.join(hex(b) for b in ((1 << 64 - x) - 1).to_bytes(8, 'big'))} }}"
+      for x in range(64)], "{}")
 
 print("\nconst u32 t4_run_pair[2 << T4_PAIR_BITS] = {")
 white, black = look_up(WHITE_TERM, WHITE_MAKEUP, 13), look_up(BLACK_TERM, BLACK_MAKEUP, 13)

@@ -50,57 +50,81 @@ static inline void t4_blacken_words(u8 *row, size_t k, size_t end, u64 invert)
 		t4_store(row + 8 * k, ~invert);
 }
 
-/*
- * Black runs that end in whole words; @black is what the first of these words
- * holds already. Nearly all of them begin where the one before them ended, or in
- * a word of their own, and no branch asks which.
- */
-static __always_inline u64 t4_fill_runs(const u16 *list, const u16 *end, u64 invert, u8 *row,
-					size_t *at)
+/* Makes a row white. */
+static __always_inline void t4_whiten(u8 *row, size_t len, u64 white)
 {
-	size_t k = 0, x0, x1, k0, k1;
-	u64 black = 0;
+	size_t i;
 
-	for (; list < end; list += 2) {
-		x0 = list[0];
-		x1 = list[1];
-		k0 = x0 / 64;
-		k1 = x1 / 64;
-		/* 0 - 1 >> 63 is all ones: kept where the word is the same */
-		black &= (u64)((s64)(k0 - k - 1) >> 63);
-		black |= ~0ull >> (x0 & 63);
-		t4_store(row + 8 * k0, black ^ invert);
-		/* and all ones where it is another one */
-		black |= (u64)((s64)(k0 - k1) >> 63);
-		black &= ~(~0ull >> (x1 & 63));
-		t4_store(row + 8 * k1, black ^ invert);
-		if (unlikely(k1 > k0 + 1))
-			t4_blacken_words(row, k0 + 1, k1, invert);
-		k = k1;
+	if (unlikely(len < sizeof(white))) {
+		memset(row, (int)(white & 0xff), len);
+		return;
 	}
-	*at = k;
-	return black;
+	for (i = 0; i + 4 * sizeof(white) <= len; i += 4 * sizeof(white)) {
+		memcpy(row + i, &white, sizeof(white));
+		memcpy(row + i + 8, &white, sizeof(white));
+		memcpy(row + i + 16, &white, sizeof(white));
+		memcpy(row + i + 24, &white, sizeof(white));
+	}
+	for (; i + sizeof(white) <= len; i += sizeof(white))
+		memcpy(row + i, &white, sizeof(white));
+	memcpy(row + len - sizeof(white), &white, sizeof(white));
 }
 
-/* The inverse: paints a row. Its pad bits become white. Behind @n changes stands the width. */
+/* The word at hand of the row that is being painted; @v as it lies in memory. */
+struct t4_brush {
+	u8 *row;
+	size_t k;
+	u64 v;
+};
+
+/*
+ * The colour changes at @x, and was @before up to there. The word is stored with
+ * each change, so that no branch asks whether it was the last one.
+ */
+static __always_inline void t4_stroke(struct t4_brush *b, u32 x, u64 before)
+{
+	u64 suffix;
+
+	memcpy(&suffix, t4_suffix[x & 63], sizeof(suffix));
+	b->v = (x / 64 == b->k ? b->v : before) ^ suffix;
+	b->k = x / 64;
+	memcpy(b->row + 8 * b->k, &b->v, sizeof(b->v));
+}
+
+/* Black runs that end in whole words. */
+static __always_inline void t4_fill_runs(const u16 *list, const u16 *end, u64 invert,
+					 struct t4_brush *b)
+{
+	size_t from;
+
+	for (; list < end; list += 2) {
+		t4_stroke(b, list[0], invert);
+		from = b->k + 1;
+		t4_stroke(b, list[1], ~invert);
+		if (unlikely(b->k > from))
+			t4_blacken_words(b->row, from, b->k, invert);
+	}
+}
+
+/*
+ * The inverse of t4_find_changes(): paints a row, of @n changes and the width
+ * behind them. Its pad bits become white.
+ */
 static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8 *row)
 {
 	u32 words = width / 64, m = n & ~1u;
-	size_t k;
-	u64 black, edge = 0;
+	struct t4_brush b = { .row = row, .v = invert };
+	u64 edge = 0;
 
-	memset(row, (int)(invert & 0xff), (width + 7) / 8);
+	t4_whiten(row, (width + 7) / 8, invert);
 	/* the runs that reach beyond the whole words */
 	while (m && list[m - 1] >= words * 64)
 		m -= 2;
-	black = t4_fill_runs(list, list + m, invert, row, &k);
+	t4_fill_runs(list, list + m, invert, &b);
 	for (; m < n; m += 2) {
 		if (list[m] < words * 64) {
-			if (list[m] >> 6 != k)
-				black = 0;
-			k = list[m] >> 6;
-			t4_store(row + 8 * k, (black | ~0ull >> (list[m] & 63)) ^ invert);
-			t4_blacken_words(row, k + 1, words, invert);
+			t4_stroke(&b, list[m], invert);
+			t4_blacken_words(row, b.k + 1, words, invert);
 			edge = ~0ull;
 		} else {
 			edge |= ~0ull >> (list[m] & 63);
@@ -109,7 +133,7 @@ static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8
 		if (width % 64)
 			edge &= ~(~0ull >> (list[m + 1] & 63));
 	}
-	if (width % 64)
+	if (width % 64 && edge)
 		t4_store_tail(row + 8 * (size_t)words, edge ^ invert, (width % 64 + 7) / 8);
 }
 

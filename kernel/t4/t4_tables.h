@@ -61,12 +61,13 @@ extern const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS];
  * first one: from the bottom, bits taken, length of the second run, number of
  * runs, the colour that comes next, length of both. No runs: make-up codes only,
  * the length counts all the same. T4_PAIR_OTHER: nothing of that kind, or runs of
- * no length; the length is below any that a line takes back then.
+ * no length; the length is below any that a line takes back then. T4_PAIR_NEXT is
+ * where the colour that comes next begins.
  */
 #define T4_PAIR_BITS	12
 #define T4_PAIR_SECOND(e) ((e) >> 6 & 0x3f)
 #define T4_PAIR_COUNT(e) ((e) >> 12 & 3)
-#define T4_PAIR_COLOUR(e) ((e) >> (14 - T4_PAIR_BITS) & (1u << T4_PAIR_BITS))
+#define T4_PAIR_NEXT(e)	((const u32 *)((const u8 *)t4_run_pair + ((e) & 1u << 14)))
 #define T4_PAIR_TOTAL(e) ((u32)((s32)(e) >> 16))
 #define T4_PAIR_FIRST(e) (T4_PAIR_TOTAL(e) - T4_PAIR_SECOND(e))
 #define T4_PAIR_OTHER	(1u << 31)
@@ -86,5 +87,8 @@ struct t4_byte_ones {
 
 extern const struct t4_byte_ones t4_byte_ones[256];
 extern const u8 t4_byte_count[256];
+
+/* A word as it lies in a row, its pixels from the index on set. */
+extern const u8 t4_suffix[64][8];
 
 #endif
