@@ -143,23 +143,24 @@ static __always_inline const u32 *quick_table(bool black)
 	return t4_run_pair + ((u32)black << T4_PAIR_BITS);
 }
 
-/*
- * Each look-up waits for the one before: the table's place, which is known
- * before the bits are, must not be added to them first.
- */
-static __always_inline u32 quick_entry(const struct quick_1d *q)
+static __always_inline u32 quick_ahead(const struct quick_1d *q)
 {
-	const u32 *table = q->table;
-
-	__asm__("" : "+r" (table));
-	return table[q->r.acc >> (64 - T4_PAIR_BITS)];
+	return (u32)(q->r.acc >> (64 - T4_PAIR_BITS));
 }
 
-/* Up to two runs by one look into the table, and one branch, at the end of the line. */
-static __always_inline bool quick_pair(struct quick_1d *q)
+/*
+ * Up to two runs by one look into the table, and one branch, at the end of the
+ * line. Each look-up waits for the one before: the table's place, which is known
+ * before @ahead is, must not be added to that first.
+ */
+static __always_inline bool quick_pair(struct quick_1d *q, u32 ahead)
 {
-	u32 e = quick_entry(q), end = q->a0 + T4_PAIR_TOTAL(e);
+	const u32 *table = q->table;
+	u32 e, end;
 
+	__asm__("" : "+r" (table));
+	e = table[ahead];
+	end = q->a0 + T4_PAIR_TOTAL(e);
 	q->a[0] = (u16)(end - T4_PAIR_SECOND(e));
 	q->a[1] = (u16)end;
 	if (unlikely(end >= q->width))
@@ -171,10 +172,21 @@ static __always_inline bool quick_pair(struct quick_1d *q)
 	return true;
 }
 
+/* Pairs up to four times; false at the end of the line, or at something unusual. */
+static __always_inline bool quick_pairs(struct quick_1d *q)
+{
+	u32 ahead = quick_ahead(q);
+
+	/* the first one need not wait for the refill, which left enough the last time */
+	t4_refill_quick(&q->r);
+	return quick_pair(q, ahead) && quick_pair(q, quick_ahead(q)) &&
+	       quick_pair(q, quick_ahead(q)) && quick_pair(q, quick_ahead(q));
+}
+
 /* What quick_pair() has written, but not taken: runs that end the line. */
 static __always_inline bool quick_last_pair(struct quick_1d *q)
 {
-	u32 e = quick_entry(q);
+	u32 e = q->table[quick_ahead(q)];
 
 	if (q->a0 + T4_PAIR_TOTAL(e) != q->width || !T4_PAIR_COUNT(e))
 		return false;
@@ -214,10 +226,9 @@ static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 	};
 
 	q.a = q.first + d->n;
+	t4_refill(&q.r);
 	while (q.r.end - q.r.p >= QUICK_INPUT) {
-		t4_refill_quick(&q.r);
-		/* four times twelve bits at most */
-		if (quick_pair(&q) && quick_pair(&q) && quick_pair(&q) && quick_pair(&q))
+		if (quick_pairs(&q))
 			continue;
 		if (quick_last_pair(&q) || q.r.end - q.r.p < QUICK_INPUT)
 			break;
