@@ -218,7 +218,7 @@ static __always_inline bool quick_code(struct quick_1d *q)
 	return true;
 }
 
-static void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
+static __always_inline void quick_1d(struct t4_decoder *d, struct t4_reader *reader)
 {
 	struct quick_1d q = {
 		.r = *reader, .first = decoder_list(d, d->cur), .a0 = d->a0 + d->run,
@@ -249,7 +249,8 @@ static enum step decode_1d(struct t4_decoder *d, struct t4_reader *r)
 	enum step step;
 
 	for (;;) {
-		quick_1d(d, r);
+		if (d->a0 < d->p.width)
+			quick_1d(d, r);
 		if (d->a0 >= d->p.width)
 			return STEP_ON;
 		step = take_run(d, r, d->n & 1);
@@ -259,25 +260,38 @@ static enum step decode_1d(struct t4_decoder *d, struct t4_reader *r)
 	}
 }
 
-/* As above; the code of a whole and short line is kept, with the EOL that goes before it. */
+/* Bits of the input up to the next code. */
+static inline u64 bits_read(const struct t4_reader *r)
+{
+	return 8 * (u64)(r->p - r->start) - r->n;
+}
+
+/* Keeps the @len bits of a line's code if they are few, with the EOL that goes before it. */
+static inline void keep_line(struct t4_decoder *d, u64 code, u32 len)
+{
+	u32 eol = EOL_BITS + (d->p.coding == T4_MR);
+
+	d->again_len = 0;
+	if (eol + len + EOL_ZEROS <= AGAIN_BITS) {
+		d->again = (d->p.coding == T4_MR ? 3ull : 1ull) << len | code >> (64 - len);
+		d->again_len = (u8)(eol + len);
+	}
+}
+
+/* As above; the code of a whole and short line is kept. */
 static enum step decode_1d_again(struct t4_decoder *d, struct t4_reader *r)
 {
 	bool whole = !d->a0 && !d->run && !d->n;
 	u64 acc, start;
 	enum step step;
-	u32 len, eol;
 
 	t4_refill(r);
 	acc = r->acc;
-	start = 8 * (u64)(r->p - r->start) - r->n;
-	step = decode_1d(d, r);
-	len = (u32)(8 * (u64)(r->p - r->start) - r->n - start);
-	eol = EOL_BITS + (d->p.coding == T4_MR);
+	start = bits_read(r);
 	d->again_len = 0;
-	if (step == STEP_ON && whole && eol + len + EOL_ZEROS <= AGAIN_BITS) {
-		d->again = (d->p.coding == T4_MR ? 3ull : 1ull) << len | acc >> (64 - len);
-		d->again_len = (u8)(eol + len);
-	}
+	step = decode_1d(d, r);
+	if (step == STEP_ON && whole)
+		keep_line(d, acc, (u32)(bits_read(r) - start));
 	return step;
 }
 
@@ -672,13 +686,28 @@ static void begin_line(struct t4_decoder *d)
 	d->state = DEC_LINE;
 }
 
+/* Does the next line seem to be the same as the last one? */
+static __always_inline bool seems_again(const struct t4_decoder *d, const struct t4_reader *r)
+{
+	u64 tagged = r->acc << EOL_BITS;
+	u32 v0s = d->ref_n + 1;
+
+	/* two-dimensional, and all V0 */
+	if (d->p.coding == T4_MR && !(tagged & T4_TOP_BIT) && v0s < AGAIN_BITS - EOL_BITS &&
+	    !(~tagged << 1 >> (64 - v0s)))
+		return true;
+	return d->again_len && r->acc >> (64 - d->again_len) == d->again;
+}
+
 /*
  * The usual way from line to line: an EOL without fill, the tag bit, and no
  * second EOL. False if it is not there, or cannot be seen as yet.
  */
-static bool quick_next_line(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+static __always_inline bool quick_next_line(struct t4_decoder *d, struct t4_reader *r,
+					    struct rows *out)
 {
 	u32 len = EOL_BITS + (d->p.coding == T4_MR);
+	struct t4_reader ahead;
 
 	if (r->end - r->p < QUICK_INPUT)
 		return false;
@@ -686,13 +715,46 @@ static bool quick_next_line(struct t4_decoder *d, struct t4_reader *r, struct ro
 	if (r->acc >> (64 - EOL_BITS) != 1 || !(r->acc << len >> (64 - EOL_ZEROS)))
 		return false;
 	deliver_good(d, out, DEC_START);
-	if (take_rows_again(d, r, out))
-		return true;
+	if (seems_again(d, r)) {
+		/* a copy, so that the caller's may stay in registers */
+		ahead = *r;
+		if (take_rows_again(d, &ahead, out)) {
+			*r = ahead;
+			return true;
+		}
+	}
 	if (d->p.coding == T4_MR)
 		d->line_2d = !(r->acc << EOL_BITS & T4_TOP_BIT);
 	t4_skip(r, len);
 	begin_line(d);
 	return true;
+}
+
+/*
+ * One-dimensional lines that an EOL follows. False if one is left unfinished, or
+ * finished with something unusual behind it.
+ */
+static bool quick_lines_1d(struct t4_decoder *d, struct t4_reader *reader, struct rows *out)
+{
+	struct t4_reader r = *reader;
+	bool usual;
+	u64 acc, start;
+
+	do {
+		usual = false;
+		if (r.end - r.p < QUICK_INPUT)
+			break;
+		t4_refill_quick(&r);
+		acc = r.acc;
+		start = bits_read(&r);
+		quick_1d(d, &r);
+		if (d->a0 < d->p.width)
+			break;
+		keep_line(d, acc, (u32)(bits_read(&r) - start));
+		usual = d->damage.rows + 1 != d->p.rows && quick_next_line(d, &r, out);
+	} while (usual && d->state == DEC_LINE && !d->line_2d && out->left);
+	*reader = r;
+	return usual;
 }
 
 /* In place of a damaged row: the one above again, or white; then on from the next EOL. */
@@ -862,6 +924,8 @@ static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct row
 		return STEP_ON;
 	}
 
+	if (!d->line_2d && d->eols && !d->n && !d->run && quick_lines_1d(d, r, out))
+		return STEP_ON;
 	step = d->line_2d ? decode_2d(d, r) : decode_1d_again(d, r);
 	if (step == STEP_BAD && enters_uncompressed(d, r))
 		d->damage.flags |= T4_D_UNCOMPRESSED;
