@@ -43,6 +43,7 @@ static __always_inline u64 t4_changes_in(u64 word, u64 before)
 	return word ^ (word >> 1 | before << 63);
 }
 
+#ifndef T4_OWN_FILL_ROW
 /* Whole words of the row, from @k to before @end, become black. */
 static inline void t4_blacken_words(u8 *row, size_t k, size_t end, u64 invert)
 {
@@ -136,5 +137,6 @@ static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8
 	if (width % 64 && edge)
 		t4_store_tail(row + 8 * (size_t)words, edge ^ invert, (width % 64 + 7) / 8);
 }
+#endif
 
 #endif
