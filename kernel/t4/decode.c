@@ -686,12 +686,14 @@ static void begin_line(struct t4_decoder *d)
 	d->state = DEC_LINE;
 }
 
-/* Does the next line seem to be the same as the last one? */
+/* Does the next line seem to be the same as the last one? A few bits may be missing as yet. */
 static __always_inline bool seems_again(const struct t4_decoder *d, const struct t4_reader *r)
 {
 	u64 tagged = r->acc << EOL_BITS;
-	u32 v0s = d->ref_n + 1;
+	u32 v0s = d->ref_n + 1, known = v0s < r->n ? v0s : r->n;
 
+	if (d->p.coding == T4_MMR)
+		return v0s <= AGAIN_BITS && (!known || !(~r->acc >> (64 - known)));
 	/* two-dimensional, and all V0 */
 	if (d->p.coding == T4_MR && !(tagged & T4_TOP_BIT) && v0s < AGAIN_BITS - EOL_BITS &&
 	    !(~tagged << 1 >> (64 - v0s)))
@@ -944,8 +946,11 @@ static enum step take_line(struct t4_decoder *d, struct t4_reader *r, struct row
 	if (d->p.coding == T4_MH && (d->p.flags & (T4_F_EOL | T4_F_ALIGN)) == T4_F_ALIGN)
 		t4_skip(r, r->n & 7);
 	deliver_good(d, out, DEC_START);
-	if (d->p.coding == T4_MMR && d->state == DEC_START)
+	if (d->state == DEC_START && d->p.coding == T4_MMR && seems_again(d, r))
 		take_rows_again(d, r, out);
+	/* no EOL, and no end code, which begins with one */
+	if (d->state == DEC_START && r->n >= EOL_ZEROS && r->acc >> (64 - EOL_ZEROS))
+		begin_line(d);
 	return STEP_ON;
 }
 
