@@ -50,16 +50,20 @@ static __always_inline void t4_store_words(u8 *row, const u32 *k, const u32 *wor
 		memcpy(row + 4 * (size_t)k[i], &word[i], sizeof(*word));
 }
 
-/* The words between two changes that lie further apart; @spans has a bit for the first of them. */
-static inline void t4_fill_spans(u8 *row, const u16 *list, u32 spans, u64 invert)
+static __always_inline void t4_set_bytes(u8 *row, u32 at, u32 end, u64 v)
 {
-	const u32 black = ~(u32)invert;
-	u32 k, i;
+	for (; at + 64 <= end; at += 64)
+		_mm512_storeu_si512(row + at, _mm512_set1_epi64((s64)v));
+	_mm512_mask_storeu_epi8(row + at, _bzhi_u64(~0ull, end - at), _mm512_set1_epi64((s64)v));
+}
 
+/* The words between two changes that lie further apart; @spans has a bit for the first of them. */
+static __always_inline void t4_fill_spans(u8 *row, const u16 *list, u32 spans, u64 invert)
+{
 	for (; spans; spans &= spans - 1) {
-		i = _tzcnt_u32(spans);
-		for (k = list[i] / 32 + 1; k < list[i + 1] / 32u; k++)
-			memcpy(row + 4 * (size_t)k, &black, sizeof(black));
+		const u16 *x = list + _tzcnt_u32(spans);
+
+		t4_set_bytes(row, x[0] / 32 * 4 + 4, x[1] / 32 * 4, ~invert);
 	}
 }
 
@@ -100,16 +104,6 @@ static __always_inline void t4_paint_16(struct t4_painter *p, const u16 *list, _
 		t4_fill_spans(p->row, list, spans, p->invert);
 }
 
-static __always_inline void t4_whiten(u8 *row, u32 bytes, u64 white)
-{
-	const __m512i v = _mm512_set1_epi64((s64)white);
-	u32 at;
-
-	for (at = 0; at + 64 <= bytes; at += 64)
-		_mm512_storeu_si512(row + at, v);
-	_mm512_mask_storeu_epi8(row + at, _bzhi_u64(~0ull, bytes - at), v);
-}
-
 /* The pixels behind the last whole word; their first is black if @black. Pad bits are white. */
 static inline void t4_fill_edge(const u16 *list, const u16 *end, bool black, u32 width, u64 invert,
 				u8 *row)
@@ -134,7 +128,7 @@ static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8
 	};
 	u32 words = width / 32, m = n, i;
 
-	t4_whiten(row, (width + 7) / 8, invert);
+	t4_set_bytes(row, 0, (width + 7) / 8, invert);
 	while (m && list[m - 1] >= words * 32)
 		m--;
 	for (i = 0; i < m; i += 16)
