@@ -380,8 +380,8 @@ static __always_inline bool quick_two_runs(struct quick_2d *q)
 	e = t4_run_pair[(black << T4_PAIR_BITS) + (q->r.acc >> (64 - T4_PAIR_BITS))];
 	if (likely(T4_PAIR_COUNT(e) == 2)) {
 		t4_skip(&q->r, e & 63);
-		run1 = T4_PAIR_FIRST(e);
-		run2 = T4_PAIR_TOTAL(e) - run1;
+		run2 = T4_PAIR_SECOND(e);
+		run1 = T4_PAIR_TOTAL(e) - run2;
 	} else {
 		if (q->r.end - q->r.p < QUICK_INPUT)
 			return false;

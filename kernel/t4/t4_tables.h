@@ -60,17 +60,15 @@ extern const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS];
  * Up to two runs by the bits that lie ahead, and above them the colour of the
  * first one: from the bottom, bits taken, length of the second run, number of
  * runs, the colour that comes next, length of both. No runs: make-up codes only,
- * the length counts all the same. T4_PAIR_OTHER: nothing of that kind, or runs of
- * no length; the length is below any that a line takes back then. T4_PAIR_NEXT is
- * where the colour that comes next begins.
+ * the length counts all the same. A length below any that a line takes back:
+ * nothing of that kind, or a first run of no length. T4_PAIR_NEXT is where the
+ * colour that comes next begins.
  */
 #define T4_PAIR_BITS	12
 #define T4_PAIR_SECOND(e) ((e) >> 6 & 0x3f)
 #define T4_PAIR_COUNT(e) ((e) >> 12 & 3)
 #define T4_PAIR_NEXT(e)	((const u32 *)((const u8 *)t4_run_pair + ((e) & 1u << 14)))
 #define T4_PAIR_TOTAL(e) ((u32)((s32)(e) >> 16))
-#define T4_PAIR_FIRST(e) (T4_PAIR_TOTAL(e) - T4_PAIR_SECOND(e))
-#define T4_PAIR_OTHER	(1u << 31)
 extern const u32 t4_run_pair[2 << T4_PAIR_BITS];
 
 /*

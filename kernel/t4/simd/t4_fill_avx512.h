@@ -80,7 +80,7 @@ static __always_inline void t4_paint_16(struct t4_painter *p, const u16 *list, _
 	__m512i k = _mm512_srli_epi32(x, 5), k_next = _mm512_srli_epi32(next, 5);
 	u32 last = _mm512_mask_cmpneq_epi32_mask(valid, k, k_next), spans;
 	__m512i sum = _mm512_xor_si512(t4_xor_up(t4_turns(x, valid)), p->sum), behind, top;
-	u32 word[16] __attribute__((aligned(64))), at[16] __attribute__((aligned(64)));
+	u32 word[16], at[16];
 
 	p->sum = _mm512_permutexvar_epi32(_mm512_set1_epi32(15), sum);
 	if (unlikely(!last))
@@ -95,8 +95,8 @@ static __always_inline void t4_paint_16(struct t4_painter *p, const u16 *list, _
 	/* the lanes behind the last word repeat it: as many stores whatever their number */
 	top = _mm512_set1_epi32(_mm_popcnt_u32(last) - 1);
 	p->before = _mm512_permutexvar_epi32(top, behind);
-	_mm512_store_si512(word, _mm512_permutexvar_epi32(_mm512_min_epu32(lanes, top), sum));
-	_mm512_store_si512(at, _mm512_permutexvar_epi32(_mm512_min_epu32(lanes, top), k));
+	_mm512_storeu_si512(word, _mm512_permutexvar_epi32(_mm512_min_epu32(lanes, top), sum));
+	_mm512_storeu_si512(at, _mm512_permutexvar_epi32(_mm512_min_epu32(lanes, top), k));
 	t4_store_words(p->row, at, word, 8);
 	if (_mm_popcnt_u32(last) > 8)
 		t4_store_words(p->row, at + 8, word + 8, 8);
