@@ -48,10 +48,14 @@ void fax_board_put(struct fax_board *board)
 }
 EXPORT_SYMBOL_GPL(fax_board_put);
 
-/* Let the work look at the board. Under the board's lock, or from its driver. */
+/*
+ * Let the work look at the board, under its lock. Who is moving jobs looks at
+ * all of them once more after one has ended, so nobody is called for that.
+ */
 void fax_board_kick(struct fax_board *board)
 {
-	if (!fax_gone(board))
+	lockdep_assert_held(&board->lock);
+	if (!board->moving && !fax_gone(board))
 		queue_work(board->wq, &board->work);
 }
 
@@ -505,24 +509,22 @@ static struct fax_run *fax_next_done(struct fax_board *board)
 	return run;
 }
 
-/* The one place where jobs move on. */
-static void fax_board_work(struct work_struct *work)
+static void fax_board_take_notes(struct fax_board *board)
 {
-	struct fax_board *board = container_of(work, struct fax_board, work);
 	struct fax_func *func;
 	struct fax_run *run;
-	bool moved;
 
-	mutex_lock(&board->lock);
-	if (board->gone)
-		goto out;
-	fax_take_fault(board);
-	if (board->gone)
-		goto out;
 	while ((run = fax_next_done(board)))
 		fax_run_done(run);
 	list_for_each_entry(func, &board->funcs, node)
 		fax_take_conditions(func);
+}
+
+static void fax_board_schedule(struct fax_board *board)
+{
+	struct fax_func *func;
+	bool moved;
+
 	/* a job that ends makes room for another: ends when none moves */
 	do {
 		moved = false;
@@ -532,7 +534,31 @@ static void fax_board_work(struct work_struct *work)
 	list_for_each_entry(func, &board->funcs, node)
 		if (!list_empty(&func->jobs))
 			fax_tick_arm(board);
-out:
+}
+
+/*
+ * The one place where jobs move on, under the board's lock. Called by the work,
+ * and by who brings a job and may as well start it.
+ */
+void fax_board_move(struct fax_board *board)
+{
+	if (board->gone)
+		return;
+	board->moving = true;
+	fax_take_fault(board);
+	if (!board->gone) {
+		fax_board_take_notes(board);
+		fax_board_schedule(board);
+	}
+	board->moving = false;
+}
+
+static void fax_board_work(struct work_struct *work)
+{
+	struct fax_board *board = container_of(work, struct fax_board, work);
+
+	mutex_lock(&board->lock);
+	fax_board_move(board);
 	mutex_unlock(&board->lock);
 }
 

@@ -27,8 +27,9 @@
  *	dma_resv, fax_mem.lock	innermost, inside the dma-buf exporters
  *
  * Work: a driver's report only leaves a note and queues fax_board.work, which
- * alone advances jobs. There is one such work a board, so scanner, coder and
- * printer, and the pipes between them, need no lock order.
+ * advances jobs in fax_board_move(); SUBMIT calls that itself. It looks at the
+ * whole board under its one lock, so scanner, coder and printer, and the pipes
+ * between them, need no lock order.
  *
  * Lifetime: a board is counted by its driver, by each registered function, and
  * by buffers and pipes, which outlive it. A function is its struct device. A
@@ -161,6 +162,7 @@ struct fax_board {
 	struct list_head imports;	/* mapped */
 	struct list_head pipes;		/* mapped */
 
+	bool moving;			/* fax_board_move() is at it */
 	struct workqueue_struct *wq;
 	struct work_struct work;
 	struct delayed_work tick;
@@ -333,6 +335,7 @@ enum fax_job_state {
 struct fax_job {
 	struct list_head node;		/* on fax_func.jobs until done */
 	struct list_head done_node;	/* on fax_file.done: a completion waits */
+	struct list_head file_node;	/* on fax_file.jobs until reaped */
 	struct fax_file *file;
 	struct fax_func *func;
 	enum fax_job_state state;
@@ -411,11 +414,11 @@ struct fax_file {
 	struct xarray bufs;
 	u32 nbufs;
 	u32 next_buf;
-	struct xarray jobs;		/* all that are not reaped */
-	u32 njobs;			/* of them */
+	struct list_head jobs;		/* all that are not reaped, a stream's too */
+	u32 njobs;			/* of them, without a stream's */
 	u32 nlive;			/* jobs not done, streams' too */
 	u32 contexts;			/* of the coder that its jobs hold */
-	u32 next_job;
+	u32 last_job;			/* id */
 	struct list_head done;		/* jobs with a completion */
 	u32 latched;
 	u32 passed;			/* round in which a job of this open had to wait */
@@ -478,6 +481,7 @@ const char *fax_function_name(u32 function);
 /* board.c */
 void fax_board_get(struct fax_board *board);
 void fax_board_kick(struct fax_board *board);
+void fax_board_move(struct fax_board *board);
 void fax_func_asked(struct fax_func *func, u32 conditions);
 void fax_func_reset(struct fax_func *func, struct fax_job *culprit, u32 code);
 void fax_func_clear(struct fax_func *func);

@@ -132,7 +132,7 @@ static void fax_span_put(struct fax_span *span)
 /* A job nobody asks for any more. */
 void fax_job_forget(struct fax_job *job)
 {
-	xa_erase(&job->file->jobs, job->id);
+	list_del(&job->file_node);
 	if (!job->stream)
 		job->file->njobs--;
 	list_del(&job->done_node);
@@ -379,17 +379,33 @@ static int fax_job_may_queue(const struct fax_file *ff)
 	return 0;
 }
 
-/* Queue; nothing fails after the id was taken. */
-static int fax_job_queue(struct fax_job *job, struct fax_pipe *pipe)
+/* A list, as they are few: nodes of a tree would come and go by RCU with every page. */
+static struct fax_job *fax_job_find(const struct fax_file *ff, u32 id)
+{
+	struct fax_job *job;
+
+	list_for_each_entry(job, &ff->jobs, file_node)
+		if (job->id == id)
+			return job;
+	return NULL;
+}
+
+/* Ids are used again as late as can be. */
+static u32 fax_job_new_id(struct fax_file *ff)
+{
+	do
+		ff->last_job = ff->last_job < INT_MAX ? ff->last_job + 1 : 1;
+	while (fax_job_find(ff, ff->last_job));
+	return ff->last_job;
+}
+
+static void fax_job_queue(struct fax_job *job, struct fax_pipe *pipe)
 {
 	struct fax_file *ff = job->file;
 	u32 i;
-	int ret;
 
-	ret = xa_alloc_cyclic(&ff->jobs, &job->id, job, XA_LIMIT(1, INT_MAX), &ff->next_job,
-			      GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
-		return ret;
+	job->id = fax_job_new_id(ff);
+	list_add_tail(&job->file_node, &ff->jobs);
 	if (job->raw.buf)
 		job->raw.buf->users++;
 	if (job->out.buf)
@@ -404,8 +420,6 @@ static int fax_job_queue(struct fax_job *job, struct fax_pipe *pipe)
 	job->func->njobs++;
 	list_add_tail(&job->node, &job->func->jobs);
 	trace_fax_submit(&job->func->dev, job);
-	fax_board_kick(ff->board);
-	return 0;
 }
 
 /* The other side failed before this one came: it fails as well, now that it is here. */
@@ -439,10 +453,9 @@ static int fax_job_admit(struct fax_job *job, const struct fax_seg *segs, u32 ns
 		ret = fax_job_set_raw(job, pipe);
 	if (!ret)
 		ret = fax_job_ask_driver(job);
-	if (!ret)
-		ret = fax_job_queue(job, pipe);
 	if (ret)
 		return ret;
+	fax_job_queue(job, pipe);
 	WRITE_ONCE(ff->mode, FAX_MODE_JOBS);
 	*id = job->id;
 	if (pipe)
@@ -491,6 +504,8 @@ static int fax_submit_new(struct fax_file *ff, struct fax_submit *arg, const str
 	}
 	mutex_lock(&ff->board->lock);
 	ret = fax_job_admit(job, segs, arg->nsegs, pipe, &arg->job);
+	if (!ret)	/* from here on the job may be done, and gone */
+		fax_board_move(ff->board);
 	mutex_unlock(&ff->board->lock);
 out:
 	if (file)
@@ -512,7 +527,7 @@ static int fax_submit_resume(struct fax_file *ff, struct fax_submit *arg,
 	    segs->k || segs->flags)
 		return -EINVAL;
 	mutex_lock(&ff->board->lock);
-	job = xa_load(&ff->jobs, arg->job);
+	job = fax_job_find(ff, arg->job);
 	if (ff->board->gone)
 		ret = -ENODEV;
 	else if (job && job->op == arg->op && job->state == FAX_JOB_PARKED &&
@@ -526,7 +541,7 @@ static int fax_submit_resume(struct fax_file *ff, struct fax_submit *arg,
 		job->code = FAX_CODE_OK;
 		job->state = FAX_JOB_RUNNING;
 		job->gen++;
-		fax_board_kick(ff->board);
+		fax_board_move(ff->board);
 	}
 	mutex_unlock(&ff->board->lock);
 	return ret;
@@ -598,12 +613,11 @@ int fax_job_submit_stream(struct fax_file *ff, struct fax_pipe *pipe, bool nowai
 		ret = fax_pipe_may_bind(pipe, job);
 	if (!ret)
 		ret = fax_job_ask_driver(job);
-	if (!ret)
-		ret = fax_job_queue(job, pipe);
 	if (ret) {
 		kvfree(job);
 		return ret;
 	}
+	fax_job_queue(job, pipe);
 	ff->stream.job = job;
 	return 0;
 }
@@ -740,16 +754,15 @@ int fax_ioctl_cancel(struct fax_file *ff, struct fax_ioctl *io)
 {
 	u32 id = io->arg.cancel.job;
 	struct fax_job *job;
-	unsigned long i;
 	int ret = 0;
 
 	mutex_lock(&ff->board->lock);
 	if (!id) {
-		xa_for_each(&ff->jobs, i, job)
+		list_for_each_entry(job, &ff->jobs, file_node)
 			if (!job->stream)
 				fax_job_stop(job, FAX_CODE_CANCELED, 0);
 	} else {
-		job = xa_load(&ff->jobs, id);
+		job = fax_job_find(ff, id);
 		if (!job || job->stream || job->state == FAX_JOB_DONE)
 			ret = -ENOENT;
 		else

@@ -147,6 +147,7 @@ static int fax_stream_begin(struct fax_file *ff, bool nonblock)
 	s->full = false;
 	ret = fax_job_submit_stream(ff, s->pipe, nonblock);
 	s->page = !ret;
+	fax_board_move(ff->board);
 	mutex_unlock(&ff->board->lock);
 	return ret;
 }
@@ -213,7 +214,7 @@ static void fax_stream_consume(struct fax_file *ff, size_t n)
 	s->pipe->rd_done = s->pipe->rd_start;
 	if (s->pipe->mapped)
 		dma_sync_sgtable_for_device(ff->board->dma_dev, &s->pipe->sgt, s->pipe->dir);
-	fax_board_kick(ff->board);
+	fax_board_move(ff->board);
 	mutex_unlock(&ff->board->lock);
 }
 
