@@ -379,6 +379,8 @@ struct fax_job {
 	u32 rows_bad;
 	u32 first_bad_row;
 	u32 max_bad_run;
+	u32 next_width;			/* scan: of the original behind it */
+	u32 next_height;
 
 	u32 nsegs;
 	struct fax_span segs[];		/* decode: input */
@@ -473,6 +475,7 @@ static inline bool fax_leased(const struct fax_func *func)
 /* main.c */
 extern struct class fax_class;
 extern struct dentry *fax_debugfs;
+extern bool fax_refuse_cpu;	/* debugfs: no CPU gets at page memory from now on */
 dev_t fax_devt(u32 function, u32 index);
 int fax_index_get(u32 function);
 void fax_index_put(u32 function, u32 index);
@@ -523,6 +526,7 @@ void fax_quota_put(struct fax_quota *quota);
 int fax_pages_alloc(struct fax_pages *mem, u64 size);
 void fax_pages_free(struct fax_pages *mem);
 int fax_pages_sgt(const struct fax_pages *mem, struct sg_table *sgt, struct device *dev);
+void *fax_pages_vmap(const struct fax_pages *mem, struct fax_board *board);
 int fax_map_init(struct fax_map *map, struct sg_table *sgt);
 void fax_map_free(struct fax_map *map);
 u32 fax_map_cut(const struct fax_map *map, u64 off, u32 len, struct fax_sg *sg, u32 max, u32 *n);

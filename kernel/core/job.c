@@ -644,6 +644,8 @@ static void fax_completion_fill(struct fax_completion *c, const struct fax_job *
 	c->rows_bad = job->rows_bad;
 	c->first_bad_row = job->first_bad_row;
 	c->max_bad_run = job->max_bad_run;
+	c->next_width = job->next_width;
+	c->next_height = job->next_height;
 }
 
 static int fax_completion_give(const struct fax_completion *c, void __user *to, size_t size)

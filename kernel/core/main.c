@@ -17,6 +17,7 @@ static struct ida fax_index[3] = {
 };
 
 struct dentry *fax_debugfs;
+bool fax_refuse_cpu;
 
 struct class fax_class = {
 	.name = "fax",
@@ -66,12 +67,13 @@ static int __init fax_init(void)
 		return ret;
 	}
 	fax_debugfs = debugfs_create_dir("fax", NULL);
+	debugfs_create_bool("refuse_cpu", 0600, fax_debugfs, &fax_refuse_cpu);
 	return 0;
 }
 
 static void __exit fax_exit(void)
 {
-	debugfs_remove(fax_debugfs);
+	debugfs_remove_recursive(fax_debugfs);
 	class_unregister(&fax_class);
 	unregister_chrdev_region(fax_first, 3 * FAX_MAX_INDEX);
 }

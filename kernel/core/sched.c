@@ -469,6 +469,19 @@ static void fax_rewind_rows(struct fax_job *job)
 		fax_pipe_take_back(job);
 }
 
+/* Another original lies in the feeder: who scans it next wants to know how large it is. */
+static void fax_look_at_next(struct fax_job *job)
+{
+	struct fax_func *func = job->func;
+	struct fax_hw_status hw = {};
+
+	job->done_flags |= FAX_DONE_MORE_PAPER;
+	if (!func->ops->status || func->ops->status(func, &hw))
+		return;
+	job->next_width = hw.paper_width;
+	job->next_height = hw.paper_height;
+}
+
 static void fax_scanned(struct fax_job *job, struct fax_run *run, u32 code)
 {
 	const struct fax_chunk_result *r = &run->result;
@@ -482,7 +495,7 @@ static void fax_scanned(struct fax_job *job, struct fax_run *run, u32 code)
 		fax_end(job, code);
 	} else if (r->flags & FAX_RESULT_PAGE_END) {
 		if (r->flags & FAX_RESULT_MORE_PAPER)
-			job->done_flags |= FAX_DONE_MORE_PAPER;
+			fax_look_at_next(job);
 		fax_end(job, FAX_CODE_OK);
 	} else if (r->rows != run->chunk.rows) {
 		fax_end(job, FAX_CODE_DMA);

@@ -198,6 +198,8 @@ static size_t fax_stream_peek(struct fax_file *ff, bool *ended)
 	mutex_lock(&ff->board->lock);
 	*ended = ff->stream.ended;
 	n = fax_stream_ready(ff);
+	if (n)
+		atomic64_inc(&ff->board->cpu_accesses);
 	if (n && pipe->mapped)
 		dma_sync_sgtable_for_cpu(ff->board->dma_dev, &pipe->sgt, pipe->dir);
 	mutex_unlock(&ff->board->lock);
@@ -346,6 +348,7 @@ static ssize_t fax_stream_write_locked(struct fax_file *ff, const char __user *f
 		room = min(room, count - done);
 		if (copy_from_user(fax_stream_addr(&ff->stream), from + done, room))
 			return done ?: -EFAULT;
+		atomic64_inc(&ff->board->cpu_accesses);
 		mutex_lock(&ff->board->lock);
 		ff->stream.pos += room;
 		fax_stream_flush(ff, false);

@@ -44,6 +44,23 @@ struct desk {
 
 static uint8_t tray[TRAY];
 
+/* Calls that the daemon makes on fax and dma-buf descriptors. */
+static unsigned int calls, maps;
+
+static int counted_ioctl(int fd, unsigned long request, void *arg)
+{
+	calls++;
+	return func_sys_linux.ioctl(fd, request, arg);
+}
+
+static void *counted_map(int fd, size_t len)
+{
+	maps++;
+	return func_sys_linux.map(fd, len);
+}
+
+static struct func_sys counted_sys;
+
 static void set(const char *name, const void *data, size_t len)
 {
 	char path[128];
@@ -228,7 +245,10 @@ static int setup(void **state)
 	set_text("tray_clear", "1");
 	set_text("paper", "100");
 	assert_true(sd_event_new(&d->event) >= 0);
-	assert_int_equal(boards_new(&d->boards, d->event, NULL, &board_handlers, d), 0);
+	counted_sys = func_sys_linux;
+	counted_sys.ioctl = counted_ioctl;
+	counted_sys.map = counted_map;
+	assert_int_equal(boards_new(&d->boards, d->event, &counted_sys, &board_handlers, d), 0);
 	*state = d;
 	return 0;
 }
@@ -344,6 +364,46 @@ static void test_round_trip(void **state)
 	round_trip(d, d->board->scanner, d->board->printer);
 	assert_int_equal(board_status(d->board, FAX_FUNC_SCAN, &st), 0);
 	assert_int_equal(st.pages, 3);
+}
+
+static uint64_t cpu_maps(struct desk *d)
+{
+	struct fax_status st;
+
+	assert_int_equal(board_status(d->board, FAX_FUNC_SCAN, &st), 0);
+	return st.cpu_maps;
+}
+
+/*
+ * From the second page on the daemon makes at most six calls a page each way.
+ * All that it maps is one buffer of code each way, never a page.
+ */
+static void test_calls_of_a_page(void **state)
+{
+	struct scan_params form = params(FAX_ENC_MMR, FAX_FMT_END);
+	uint8_t *pixels = test_malloc(PAGE);
+	struct desk *d = *state;
+	unsigned int before, i;
+	uint64_t kernel_maps = cpu_maps(d);
+
+	draw(pixels, 6, PAGE);
+	for (i = 0; i < 10; i++)
+		feed(pixels, WIDTH, ROWS);
+	maps = 0;
+	for (i = 0; i < 10; i++) {
+		before = calls;
+		scan(d, d->board->scanner, &form);
+		if (i)
+			assert_true(calls - before <= 6);
+		before = calls;
+		print(d, d->board->printer, NULL);
+		if (i)
+			assert_true(calls - before <= 6);
+		assert_tray(pixels, WIDTH, ROWS);
+	}
+	assert_int_equal(maps, 2);
+	assert_int_equal(cpu_maps(d) - kernel_maps, 2);
+	test_free(pixels);
 }
 
 /* Random pixels expand in MMR: the coder's buffer fills up and is emptied in turns. */
@@ -568,6 +628,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_round_trip),
+		T(test_calls_of_a_page),
 		T(test_code_larger_than_the_buffer),
 		T(test_banner_above_the_page),
 		T(test_original_too_wide),
