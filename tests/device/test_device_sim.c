@@ -375,7 +375,8 @@ static uint64_t cpu_maps(struct desk *d)
 }
 
 /*
- * From the second page on the daemon makes at most six calls a page each way.
+ * From the second page on the daemon makes at most six calls a page each way,
+ * and one behind the last original, to hear that the feeder is empty.
  * All that it maps is one buffer of code each way, never a page.
  */
 static void test_calls_of_a_page(void **state)
@@ -394,11 +395,11 @@ static void test_calls_of_a_page(void **state)
 		before = calls;
 		scan(d, d->board->scanner, &form);
 		if (i)
-			assert_true(calls - before <= 6);
+			assert_in_range(calls - before, 4, i < 9 ? 6 : 7);
 		before = calls;
 		print(d, d->board->printer, NULL);
 		if (i)
-			assert_true(calls - before <= 6);
+			assert_in_range(calls - before, 4, 6);
 		assert_tray(pixels, WIDTH, ROWS);
 	}
 	assert_int_equal(maps, 2);
