@@ -259,7 +259,7 @@ static void fax_take_runs(struct fax_func *func)
 
 	list_for_each_entry_safe(run, next, &runs, node) {
 		list_move_tail(&run->node, &func->idle);
-		run->chunk.job->inflight--;
+		fax_count_inflight(run->chunk.job, -1);
 	}
 	/* nor does a sheet lie in the engine any more */
 	list_for_each_entry(job, &func->jobs, node)

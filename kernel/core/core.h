@@ -201,6 +201,7 @@ struct fax_func {
 	unsigned long ctx_used[BITS_TO_LONGS(FAX_MAX_CONTEXTS)];
 	struct list_head idle;		/* runs */
 	struct list_head started;	/* runs; under irq_lock */
+	u32 inflight;			/* runs that count for a job */
 	u32 gen;
 	u32 pick;			/* round of choosing a job, see fax_pick() */
 	bool fault;			/* the last reset did not help */
@@ -420,6 +421,7 @@ struct fax_file {
 	u32 njobs;			/* of them, without a stream's */
 	u32 nlive;			/* jobs not done, streams' too */
 	u32 contexts;			/* of the coder that its jobs hold */
+	u32 inflight;			/* runs of its jobs */
 	u32 last_job;			/* id */
 	struct list_head done;		/* jobs with a completion */
 	u32 latched;
@@ -465,6 +467,14 @@ static inline bool fax_gone(const struct fax_board *board)
 static inline bool fax_op_produces(u32 op)
 {
 	return op == FAX_OP_SCAN || op == FAX_OP_DECODE;
+}
+
+/* A run of @job goes to the driver (1), or came back and was looked at (-1). */
+static inline void fax_count_inflight(struct fax_job *job, int n)
+{
+	job->inflight += n;
+	job->file->inflight += n;
+	job->func->inflight += n;
 }
 
 static inline bool fax_leased(const struct fax_func *func)
