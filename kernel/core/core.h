@@ -71,7 +71,7 @@
 #define FAX_MAX_BAND_ROWS	4096u
 #define FAX_EVENTS		32	/* waiting in an open */
 #define FAX_BAND_BYTES		65536u	/* of a job without pipe: cut to about this */
-#define FAX_PARK_MS		30000	/* OUT_FULL waits this long for RESUME */
+#define FAX_PARK_MS		30000	/* OUT_FULL waits this long for RESUME: fax_park_ms */
 #define FAX_ABORT_MS		1000	/* after an abort, before a reset */
 #define FAX_FENCE_MS		5000	/* of all imported buffers of a SUBMIT */
 #define FAX_PROGRESS_MS		10000	/* unless the driver says otherwise */
@@ -485,6 +485,7 @@ static inline bool fax_leased(const struct fax_func *func)
 /* main.c */
 extern struct class fax_class;
 extern struct dentry *fax_debugfs;
+extern u32 fax_park_ms;		/* debugfs: as FAX_PARK_MS, for tests */
 extern bool fax_refuse_cpu;	/* debugfs: no CPU gets at page memory from now on */
 dev_t fax_devt(u32 function, u32 index);
 int fax_index_get(u32 function);

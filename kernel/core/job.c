@@ -252,7 +252,7 @@ void fax_job_park(struct fax_job *job)
 {
 	job->state = FAX_JOB_PARKED;
 	job->code = FAX_CODE_OUT_FULL;
-	job->deadline = jiffies + msecs_to_jiffies(FAX_PARK_MS);
+	job->deadline = jiffies + msecs_to_jiffies(READ_ONCE(fax_park_ms));
 	list_add_tail(&job->done_node, &job->file->done);
 	wake_up_all(&job->file->wait);
 }

@@ -17,6 +17,7 @@ static struct ida fax_index[3] = {
 };
 
 struct dentry *fax_debugfs;
+u32 fax_park_ms = FAX_PARK_MS;
 bool fax_refuse_cpu;
 
 struct class fax_class = {
@@ -67,6 +68,7 @@ static int __init fax_init(void)
 		return ret;
 	}
 	fax_debugfs = debugfs_create_dir("fax", NULL);
+	debugfs_create_u32("park_ms", 0600, fax_debugfs, &fax_park_ms);
 	debugfs_create_bool("refuse_cpu", 0600, fax_debugfs, &fax_refuse_cpu);
 	return 0;
 }
