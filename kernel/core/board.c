@@ -440,11 +440,11 @@ static void fax_board_stop(struct fax_board *board, u32 code)
 		func->resets++;
 		func->fault = ret < 0;
 	}
-	list_for_each_entry(func, &board->funcs, node) {
+	list_for_each_entry(func, &board->funcs, node)
 		fax_take_runs(func);
+	list_for_each_entry(func, &board->funcs, node)
 		if (board->suspended)
 			fax_keep_untouched(func);
-	}
 	list_for_each_entry(func, &board->funcs, node) {
 		fax_end_running(func, NULL, code, code);
 		func->waiting = false;
@@ -838,11 +838,12 @@ EXPORT_SYMBOL_GPL(fax_board_unregister);
  * fax_board_suspend() - a board is about to lose power
  * @board: a registered one
  *
- * All engines are reset. A page that waits for paper, and a job of the coder of
- * which nothing came back, begin anew after fax_board_resume(); what else was
- * under way ends with FAX_CODE_RESET; what is queued stays queued. On return no
- * DMA is in flight, and until fax_board_resume() no operation of the driver is
- * called but check() and, by fax_board_unregister(), reset(). May sleep.
+ * All engines are reset. A page that waits for paper, with its decoder, and a
+ * job of the coder of which nothing came back, begin anew after
+ * fax_board_resume(); what else was under way ends with FAX_CODE_RESET; what is
+ * queued stays queued. On return no DMA is in flight, and until
+ * fax_board_resume() no operation of the driver is called but check() and, by
+ * fax_board_unregister(), reset(). May sleep.
  */
 void fax_board_suspend(struct fax_board *board)
 {

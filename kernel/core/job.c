@@ -224,6 +224,41 @@ void fax_job_stop(struct fax_job *job, u32 code, u32 peer_code)
 	fax_job_idle(job);
 }
 
+static void fax_job_requeue(struct fax_job *job)
+{
+	job->state = FAX_JOB_QUEUED;
+	job->rows_start = 0;
+	job->fed = false;
+	job->seg_fed = false;
+	job->end_due = false;
+	fax_job_drop_context(job);
+	if (job->pipe)
+		fax_pipe_take_back(job);
+}
+
+/*
+ * No row that came out of the pipe is on paper, and what went in lies in the
+ * user's memory still: the decoder, whose context the engine lost, starts over.
+ */
+static void fax_job_decode_anew(struct fax_job *job)
+{
+	if (!job || job->op != FAX_OP_DECODE || job->state != FAX_JOB_RUNNING)
+		return;
+	job->rows_done = 0;
+	job->seg = 0;
+	job->seg_off = 0;
+	job->seg_row = 0;
+	job->seg_rows = 0;
+	job->seg_bad = 0;
+	job->bytes_in = 0;
+	job->rows_bad = 0;
+	job->first_bad_row = 0;
+	job->max_bad_run = 0;
+	job->done_flags = 0;
+	job->pipe->wr_done = 0;
+	fax_job_requeue(job);
+}
+
 /*
  * The engines were reset and gave all runs back: @job can begin anew if nothing
  * of it is on paper or in the user's memory. Of an original nobody knows
@@ -236,14 +271,9 @@ bool fax_job_begin_anew(struct fax_job *job)
 	if (job->state != FAX_JOB_RUNNING || job->rows_done || job->out_done || job->seg ||
 	    job->seg_off || (fax_leased(func) && !(job->op == FAX_OP_PRINT && func->waiting)))
 		return false;
-	job->state = FAX_JOB_QUEUED;
-	job->rows_start = 0;
-	job->fed = false;
-	job->seg_fed = false;
-	job->end_due = false;
-	fax_job_drop_context(job);
-	if (job->pipe)
-		fax_pipe_take_back(job);
+	fax_job_requeue(job);
+	if (job->op == FAX_OP_PRINT && job->pipe)
+		fax_job_decode_anew(job->pipe->prod);
 	return true;
 }
 
