@@ -30,6 +30,7 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+static int resume(uint32_t job, const struct fax_seg *room)
 {
 	struct fax_submit s = {
 		.op = FAX_OP_ENCODE,
