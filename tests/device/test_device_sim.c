@@ -515,6 +515,31 @@ static void test_out_of_paper_then_refilled(void **state)
 	test_free(pixels);
 }
 
+/* The board sleeps while its page waits: that begins anew, and nobody above need know. */
+static void test_sleep_while_waiting_for_paper(void **state)
+{
+	struct scan_params form = params(FAX_ENC_MMR, FAX_FMT_END);
+	uint8_t *pixels = test_malloc(PAGE);
+	struct desk *d = *state;
+
+	draw(pixels, 8, PAGE);
+	feed(pixels, WIDTH, ROWS);
+	scan(d, d->board->scanner, &form);
+	set_text("paper", "0");
+	print_start(d, d->board->printer, NULL);
+	until(d, &d->waits, 1);
+	set_text("suspend", "1");
+	until_msec(d, 300);
+	set_text("suspend", "0");
+	until_msec(d, 300);
+	assert_int_equal(d->printed, 0);
+	set_text("paper", "10");
+	until(d, &d->printed, 1);
+	assert_int_equal(d->code, FAX_CODE_OK);
+	assert_tray(pixels, WIDTH, ROWS);
+	test_free(pixels);
+}
+
 /* At the feed the page waits for hands and then goes on; with rows on paper it is lost. */
 static void test_printer_jams(void **state)
 {
@@ -636,6 +661,7 @@ int main(void)
 		T(test_empty_feeder),
 		T(test_feeder_jams_on_page_3_of_5),
 		T(test_out_of_paper_then_refilled),
+		T(test_sleep_while_waiting_for_paper),
 		T(test_printer_jams),
 		T(test_cancel_while_waiting_for_paper),
 		T(test_unplugged_mid_page),
