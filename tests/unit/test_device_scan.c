@@ -201,7 +201,7 @@ static void test_next_page_costs_six_calls(void **state)
 	assert_int_equal(fake_kernel.pipes, 1);
 }
 
-/* The sheet behind the last is known; behind none, after a failure, for the next user: asked for. */
+/* The sheet behind the last is known; behind none, after a failure, for the next user: asked. */
 static void test_when_the_next_original_is_asked_for(void **state)
 {
 	const struct fax_completion encoded = { .rows = ROWS, .bytes_out = 1 };

@@ -742,7 +742,8 @@ int main(int argc, char **argv)
 
 	printf("a page: %u x %u, %zu bytes, %zu as MMR\n\n", page.width, page.rows, page.bytes,
 	       page.coded_len);
-	printf("%-33s %10s %12s %12s %8s\n", "", "pages", "host us/page", "board us/p.", "calls/p.");
+	printf("%-33s %10s %12s %12s %8s\n", "", "pages", "host us/page", "board us/p.",
+	       "calls/p.");
 	before = status_of(boards[0].coder);
 	scan = run_long(&boards[0], "scan to MMR, linked", pages, scan_linked, true, false);
 	middle = status_of(boards[0].coder);
