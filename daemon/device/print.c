@@ -17,8 +17,8 @@
 #include "device/softcoder.h"
 #include "device/words.h"
 
-#define BAND_ROWS	128
-#define BANDS		4
+#define BAND_ROWS	1188		/* half a page; each band wakes the kernel twice */
+#define BANDS		2
 #define BUF_STEP	(1u << 20)
 #define CODED_MAX	(64u << 20)	/* of a page */
 #define RAW_MAX		(128u << 20)

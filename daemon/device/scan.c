@@ -18,8 +18,8 @@
 #include "device/softcoder.h"
 #include "device/words.h"
 
-#define BAND_ROWS	128
-#define BANDS		4
+#define BAND_ROWS	1188		/* half a page; each band wakes the kernel twice */
+#define BANDS		2
 #define CODED_BUF	(1u << 20)	/* at a time; more is taken out in turns */
 #define CODED_MAX	(64u << 20)	/* of a page */
 #define RAW_MAX		(128u << 20)
@@ -34,6 +34,9 @@ struct hw_scanner {
 	struct func_buf buf;	/* of the coder: code; else, of the scanner: pixels */
 	int pipe;		/* -1 = none */
 	uint32_t pipe_width;
+	bool next_known;	/* the last page's completion told of the sheet behind it */
+	uint32_t next_width;	/* micrometres, 0 = not known to the scanner */
+	uint32_t next_height;
 
 	/* the page */
 	bool busy;
@@ -141,21 +144,35 @@ static int check_params(const struct hw_scanner *s, const struct scan_params *p,
 	return 0;
 }
 
-/* What is in the feeder decides the width; what is wrong there is better said before it moves. */
-static int look_at_original(struct hw_scanner *s, struct fax_status *st, struct error *e)
+/* What is wrong with the feeder is better said before a sheet moves. */
+static int ask_for_original(struct hw_scanner *s, struct error *e)
 {
+	struct fax_status st;
 	uint32_t stop;
-	int r = func_status(s->scan, st);
+	int r = func_status(s->scan, &st);
 
 	if (r < 0)
 		return error_set(e, r, "The scanner does not answer: %s.", strerror(-r));
-	stop = conditions_that_stop(st->conditions);
+	stop = conditions_that_stop(st.conditions);
 	if (stop) {
 		error_set(e, stop == FAX_COND_PAPER_OUT ? -ENOSPC : -EIO, "%s",
 			  condition_sentence(FAX_FUNC_SCAN, stop));
 		return e ? e->code : -EIO;
 	}
-	return scan_width(&s->scan->caps, st->paper_width, &s->params, &s->width, e);
+	s->next_width = st.paper_width;
+	s->next_height = st.paper_height;
+	return 0;
+}
+
+/* What is in the feeder decides the width. Behind another sheet it is known already. */
+static int look_at_original(struct hw_scanner *s, struct error *e)
+{
+	int r = s->next_known ? 0 : ask_for_original(s, e);
+
+	s->next_known = false;
+	if (r < 0)
+		return r;
+	return scan_width(&s->scan->caps, s->next_width, &s->params, &s->width, e);
 }
 
 static void close_pipe(struct hw_scanner *s)
@@ -196,13 +213,13 @@ static size_t raw_stride(const struct hw_scanner *s)
 	return (s->width + 7) / 8;
 }
 
-static size_t raw_size(const struct hw_scanner *s, const struct fax_status *st)
+static size_t raw_size(const struct hw_scanner *s)
 {
 	uint64_t rows = s->scan->caps.rows_max;
 	uint64_t size;
 
-	if (st->paper_height)	/* and a little for a feeder that slips */
-		rows = (uint64_t)st->paper_height * s->params.yres / 1000000 * 21 / 20 + 64;
+	if (s->next_height)	/* and a little for a feeder that slips */
+		rows = (uint64_t)s->next_height * s->params.yres / 1000000 * 21 / 20 + 64;
 	size = rows * raw_stride(s);
 	return size && size < RAW_MAX ? size : RAW_MAX;
 }
@@ -303,7 +320,6 @@ static int hw_page(struct scanner *base, const struct scan_params *p, scan_done_
 		   void *userdata, struct error *e)
 {
 	struct hw_scanner *s = (struct hw_scanner *)base;
-	struct fax_status st;
 	int r;
 
 	if (s->busy)
@@ -312,7 +328,7 @@ static int hw_page(struct scanner *base, const struct scan_params *p, scan_done_
 	if (r < 0)
 		return r;
 	s->params = *p;
-	r = look_at_original(s, &st, e);
+	r = look_at_original(s, e);
 	if (r < 0)
 		return r;
 	s->scan_job = 0;
@@ -325,7 +341,7 @@ static int hw_page(struct scanner *base, const struct scan_params *p, scan_done_
 	s->code.max = CODED_MAX;
 	r = s->coder ? prepare_pipe(s) : 0;
 	if (r >= 0)
-		r = prepare_buf(s, s->coder ? CODED_BUF : raw_size(s, &st));
+		r = prepare_buf(s, s->coder ? CODED_BUF : raw_size(s));
 	if (r >= 0)
 		r = submit_page(s);
 	if (r == -ENOSPC || r == -ENODEV)
@@ -443,6 +459,9 @@ static void finish_page(struct hw_scanner *s)
 	} else {
 		r = take_page(s, &result.page);
 		result.more_paper = s->scanned.flags & FAX_DONE_MORE_PAPER;
+		s->next_known = result.more_paper;
+		s->next_width = s->scanned.next_width;
+		s->next_height = s->scanned.next_height;
 		if (r < 0) {
 			result.code = FAX_CODE_CODING;
 			error_set(&result.error, r, "The scanned page could not be taken over: %s.",
@@ -569,9 +588,13 @@ static int hw_claim(struct scanner *base, struct error *e)
 	return 0;
 }
 
+/* Who comes next may find other sheets in the feeder. */
 static void hw_release(struct scanner *base)
 {
-	func_release(((struct hw_scanner *)base)->scan);
+	struct hw_scanner *s = (struct hw_scanner *)base;
+
+	s->next_known = false;
+	func_release(s->scan);
 }
 
 static bool hw_original(struct scanner *base)

@@ -177,10 +177,15 @@ static u32 faxb_progress(struct fax_func *func)
 {
 	struct faxb_func *f = fax_func_priv(func);
 	unsigned long queues = f->queues;
-	u32 q, rows = 0;
+	u32 q, got, rows = 0;
 
-	for_each_set_bit(q, &queues, FAXB_QUEUES)
-		rows += faxb_read(f->b, FAXB_QUEUE(q) + FAXB_Q_ROWS);
+	for_each_set_bit(q, &queues, FAXB_QUEUES) {
+		got = faxb_read(f->b, FAXB_QUEUE(q) + FAXB_Q_ROWS);
+		/* a count gets there as well: only the id says that the board was pulled */
+		if (got == FAXB_ALL_ONES && faxb_read(f->b, FAXB_ID) != FAXB_ID_VALUE)
+			faxb_set_gone(f->b);
+		rows += got;
+	}
 	return rows;
 }
 

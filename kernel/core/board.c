@@ -48,10 +48,14 @@ void fax_board_put(struct fax_board *board)
 }
 EXPORT_SYMBOL_GPL(fax_board_put);
 
-/* Let the work look at the board. Under the board's lock, or from its driver. */
+/*
+ * Let the work look at the board, under its lock. Who is moving jobs looks at
+ * all of them once more after one has ended, so nobody is called for that.
+ */
 void fax_board_kick(struct fax_board *board)
 {
-	if (!fax_gone(board))
+	lockdep_assert_held(&board->lock);
+	if (!board->moving && !fax_gone(board))
 		queue_work(board->wq, &board->work);
 }
 
@@ -255,7 +259,7 @@ static void fax_take_runs(struct fax_func *func)
 
 	list_for_each_entry_safe(run, next, &runs, node) {
 		list_move_tail(&run->node, &func->idle);
-		run->chunk.job->inflight--;
+		fax_count_inflight(run->chunk.job, -1);
 	}
 	/* nor does a sheet lie in the engine any more */
 	list_for_each_entry(job, &func->jobs, node)
@@ -436,11 +440,11 @@ static void fax_board_stop(struct fax_board *board, u32 code)
 		func->resets++;
 		func->fault = ret < 0;
 	}
-	list_for_each_entry(func, &board->funcs, node) {
+	list_for_each_entry(func, &board->funcs, node)
 		fax_take_runs(func);
+	list_for_each_entry(func, &board->funcs, node)
 		if (board->suspended)
 			fax_keep_untouched(func);
-	}
 	list_for_each_entry(func, &board->funcs, node) {
 		fax_end_running(func, NULL, code, code);
 		func->waiting = false;
@@ -505,24 +509,22 @@ static struct fax_run *fax_next_done(struct fax_board *board)
 	return run;
 }
 
-/* The one place where jobs move on. */
-static void fax_board_work(struct work_struct *work)
+static void fax_board_take_notes(struct fax_board *board)
 {
-	struct fax_board *board = container_of(work, struct fax_board, work);
 	struct fax_func *func;
 	struct fax_run *run;
-	bool moved;
 
-	mutex_lock(&board->lock);
-	if (board->gone)
-		goto out;
-	fax_take_fault(board);
-	if (board->gone)
-		goto out;
 	while ((run = fax_next_done(board)))
 		fax_run_done(run);
 	list_for_each_entry(func, &board->funcs, node)
 		fax_take_conditions(func);
+}
+
+static void fax_board_schedule(struct fax_board *board)
+{
+	struct fax_func *func;
+	bool moved;
+
 	/* a job that ends makes room for another: ends when none moves */
 	do {
 		moved = false;
@@ -532,7 +534,31 @@ static void fax_board_work(struct work_struct *work)
 	list_for_each_entry(func, &board->funcs, node)
 		if (!list_empty(&func->jobs))
 			fax_tick_arm(board);
-out:
+}
+
+/*
+ * The one place where jobs move on, under the board's lock. Called by the work,
+ * and by who brings a job and may as well start it.
+ */
+void fax_board_move(struct fax_board *board)
+{
+	if (board->gone)
+		return;
+	board->moving = true;
+	fax_take_fault(board);
+	if (!board->gone) {
+		fax_board_take_notes(board);
+		fax_board_schedule(board);
+	}
+	board->moving = false;
+}
+
+static void fax_board_work(struct work_struct *work)
+{
+	struct fax_board *board = container_of(work, struct fax_board, work);
+
+	mutex_lock(&board->lock);
+	fax_board_move(board);
 	mutex_unlock(&board->lock);
 }
 
@@ -812,11 +838,12 @@ EXPORT_SYMBOL_GPL(fax_board_unregister);
  * fax_board_suspend() - a board is about to lose power
  * @board: a registered one
  *
- * All engines are reset. A page that waits for paper, and a job of the coder of
- * which nothing came back, begin anew after fax_board_resume(); what else was
- * under way ends with FAX_CODE_RESET; what is queued stays queued. On return no
- * DMA is in flight, and until fax_board_resume() no operation of the driver is
- * called but check() and, by fax_board_unregister(), reset(). May sleep.
+ * All engines are reset. A page that waits for paper, with its decoder, and a
+ * job of the coder of which nothing came back, begin anew after
+ * fax_board_resume(); what else was under way ends with FAX_CODE_RESET; what is
+ * queued stays queued. On return no DMA is in flight, and until
+ * fax_board_resume() no operation of the driver is called but check() and, by
+ * fax_board_unregister(), reset(). May sleep.
  */
 void fax_board_suspend(struct fax_board *board)
 {

@@ -121,6 +121,23 @@ int fax_pages_sgt(const struct fax_pages *mem, struct sg_table *sgt, struct devi
 }
 
 /*
+ * A CPU gets at the pages: for another driver, or for a stream. The one place in
+ * the core where they get an address, but for mmap.
+ */
+void *fax_pages_vmap(const struct fax_pages *mem, struct fax_board *board)
+{
+	void *vaddr;
+
+	if (READ_ONCE(fax_refuse_cpu))
+		return ERR_PTR(-EACCES);
+	vaddr = vmap(mem->pages, mem->n, VM_MAP, PAGE_KERNEL);
+	if (!vaddr)
+		return ERR_PTR(-ENOMEM);
+	atomic64_inc(&board->cpu_maps);
+	return vaddr;
+}
+
+/*
  * Memory as the device sees it.
  */
 
@@ -297,6 +314,8 @@ static int fax_mem_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir
 	struct fax_mem *mem = dmabuf->priv;
 	struct fax_mem_attach *a;
 
+	if (READ_ONCE(fax_refuse_cpu))
+		return -EACCES;
 	atomic64_inc(&mem->board->cpu_accesses);
 	mutex_lock(&mem->lock);
 	list_for_each_entry(a, &mem->attaches, node)
@@ -323,6 +342,8 @@ static int fax_mem_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	struct fax_mem *mem = dmabuf->priv;
 
+	if (READ_ONCE(fax_refuse_cpu))
+		return -EACCES;
 	atomic64_inc(&mem->board->cpu_maps);
 	fax_vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	return vm_map_pages(vma, mem->mem.pages, mem->mem.n);
@@ -331,11 +352,10 @@ static int fax_mem_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 static int fax_mem_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct fax_mem *mem = dmabuf->priv;
-	void *vaddr = vmap(mem->mem.pages, mem->mem.n, VM_MAP, PAGE_KERNEL);
+	void *vaddr = fax_pages_vmap(&mem->mem, mem->board);
 
-	if (!vaddr)
-		return -ENOMEM;
-	atomic64_inc(&mem->board->cpu_maps);
+	if (IS_ERR(vaddr))
+		return PTR_ERR(vaddr);
 	iosys_map_set_vaddr(map, vaddr);
 	return 0;
 }

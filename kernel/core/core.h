@@ -27,8 +27,9 @@
  *	dma_resv, fax_mem.lock	innermost, inside the dma-buf exporters
  *
  * Work: a driver's report only leaves a note and queues fax_board.work, which
- * alone advances jobs. There is one such work a board, so scanner, coder and
- * printer, and the pipes between them, need no lock order.
+ * advances jobs in fax_board_move(); SUBMIT calls that itself. It looks at the
+ * whole board under its one lock, so scanner, coder and printer, and the pipes
+ * between them, need no lock order.
  *
  * Lifetime: a board is counted by its driver, by each registered function, and
  * by buffers and pipes, which outlive it. A function is its struct device. A
@@ -70,7 +71,7 @@
 #define FAX_MAX_BAND_ROWS	4096u
 #define FAX_EVENTS		32	/* waiting in an open */
 #define FAX_BAND_BYTES		65536u	/* of a job without pipe: cut to about this */
-#define FAX_PARK_MS		30000	/* OUT_FULL waits this long for RESUME */
+#define FAX_PARK_MS		30000	/* OUT_FULL waits this long for RESUME: fax_park_ms */
 #define FAX_ABORT_MS		1000	/* after an abort, before a reset */
 #define FAX_FENCE_MS		5000	/* of all imported buffers of a SUBMIT */
 #define FAX_PROGRESS_MS		10000	/* unless the driver says otherwise */
@@ -161,6 +162,7 @@ struct fax_board {
 	struct list_head imports;	/* mapped */
 	struct list_head pipes;		/* mapped */
 
+	bool moving;			/* fax_board_move() is at it */
 	struct workqueue_struct *wq;
 	struct work_struct work;
 	struct delayed_work tick;
@@ -199,6 +201,7 @@ struct fax_func {
 	unsigned long ctx_used[BITS_TO_LONGS(FAX_MAX_CONTEXTS)];
 	struct list_head idle;		/* runs */
 	struct list_head started;	/* runs; under irq_lock */
+	u32 inflight;			/* runs that count for a job */
 	u32 gen;
 	u32 pick;			/* round of choosing a job, see fax_pick() */
 	bool fault;			/* the last reset did not help */
@@ -333,6 +336,7 @@ enum fax_job_state {
 struct fax_job {
 	struct list_head node;		/* on fax_func.jobs until done */
 	struct list_head done_node;	/* on fax_file.done: a completion waits */
+	struct list_head file_node;	/* on fax_file.jobs until reaped */
 	struct fax_file *file;
 	struct fax_func *func;
 	enum fax_job_state state;
@@ -376,6 +380,8 @@ struct fax_job {
 	u32 rows_bad;
 	u32 first_bad_row;
 	u32 max_bad_run;
+	u32 next_width;			/* scan: of the original behind it */
+	u32 next_height;
 
 	u32 nsegs;
 	struct fax_span segs[];		/* decode: input */
@@ -411,11 +417,12 @@ struct fax_file {
 	struct xarray bufs;
 	u32 nbufs;
 	u32 next_buf;
-	struct xarray jobs;		/* all that are not reaped */
-	u32 njobs;			/* of them */
+	struct list_head jobs;		/* all that are not reaped, a stream's too */
+	u32 njobs;			/* of them, without a stream's */
 	u32 nlive;			/* jobs not done, streams' too */
 	u32 contexts;			/* of the coder that its jobs hold */
-	u32 next_job;
+	u32 inflight;			/* runs of its jobs */
+	u32 last_job;			/* id */
 	struct list_head done;		/* jobs with a completion */
 	u32 latched;
 	u32 passed;			/* round in which a job of this open had to wait */
@@ -462,6 +469,14 @@ static inline bool fax_op_produces(u32 op)
 	return op == FAX_OP_SCAN || op == FAX_OP_DECODE;
 }
 
+/* A run of @job goes to the driver (1), or came back and was looked at (-1). */
+static inline void fax_count_inflight(struct fax_job *job, int n)
+{
+	job->inflight += n;
+	job->file->inflight += n;
+	job->func->inflight += n;
+}
+
 static inline bool fax_leased(const struct fax_func *func)
 {
 	return func->function != FAX_FUNC_CODEC;
@@ -470,6 +485,8 @@ static inline bool fax_leased(const struct fax_func *func)
 /* main.c */
 extern struct class fax_class;
 extern struct dentry *fax_debugfs;
+extern u32 fax_park_ms;		/* debugfs: as FAX_PARK_MS, for tests */
+extern bool fax_refuse_cpu;	/* debugfs: no CPU gets at page memory from now on */
 dev_t fax_devt(u32 function, u32 index);
 int fax_index_get(u32 function);
 void fax_index_put(u32 function, u32 index);
@@ -478,6 +495,7 @@ const char *fax_function_name(u32 function);
 /* board.c */
 void fax_board_get(struct fax_board *board);
 void fax_board_kick(struct fax_board *board);
+void fax_board_move(struct fax_board *board);
 void fax_func_asked(struct fax_func *func, u32 conditions);
 void fax_func_reset(struct fax_func *func, struct fax_job *culprit, u32 code);
 void fax_func_clear(struct fax_func *func);
@@ -519,6 +537,7 @@ void fax_quota_put(struct fax_quota *quota);
 int fax_pages_alloc(struct fax_pages *mem, u64 size);
 void fax_pages_free(struct fax_pages *mem);
 int fax_pages_sgt(const struct fax_pages *mem, struct sg_table *sgt, struct device *dev);
+void *fax_pages_vmap(const struct fax_pages *mem, struct fax_board *board);
 int fax_map_init(struct fax_map *map, struct sg_table *sgt);
 void fax_map_free(struct fax_map *map);
 u32 fax_map_cut(const struct fax_map *map, u64 off, u32 len, struct fax_sg *sg, u32 max, u32 *n);

@@ -89,7 +89,7 @@ static int fax_open(struct inode *inode, struct file *file)
 	init_waitqueue_head(&ff->wait);
 	mutex_init(&ff->io_lock);
 	xa_init_flags(&ff->bufs, XA_FLAGS_ALLOC1);
-	xa_init_flags(&ff->jobs, XA_FLAGS_ALLOC1);
+	INIT_LIST_HEAD(&ff->jobs);
 	INIT_LIST_HEAD(&ff->done);
 	fax_default_fmt(ff);
 
@@ -131,7 +131,6 @@ void fax_file_drop(struct fax_file *ff)
 	xa_for_each(&ff->bufs, i, buf)
 		fax_buf_free(buf);
 	xa_destroy(&ff->bufs);
-	xa_destroy(&ff->jobs);
 	list_del(&ff->node);
 	fax_power_put(ff->board);
 	put_device(&ff->func->dev);
@@ -140,14 +139,13 @@ void fax_file_drop(struct fax_file *ff)
 
 static void fax_release_jobs(struct fax_file *ff)
 {
-	struct fax_job *job;
-	unsigned long i;
+	struct fax_job *job, *next;
 
 	/* a page that was written is printed; all else is not wanted any more */
-	xa_for_each(&ff->jobs, i, job)
+	list_for_each_entry(job, &ff->jobs, file_node)
 		if (!job->stream)
 			fax_job_stop(job, FAX_CODE_CANCELED, 0);
-	xa_for_each(&ff->jobs, i, job)
+	list_for_each_entry_safe(job, next, &ff->jobs, file_node)
 		if (job->state == FAX_JOB_DONE)
 			fax_job_forget(job);
 }

@@ -132,7 +132,7 @@ static void fax_span_put(struct fax_span *span)
 /* A job nobody asks for any more. */
 void fax_job_forget(struct fax_job *job)
 {
-	xa_erase(&job->file->jobs, job->id);
+	list_del(&job->file_node);
 	if (!job->stream)
 		job->file->njobs--;
 	list_del(&job->done_node);
@@ -224,6 +224,41 @@ void fax_job_stop(struct fax_job *job, u32 code, u32 peer_code)
 	fax_job_idle(job);
 }
 
+static void fax_job_requeue(struct fax_job *job)
+{
+	job->state = FAX_JOB_QUEUED;
+	job->rows_start = 0;
+	job->fed = false;
+	job->seg_fed = false;
+	job->end_due = false;
+	fax_job_drop_context(job);
+	if (job->pipe)
+		fax_pipe_take_back(job);
+}
+
+/*
+ * No row that came out of the pipe is on paper, and what went in lies in the
+ * user's memory still: the decoder, whose context the engine lost, starts over.
+ */
+static void fax_job_decode_anew(struct fax_job *job)
+{
+	if (!job || job->op != FAX_OP_DECODE || job->state != FAX_JOB_RUNNING)
+		return;
+	job->rows_done = 0;
+	job->seg = 0;
+	job->seg_off = 0;
+	job->seg_row = 0;
+	job->seg_rows = 0;
+	job->seg_bad = 0;
+	job->bytes_in = 0;
+	job->rows_bad = 0;
+	job->first_bad_row = 0;
+	job->max_bad_run = 0;
+	job->done_flags = 0;
+	job->pipe->wr_done = 0;
+	fax_job_requeue(job);
+}
+
 /*
  * The engines were reset and gave all runs back: @job can begin anew if nothing
  * of it is on paper or in the user's memory. Of an original nobody knows
@@ -236,14 +271,9 @@ bool fax_job_begin_anew(struct fax_job *job)
 	if (job->state != FAX_JOB_RUNNING || job->rows_done || job->out_done || job->seg ||
 	    job->seg_off || (fax_leased(func) && !(job->op == FAX_OP_PRINT && func->waiting)))
 		return false;
-	job->state = FAX_JOB_QUEUED;
-	job->rows_start = 0;
-	job->fed = false;
-	job->seg_fed = false;
-	job->end_due = false;
-	fax_job_drop_context(job);
-	if (job->pipe)
-		fax_pipe_take_back(job);
+	fax_job_requeue(job);
+	if (job->op == FAX_OP_PRINT && job->pipe)
+		fax_job_decode_anew(job->pipe->prod);
 	return true;
 }
 
@@ -252,7 +282,7 @@ void fax_job_park(struct fax_job *job)
 {
 	job->state = FAX_JOB_PARKED;
 	job->code = FAX_CODE_OUT_FULL;
-	job->deadline = jiffies + msecs_to_jiffies(FAX_PARK_MS);
+	job->deadline = jiffies + msecs_to_jiffies(READ_ONCE(fax_park_ms));
 	list_add_tail(&job->done_node, &job->file->done);
 	wake_up_all(&job->file->wait);
 }
@@ -379,17 +409,33 @@ static int fax_job_may_queue(const struct fax_file *ff)
 	return 0;
 }
 
-/* Queue; nothing fails after the id was taken. */
-static int fax_job_queue(struct fax_job *job, struct fax_pipe *pipe)
+/* A list, as they are few: nodes of a tree would come and go by RCU with every page. */
+static struct fax_job *fax_job_find(const struct fax_file *ff, u32 id)
+{
+	struct fax_job *job;
+
+	list_for_each_entry(job, &ff->jobs, file_node)
+		if (job->id == id)
+			return job;
+	return NULL;
+}
+
+/* Ids are used again as late as can be. */
+static u32 fax_job_new_id(struct fax_file *ff)
+{
+	do
+		ff->last_job = ff->last_job < INT_MAX ? ff->last_job + 1 : 1;
+	while (fax_job_find(ff, ff->last_job));
+	return ff->last_job;
+}
+
+static void fax_job_queue(struct fax_job *job, struct fax_pipe *pipe)
 {
 	struct fax_file *ff = job->file;
 	u32 i;
-	int ret;
 
-	ret = xa_alloc_cyclic(&ff->jobs, &job->id, job, XA_LIMIT(1, INT_MAX), &ff->next_job,
-			      GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
-		return ret;
+	job->id = fax_job_new_id(ff);
+	list_add_tail(&job->file_node, &ff->jobs);
 	if (job->raw.buf)
 		job->raw.buf->users++;
 	if (job->out.buf)
@@ -404,8 +450,6 @@ static int fax_job_queue(struct fax_job *job, struct fax_pipe *pipe)
 	job->func->njobs++;
 	list_add_tail(&job->node, &job->func->jobs);
 	trace_fax_submit(&job->func->dev, job);
-	fax_board_kick(ff->board);
-	return 0;
 }
 
 /* The other side failed before this one came: it fails as well, now that it is here. */
@@ -439,10 +483,9 @@ static int fax_job_admit(struct fax_job *job, const struct fax_seg *segs, u32 ns
 		ret = fax_job_set_raw(job, pipe);
 	if (!ret)
 		ret = fax_job_ask_driver(job);
-	if (!ret)
-		ret = fax_job_queue(job, pipe);
 	if (ret)
 		return ret;
+	fax_job_queue(job, pipe);
 	WRITE_ONCE(ff->mode, FAX_MODE_JOBS);
 	*id = job->id;
 	if (pipe)
@@ -491,6 +534,8 @@ static int fax_submit_new(struct fax_file *ff, struct fax_submit *arg, const str
 	}
 	mutex_lock(&ff->board->lock);
 	ret = fax_job_admit(job, segs, arg->nsegs, pipe, &arg->job);
+	if (!ret)	/* from here on the job may be done, and gone */
+		fax_board_move(ff->board);
 	mutex_unlock(&ff->board->lock);
 out:
 	if (file)
@@ -512,7 +557,7 @@ static int fax_submit_resume(struct fax_file *ff, struct fax_submit *arg,
 	    segs->k || segs->flags)
 		return -EINVAL;
 	mutex_lock(&ff->board->lock);
-	job = xa_load(&ff->jobs, arg->job);
+	job = fax_job_find(ff, arg->job);
 	if (ff->board->gone)
 		ret = -ENODEV;
 	else if (job && job->op == arg->op && job->state == FAX_JOB_PARKED &&
@@ -526,7 +571,7 @@ static int fax_submit_resume(struct fax_file *ff, struct fax_submit *arg,
 		job->code = FAX_CODE_OK;
 		job->state = FAX_JOB_RUNNING;
 		job->gen++;
-		fax_board_kick(ff->board);
+		fax_board_move(ff->board);
 	}
 	mutex_unlock(&ff->board->lock);
 	return ret;
@@ -598,12 +643,11 @@ int fax_job_submit_stream(struct fax_file *ff, struct fax_pipe *pipe, bool nowai
 		ret = fax_pipe_may_bind(pipe, job);
 	if (!ret)
 		ret = fax_job_ask_driver(job);
-	if (!ret)
-		ret = fax_job_queue(job, pipe);
 	if (ret) {
 		kvfree(job);
 		return ret;
 	}
+	fax_job_queue(job, pipe);
 	ff->stream.job = job;
 	return 0;
 }
@@ -630,6 +674,8 @@ static void fax_completion_fill(struct fax_completion *c, const struct fax_job *
 	c->rows_bad = job->rows_bad;
 	c->first_bad_row = job->first_bad_row;
 	c->max_bad_run = job->max_bad_run;
+	c->next_width = job->next_width;
+	c->next_height = job->next_height;
 }
 
 static int fax_completion_give(const struct fax_completion *c, void __user *to, size_t size)
@@ -740,16 +786,15 @@ int fax_ioctl_cancel(struct fax_file *ff, struct fax_ioctl *io)
 {
 	u32 id = io->arg.cancel.job;
 	struct fax_job *job;
-	unsigned long i;
 	int ret = 0;
 
 	mutex_lock(&ff->board->lock);
 	if (!id) {
-		xa_for_each(&ff->jobs, i, job)
+		list_for_each_entry(job, &ff->jobs, file_node)
 			if (!job->stream)
 				fax_job_stop(job, FAX_CODE_CANCELED, 0);
 	} else {
-		job = xa_load(&ff->jobs, id);
+		job = fax_job_find(ff, id);
 		if (!job || job->stream || job->state == FAX_JOB_DONE)
 			ret = -ENOENT;
 		else

@@ -17,6 +17,8 @@ static struct ida fax_index[3] = {
 };
 
 struct dentry *fax_debugfs;
+u32 fax_park_ms = FAX_PARK_MS;
+bool fax_refuse_cpu;
 
 struct class fax_class = {
 	.name = "fax",
@@ -66,12 +68,14 @@ static int __init fax_init(void)
 		return ret;
 	}
 	fax_debugfs = debugfs_create_dir("fax", NULL);
+	debugfs_create_u32("park_ms", 0600, fax_debugfs, &fax_park_ms);
+	debugfs_create_bool("refuse_cpu", 0600, fax_debugfs, &fax_refuse_cpu);
 	return 0;
 }
 
 static void __exit fax_exit(void)
 {
-	debugfs_remove(fax_debugfs);
+	debugfs_remove_recursive(fax_debugfs);
 	class_unregister(&fax_class);
 	unregister_chrdev_region(fax_first, 3 * FAX_MAX_INDEX);
 }

@@ -296,9 +296,12 @@ struct fax_pipe *fax_pipe_create(struct fax_file *ff, u32 width, u32 stride, u32
 
 	ret = fax_pages_alloc(&pipe->mem, size);
 	if (!ret && dir != DMA_BIDIRECTIONAL) {
-		pipe->vaddr = vmap(pipe->mem.pages, pipe->mem.n, VM_MAP, PAGE_KERNEL);
-		if (!pipe->vaddr)
-			ret = -ENOMEM;
+		void *vaddr = fax_pages_vmap(&pipe->mem, ff->board);
+
+		if (IS_ERR(vaddr))
+			ret = PTR_ERR(vaddr);
+		else
+			pipe->vaddr = vaddr;
 	}
 	if (!ret)
 		ret = fax_pipe_map(pipe);

@@ -257,7 +257,7 @@ static enum fax_feed fax_feed(struct fax_job *job)
 	rows = run->chunk.rows;
 	run->since = jiffies;
 	run->before = func->completions;
-	job->inflight++;
+	fax_count_inflight(job, 1);
 	fax_run_set(func, run, FAX_RUN_STARTED, &func->started);
 	trace_fax_chunk_start(&func->dev, &run->chunk);
 	ret = func->ops->start(func, &run->chunk);
@@ -266,7 +266,7 @@ static enum fax_feed fax_feed(struct fax_job *job)
 		return FAX_FEED_DONE;
 	}
 	fax_run_set(func, run, FAX_RUN_FREE, &func->idle);
-	job->inflight--;
+	fax_count_inflight(job, -1);
 	return ret == -EBUSY ? FAX_FEED_FULL : fax_end(job, FAX_CODE_DMA);
 }
 
@@ -357,29 +357,42 @@ static void fax_grant_contexts(struct fax_func *func)
 	}
 }
 
-/* Coder: a chunk of each job in turn; the next depends on how the last one ended. */
-static bool fax_schedule_shared(struct fax_func *func, bool *started)
+/*
+ * Coder: a chunk of each job in turn; the next depends on how the last one
+ * ended. Opens share it, not jobs: an open gets a second chunk under way
+ * (@more) only while no other has one.
+ */
+static enum fax_feed fax_feed_shared(struct fax_func *func, bool more, bool *started)
 {
 	struct fax_job *job, *next;
+	enum fax_feed feed;
 
-	fax_grant_contexts(func);
 	list_for_each_entry_safe(job, next, &func->jobs, node) {
-		if (job->state != FAX_JOB_RUNNING || job->inflight)
+		u32 mine = job->file->inflight;
+
+		if (job->state != FAX_JOB_RUNNING || job->inflight ||
+		    (mine && (!more || mine != func->inflight)))
 			continue;
-		switch (fax_feed(job)) {
-		case FAX_FEED_DONE:
+		feed = fax_feed(job);
+		if (feed == FAX_FEED_FULL || feed == FAX_FEED_ENDED)
+			return feed;	/* ended: and perhaps @next with it */
+		if (feed == FAX_FEED_DONE) {
 			*started = true;
 			list_move_tail(&job->node, &func->jobs);
-			break;
-		case FAX_FEED_FULL:
-			return false;
-		case FAX_FEED_ENDED:	/* and perhaps @next with it */
-			return true;
-		case FAX_FEED_NONE:
-			break;
 		}
 	}
-	return false;
+	return FAX_FEED_NONE;
+}
+
+static bool fax_schedule_shared(struct fax_func *func, bool *started)
+{
+	enum fax_feed feed;
+
+	fax_grant_contexts(func);
+	feed = fax_feed_shared(func, false, started);
+	if (feed == FAX_FEED_NONE)
+		feed = fax_feed_shared(func, true, started);
+	return feed == FAX_FEED_ENDED;
 }
 
 /* Start what can be started. true: a job ended, so that others may move. */
@@ -469,6 +482,19 @@ static void fax_rewind_rows(struct fax_job *job)
 		fax_pipe_take_back(job);
 }
 
+/* Another original lies in the feeder: who scans it next wants to know how large it is. */
+static void fax_look_at_next(struct fax_job *job)
+{
+	struct fax_func *func = job->func;
+	struct fax_hw_status hw = {};
+
+	job->done_flags |= FAX_DONE_MORE_PAPER;
+	if (!func->ops->status || func->ops->status(func, &hw))
+		return;
+	job->next_width = hw.paper_width;
+	job->next_height = hw.paper_height;
+}
+
 static void fax_scanned(struct fax_job *job, struct fax_run *run, u32 code)
 {
 	const struct fax_chunk_result *r = &run->result;
@@ -482,7 +508,7 @@ static void fax_scanned(struct fax_job *job, struct fax_run *run, u32 code)
 		fax_end(job, code);
 	} else if (r->flags & FAX_RESULT_PAGE_END) {
 		if (r->flags & FAX_RESULT_MORE_PAPER)
-			job->done_flags |= FAX_DONE_MORE_PAPER;
+			fax_look_at_next(job);
 		fax_end(job, FAX_CODE_OK);
 	} else if (r->rows != run->chunk.rows) {
 		fax_end(job, FAX_CODE_DMA);
@@ -605,7 +631,7 @@ void fax_run_done(struct fax_run *run)
 	list_add_tail(&run->node, &func->idle);
 	func->progress = jiffies;
 	func->completions++;
-	job->inflight--;
+	fax_count_inflight(job, -1);
 	if (run->result.code != FAX_CODE_OK)	/* the engine gave the page up itself */
 		job->in_engine = false;
 	if (job->state != FAX_JOB_RUNNING || run->chunk.gen != job->gen) {

@@ -147,6 +147,7 @@ static int fax_stream_begin(struct fax_file *ff, bool nonblock)
 	s->full = false;
 	ret = fax_job_submit_stream(ff, s->pipe, nonblock);
 	s->page = !ret;
+	fax_board_move(ff->board);
 	mutex_unlock(&ff->board->lock);
 	return ret;
 }
@@ -197,6 +198,8 @@ static size_t fax_stream_peek(struct fax_file *ff, bool *ended)
 	mutex_lock(&ff->board->lock);
 	*ended = ff->stream.ended;
 	n = fax_stream_ready(ff);
+	if (n)
+		atomic64_inc(&ff->board->cpu_accesses);
 	if (n && pipe->mapped)
 		dma_sync_sgtable_for_cpu(ff->board->dma_dev, &pipe->sgt, pipe->dir);
 	mutex_unlock(&ff->board->lock);
@@ -213,7 +216,7 @@ static void fax_stream_consume(struct fax_file *ff, size_t n)
 	s->pipe->rd_done = s->pipe->rd_start;
 	if (s->pipe->mapped)
 		dma_sync_sgtable_for_device(ff->board->dma_dev, &s->pipe->sgt, s->pipe->dir);
-	fax_board_kick(ff->board);
+	fax_board_move(ff->board);
 	mutex_unlock(&ff->board->lock);
 }
 
@@ -345,6 +348,7 @@ static ssize_t fax_stream_write_locked(struct fax_file *ff, const char __user *f
 		room = min(room, count - done);
 		if (copy_from_user(fax_stream_addr(&ff->stream), from + done, room))
 			return done ?: -EFAULT;
+		atomic64_inc(&ff->board->cpu_accesses);
 		mutex_lock(&ff->board->lock);
 		ff->stream.pos += room;
 		fax_stream_flush(ff, false);

@@ -5,6 +5,7 @@
 #include <linux/idr.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/sched/clock.h>
 #include <linux/slab.h>
 #include "sim.h"
 
@@ -132,12 +133,15 @@ static void hw_irq(struct irq_work *work)
 	struct sim_hw *hw = container_of(work, struct sim_hw, irq);
 	struct faxb *driver;
 	unsigned long flags;
+	u64 from;
 
 	spin_lock_irqsave(&hw->irq_lock, flags);
+	from = local_clock();
 	/* pairs with sim_probe(): the board is there whole */
 	driver = smp_load_acquire(&hw->driver);
 	if (driver)
 		faxb_interrupt(driver);
+	hw->irq_ns += local_clock() - from;
 	spin_unlock_irqrestore(&hw->irq_lock, flags);
 }
 
@@ -211,6 +215,7 @@ static void add_debugfs(struct sim_hw *hw)
 	debugfs_create_file("gone", 0600, hw->debugfs, hw, &gone_fops);
 	debugfs_create_u32("dma_windows", 0400, hw->debugfs, &hw->dma.count);
 	debugfs_create_u64("dma_errors", 0400, hw->debugfs, &hw->dma.errors);
+	debugfs_create_u64("interrupt_ns", 0400, hw->debugfs, &hw->irq_ns);
 	for (q = 0; q < FAXB_QUEUES; q++) {
 		dir = debugfs_create_dir(queues[q], hw->debugfs);
 		for (f = 0; f < FM_FAULTS; f++) {

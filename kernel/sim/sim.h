@@ -117,6 +117,7 @@ struct sim_hw {
 	bool asleep;		/* without power: likewise, until it comes back */
 	struct irq_work irq;
 	spinlock_t irq_lock;	/* held while the driver handles the interrupt */
+	u64 irq_ns;		/* that took it so long so far */
 	struct faxb *driver;	/* gets the interrupt, may be NULL */
 	struct dentry *debugfs;
 	struct sim_knob knobs[FAXB_QUEUES][FM_FAULTS];

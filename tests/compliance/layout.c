@@ -72,7 +72,8 @@ SIZE(fax_completion, 80);
 AT(fax_completion, job, 8);
 AT(fax_completion, bytes_in, 32);
 AT(fax_completion, rows, 48);
-AT(fax_completion, reserved, 64);
+AT(fax_completion, next_width, 64);
+AT(fax_completion, reserved, 72);
 
 SIZE(fax_reap, 32);
 AT(fax_reap, size, 8);

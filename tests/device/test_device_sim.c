@@ -44,6 +44,23 @@ struct desk {
 
 static uint8_t tray[TRAY];
 
+/* Calls that the daemon makes on fax and dma-buf descriptors. */
+static unsigned int calls, maps;
+
+static int counted_ioctl(int fd, unsigned long request, void *arg)
+{
+	calls++;
+	return func_sys_linux.ioctl(fd, request, arg);
+}
+
+static void *counted_map(int fd, size_t len)
+{
+	maps++;
+	return func_sys_linux.map(fd, len);
+}
+
+static struct func_sys counted_sys;
+
 static void set(const char *name, const void *data, size_t len)
 {
 	char path[128];
@@ -228,7 +245,10 @@ static int setup(void **state)
 	set_text("tray_clear", "1");
 	set_text("paper", "100");
 	assert_true(sd_event_new(&d->event) >= 0);
-	assert_int_equal(boards_new(&d->boards, d->event, NULL, &board_handlers, d), 0);
+	counted_sys = func_sys_linux;
+	counted_sys.ioctl = counted_ioctl;
+	counted_sys.map = counted_map;
+	assert_int_equal(boards_new(&d->boards, d->event, &counted_sys, &board_handlers, d), 0);
 	*state = d;
 	return 0;
 }
@@ -346,6 +366,47 @@ static void test_round_trip(void **state)
 	assert_int_equal(st.pages, 3);
 }
 
+static uint64_t cpu_maps(struct desk *d)
+{
+	struct fax_status st;
+
+	assert_int_equal(board_status(d->board, FAX_FUNC_SCAN, &st), 0);
+	return st.cpu_maps;
+}
+
+/*
+ * From the second page on the daemon makes at most six calls a page each way,
+ * and one behind the last original, to hear that the feeder is empty.
+ * All that it maps is one buffer of code each way, never a page.
+ */
+static void test_calls_of_a_page(void **state)
+{
+	struct scan_params form = params(FAX_ENC_MMR, FAX_FMT_END);
+	uint8_t *pixels = test_malloc(PAGE);
+	struct desk *d = *state;
+	unsigned int before, i;
+	uint64_t kernel_maps = cpu_maps(d);
+
+	draw(pixels, 6, PAGE);
+	for (i = 0; i < 10; i++)
+		feed(pixels, WIDTH, ROWS);
+	maps = 0;
+	for (i = 0; i < 10; i++) {
+		before = calls;
+		scan(d, d->board->scanner, &form);
+		if (i)
+			assert_in_range(calls - before, 4, i < 9 ? 6 : 7);
+		before = calls;
+		print(d, d->board->printer, NULL);
+		if (i)
+			assert_in_range(calls - before, 4, 6);
+		assert_tray(pixels, WIDTH, ROWS);
+	}
+	assert_int_equal(maps, 2);
+	assert_int_equal(cpu_maps(d) - kernel_maps, 2);
+	test_free(pixels);
+}
+
 /* Random pixels expand in MMR: the coder's buffer fills up and is emptied in turns. */
 static void test_code_larger_than_the_buffer(void **state)
 {
@@ -450,6 +511,31 @@ static void test_out_of_paper_then_refilled(void **state)
 	until(d, &d->printed, 1);
 	assert_int_equal(d->code, FAX_CODE_OK);
 	assert_false(d->board->printer->ops->conditions(d->board->printer) & FAX_COND_PAPER_OUT);
+	assert_tray(pixels, WIDTH, ROWS);
+	test_free(pixels);
+}
+
+/* The board sleeps while its page waits: that begins anew, and nobody above need know. */
+static void test_sleep_while_waiting_for_paper(void **state)
+{
+	struct scan_params form = params(FAX_ENC_MMR, FAX_FMT_END);
+	uint8_t *pixels = test_malloc(PAGE);
+	struct desk *d = *state;
+
+	draw(pixels, 8, PAGE);
+	feed(pixels, WIDTH, ROWS);
+	scan(d, d->board->scanner, &form);
+	set_text("paper", "0");
+	print_start(d, d->board->printer, NULL);
+	until(d, &d->waits, 1);
+	set_text("suspend", "1");
+	until_msec(d, 300);
+	set_text("suspend", "0");
+	until_msec(d, 300);
+	assert_int_equal(d->printed, 0);
+	set_text("paper", "10");
+	until(d, &d->printed, 1);
+	assert_int_equal(d->code, FAX_CODE_OK);
 	assert_tray(pixels, WIDTH, ROWS);
 	test_free(pixels);
 }
@@ -568,12 +654,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_round_trip),
+		T(test_calls_of_a_page),
 		T(test_code_larger_than_the_buffer),
 		T(test_banner_above_the_page),
 		T(test_original_too_wide),
 		T(test_empty_feeder),
 		T(test_feeder_jams_on_page_3_of_5),
 		T(test_out_of_paper_then_refilled),
+		T(test_sleep_while_waiting_for_paper),
 		T(test_printer_jams),
 		T(test_cancel_while_waiting_for_paper),
 		T(test_unplugged_mid_page),

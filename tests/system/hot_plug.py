@@ -404,6 +404,55 @@ def both_printers_leave(letters, pages):
           [pixels(s)[:2] for s in sheets])
 
 
+def pull(board):
+    """Without a word: from now on its registers read as all-ones, until it is taken out."""
+    with open(f"/sys/kernel/debug/faxsim/{os.path.basename(board)}/gone", "w",
+              encoding="ascii") as file:
+        file.write("1")
+
+
+def put_back(board):
+    live(board, False)
+    live(board, True)
+
+
+def pulled_mid_page(letters, pages):
+    """A board that nobody unplugged: nothing is told, its registers are just not there any more."""
+    clear()
+    speed(SLOW)
+    feed(make_page(51, height=1200))
+    number = send("office@example.test")
+    at = board_at_work("scan")
+    time.sleep(1)
+    pull(at)
+    result = job_in(number, "failed", "sent", seconds=20)
+    check(result.get("state") == "failed" and "nothing was sent" in result.get("detail", "").lower(),
+          "its scanner pulled in mid-page, the job fails and says so", result)
+    others = {SERIALS[board] for board in SERIALS if board != at}
+    check(known(others), "the daemon lets go of it, though its nodes are there still",
+          journal("-n", "20"))
+    put_back(at)
+    check(known(SERIALS.values()), "put in again, it is taken", journal("-n", "20"))
+
+    clear()
+    speed(SLOW)
+    letters.receive()
+    at = board_at_work("print")
+    time.sleep(1)
+    pull(at)
+    speed(0)
+    number = letters.received()[0]
+    result = job_in(number, "printed", "failed", "held", seconds=60)
+    other = OTHER if at == SIM else SIM
+    sheets = printed(other)
+    check(result.get("state") == "printed" and len(sheets) == len(pages) and
+          ends_with(sheets[0], pages[0]),
+          "its printer pulled in mid-page, the document comes out on the other board",
+          (result, [pixels(s)[:2] for s in sheets]))
+    put_back(at)
+    check(known(SERIALS.values()), "and both are there again", journal("-n", "20"))
+
+
 def main():
     pages = [make_page(41, height=2200), make_page(42)]
     first_board_late()
@@ -417,6 +466,7 @@ def main():
     letters = Letters(*pages)
     printer_leaves_other_takes_over(letters, pages)
     both_printers_leave(letters, pages)
+    pulled_mid_page(letters, pages)
     check(daemon()["NRestarts"] == "0", "the daemon ran through", daemon())
     return done_testing()
 

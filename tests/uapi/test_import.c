@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Buffers of another driver (vgem): mapped, coded from, and their fences waited for. */
+/* Buffers of other drivers (udmabuf, vgem): mapped, coded from, and their fences waited for. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <sys/mman.h>
+
+#include <linux/udmabuf.h>
 
 #include "uapi_test.h"
 
@@ -162,6 +164,86 @@ static void test_encode(int coder, struct foreign *raw, struct fax_seg *segs,
 	free(ref);
 }
 
+/*
+ * Pages of a file of ours, by udmabuf: coded from, and decoded into. Each has
+ * CPU addresses of its own; the board has its own view.
+ */
+static struct foreign udmabuf_new(int dev, uint32_t size)
+{
+	struct udmabuf_create create = { .flags = UDMABUF_FLAGS_CLOEXEC, .size = size };
+	struct foreign f = { .size = size };
+	int memfd = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (memfd < 0 || ftruncate(memfd, size) || fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		bail("memfd: %s", strerror(errno));
+	create.memfd = memfd;
+	f.mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	f.fd = ioctl(dev, UDMABUF_CREATE, &create);
+	if (f.fd < 0 || f.mem == MAP_FAILED)
+		bail("UDMABUF_CREATE: %s", strerror(errno));
+	close(memfd);
+	return f;
+}
+
+static uint32_t map_foreign(int coder, const struct foreign *f)
+{
+	struct fax_buf_map map = { .fd = f->fd };
+
+	check_errno(ioctl(coder, FAX_IOC_BUF_MAP, &map), 0, "BUF_MAP of a udmabuf");
+	check_u64(map.size, f->size, "tells its size");
+	return map.buf;
+}
+
+static void test_udmabuf(const uint8_t *page)
+{
+	struct fax_fmt code = fmt_coded(FAX_ENC_MMR, A4_WIDTH, ROWS, FAX_FMT_END);
+	struct fax_fmt raw = fmt_raw(A4_WIDTH, ROWS);
+	int coder, dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	uint32_t size = (BYTES + 4095) & ~4095u;
+	struct foreign pixels, coded, again;
+	struct fax_seg segs[2];
+	struct fax_completion c;
+	uint8_t *wanted;
+	size_t len;
+
+	if (dev < 0) {
+		check(true, "buffers of udmabuf # SKIP this kernel has none");
+		return;
+	}
+	coder = open_dev(CODER, O_RDWR);
+	pixels = udmabuf_new(dev, size);
+	coded = udmabuf_new(dev, 1 << 18);
+	again = udmabuf_new(dev, size);
+	memcpy(pixels.mem, page, BYTES);
+	wanted = t4_code(page, &code, &len);
+	segs[0] = (struct fax_seg){
+		.buf = map_foreign(coder, &pixels), .dir = FAX_SEG_IN, .length = BYTES,
+	};
+	segs[1] = (struct fax_seg){
+		.buf = map_foreign(coder, &coded), .dir = FAX_SEG_OUT, .length = 1 << 18,
+	};
+	must_submit(coder, FAX_OP_ENCODE, 0, &code, -1, segs, 2);
+	c = must_reap(coder);
+	check(!c.code && c.bytes_out == len && !memcmp(coded.mem, wanted, len),
+	      "its pixels are coded into another one (code %u)", c.code);
+	segs[0] = (struct fax_seg){
+		.buf = segs[1].buf, .dir = FAX_SEG_IN, .length = len, .encoding = FAX_ENC_MMR,
+	};
+	segs[1] = (struct fax_seg){
+		.buf = map_foreign(coder, &again), .dir = FAX_SEG_OUT, .length = BYTES,
+	};
+	must_submit(coder, FAX_OP_DECODE, 0, &raw, -1, segs, 2);
+	c = must_reap(coder);
+	check(!c.code && c.rows == ROWS && !memcmp(again.mem, page, BYTES),
+	      "and decoded into a third (code %u)", c.code);
+	free(wanted);
+	close(coder);
+	close(pixels.fd);
+	close(coded.fd);
+	close(again.fd);
+	close(dev);
+}
+
 int main(void)
 {
 	struct buf coded;
@@ -172,12 +254,13 @@ int main(void)
 	uint8_t *page;
 	int coder, card = open_vgem();
 
-	if (card < 0) {
-		check(true, "imported buffers # SKIP there is no vgem");
-		return done_testing();
-	}
 	sim_reset();
 	page = page_make(A4_WIDTH, ROWS, 77);
+	test_udmabuf(page);
+	if (card < 0) {
+		check(true, "buffers of vgem # SKIP there is no vgem");
+		return done_testing();
+	}
 	coder = open_dev(CODER, O_RDWR);
 	raw = foreign_new(card, BYTES);
 	map.fd = raw.fd;

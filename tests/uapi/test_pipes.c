@@ -152,7 +152,7 @@ static void test_again(void)
 	struct fax_seg seg = seg_out(&coded, 0, coded.size);
 	int pipe = pipe_new(coder, A4_WIDTH, 128, 4), i;
 	struct fax_completion s, c;
-	uint32_t good = 0, more = 0;
+	uint32_t good = 0, more = 0, sized = 0;
 	uint8_t *page;
 
 	for (i = 0; i < 3; i++) {
@@ -174,9 +174,12 @@ static void test_again(void)
 		c = must_reap(coder);
 		good += !s.code && !c.code && s.rows == 500u + i && c.rows == 500u + i;
 		more += !!(s.flags & FAX_DONE_MORE_PAPER);
+		sized += s.next_width == (i < 2 ? 216000 : 0) &&
+			 s.next_height == (i < 2 ? (501 + i) * 1000000ull / FAX_RES_7_7_MM : 0);
 	}
 	check_u64(good, 3, "three pages through one pipe");
 	check_u64(more, 2, "each scan says whether there is another original");
+	check_u64(sized, 3, "and how large that is");
 	close(pipe);
 	buf_free(coder, &coded);
 }

@@ -100,6 +100,62 @@ static void test_waiting_page(void)
 	sim_reset();
 }
 
+/*
+ * The same of a linked page: its decoder has filled the ring, or is through,
+ * and the ring is as long as @bands says.
+ */
+static void test_linked_page(uint32_t bands, const char *what)
+{
+	struct fax_fmt fmt = fmt_coded(FAX_ENC_MMR, A4_WIDTH, ROWS, FAX_FMT_END);
+	struct fax_fmt raw = fmt_raw(A4_WIDTH, 0);
+	int coder = open_dev(CODER, O_RDWR), pipe = pipe_new(coder, A4_WIDTH, 32, bands);
+	struct buf code = buf_new(coder, 1 << 18);
+	struct fax_completion c, d;
+	struct fax_event e;
+	struct fax_seg segs[2];
+	uint8_t *coded;
+	size_t len;
+
+	/* twice the upper half: the decoder is in its second segment when the power goes */
+	fmt.rows = ROWS / 2;
+	coded = t4_code(page.mem, &fmt, &len);
+	memcpy(code.mem, coded, len);
+	segs[0] = seg_in(&code, 0, len);
+	segs[0].encoding = FAX_ENC_MMR;
+	segs[1] = segs[0];
+	sim_set("paper", "0");
+	must_submit(print, FAX_OP_PRINT, 0, &raw, pipe, NULL, 0);
+	must_submit(coder, FAX_OP_DECODE, 0, &raw, pipe, segs, 2);
+	check(wait_event(print, FAX_EVENT_JOB_WAITING, &e, 2000), "a linked page waits, %s", what);
+	usleep(200000);
+	sim_set("suspend", "1");
+	check_errno(reap(print, &c, 200), ETIMEDOUT, "it survives that the board falls asleep");
+	sim_set("suspend", "0");
+	check_errno(reap(print, &c, 200), ETIMEDOUT, "and waits on");
+	sim_set("suspend", "1");
+	sim_set("paper", "5");
+	sim_set("suspend", "0");
+	c = must_reap(print);
+	d = must_reap(coder);
+	check(!c.code && !d.code && c.rows == ROWS && d.rows == ROWS && d.bytes_in == 2 * len,
+	      "then it is printed (codes %u, %u, %u rows, %llu bytes)", c.code, d.code, c.rows,
+	      (unsigned long long)d.bytes_in);
+	if (!c.code) {
+		uint32_t width, rows;
+		uint8_t *got = sim_printed(&width, &rows);
+
+		check(rows == ROWS && !memcmp(got, page.mem, PAGE / 2) &&
+		      !memcmp(got + PAGE / 2, page.mem, PAGE / 2), "row for row");
+		free(got);
+	}
+	check_u64(status_of(coder).jobs, 0, "and nothing is left");
+	free(coded);
+	close(pipe);
+	buf_free(coder, &code);
+	close(coder);
+	sim_reset();
+}
+
 static void test_under_way(void)
 {
 	struct fax_seg seg = seg_out(&mine, 0, PAGE);
@@ -305,6 +361,9 @@ int main(void)
 	free(pixels);
 	test_idle();
 	test_waiting_page();
+	test_linked_page(2, "its decoder at the start");
+	test_linked_page(6, "its decoder half-way");
+	test_linked_page(12, "its decoder through");
 	test_under_way();
 	test_coder();
 	test_held();

@@ -179,21 +179,59 @@ static void test_page(void **state)
 	assert_memory_equal(d->last.page.strips[0].data, "coded page", 10);
 }
 
-/* What is made once serves the next page: STATUS, two SUBMITs, two REAPs, two SYNCs. */
-static void test_next_page_costs_seven_calls(void **state)
+/* What is made once serves the next page: two SUBMITs, two REAPs, two SYNCs. */
+static void test_next_page_costs_six_calls(void **state)
 {
 	struct desk *d = *state;
-	const struct fax_completion done = { .rows = ROWS, .bytes_out = 1 };
+	const struct fax_completion encoded = { .rows = ROWS, .bytes_out = 1 };
+	const struct fax_completion scanned = {
+		.rows = ROWS, .flags = FAX_DONE_MORE_PAPER, .next_width = 210000,
+	};
 
 	start(d);
-	end_both(d, done, done);
-	fake_kernel.ioctls = 0;
-	start(d);
-	end_both(d, done, done);
-	assert_int_equal(d->pages, 2);
-	assert_int_equal(d->last.code, FAX_CODE_OK);
-	assert_int_equal(fake_kernel.ioctls, 7);
+	end_both(d, scanned, encoded);
+	for (int i = 0; i < 5; i++) {
+		fake_kernel.ioctls = 0;
+		start(d);
+		end_both(d, scanned, encoded);
+		assert_int_equal(d->last.code, FAX_CODE_OK);
+		assert_int_equal(fake_kernel.ioctls, 6);
+	}
+	assert_int_equal(d->pages, 6);
 	assert_int_equal(fake_kernel.pipes, 1);
+}
+
+/* The sheet behind the last is known; behind none, after a failure, for the next user: asked. */
+static void test_when_the_next_original_is_asked_for(void **state)
+{
+	const struct fax_completion encoded = { .rows = ROWS, .bytes_out = 1 };
+	const struct fax_completion scanned = {
+		.rows = ROWS, .flags = FAX_DONE_MORE_PAPER, .next_width = 256000,
+	};
+	struct desk *d = *state;
+	struct error e = {};
+
+	assert_int_equal(d->scanner->ops->claim(d->scanner, &e), 0);
+	start(d);
+	end_both(d, scanned, encoded);
+	assert_int_equal(d->last.page.width, 1728);
+	start(d);
+	assert_int_equal(fake_kernel_job(FAX_OP_SCAN)->sub.fmt.width, 2048);
+	end_both(d, (struct fax_completion){ .rows = ROWS, .next_width = 256000 }, encoded);
+	start(d);
+	assert_int_equal(fake_kernel_job(FAX_OP_SCAN)->sub.fmt.width, 1728);
+	end_both(d, scanned, encoded);
+	d->scanner->ops->release(d->scanner);
+	start(d);
+	assert_int_equal(fake_kernel_job(FAX_OP_SCAN)->sub.fmt.width, 1728);
+	end_both(d, scanned, encoded);
+	start(d);
+	end_both(d, (struct fax_completion){ .code = FAX_CODE_JAM, .next_width = 256000 },
+		 (struct fax_completion){ .code = FAX_CODE_PEER, .peer_code = FAX_CODE_JAM });
+	assert_int_equal(d->last.code, FAX_CODE_JAM);
+	start(d);
+	assert_int_equal(fake_kernel_job(FAX_OP_SCAN)->sub.fmt.width, 1728);
+	end_both(d, scanned, encoded);
 }
 
 static void test_code_larger_than_the_buffer(void **state)
@@ -410,7 +448,8 @@ int main(void)
 		T(test_original_wider_than_the_table),
 		T(test_original_wider_than_a_recipient_takes),
 		T(test_page),
-		T(test_next_page_costs_seven_calls),
+		T(test_next_page_costs_six_calls),
+		T(test_when_the_next_original_is_asked_for),
 		T(test_code_larger_than_the_buffer),
 		T(test_jam),
 		T(test_feeder_empty),

@@ -168,8 +168,10 @@ struct fax_caps {
  * @bytes_out: likewise, written by it
  * @errors: jobs that failed
  * @resets: of the engine
- * @cpu_maps: times a page buffer of this board was mapped for a CPU (mmap, vmap)
- * @cpu_accesses: times CPU access to such a buffer was begun
+ * @cpu_maps: times a page buffer of this board was mapped for a CPU (mmap, vmap,
+ *	      the ring of a stream)
+ * @cpu_accesses: times CPU access to such a buffer was begun, by SYNC or a
+ *		  read() or write()
  * @reserved: zero
  */
 struct fax_status {
@@ -335,6 +337,9 @@ struct fax_submit {
  * @rows_bad: damage as T.4 counts it, as the two below
  * @first_bad_row: from the top of the page
  * @max_bad_run: rows
+ * @next_width: with FAX_DONE_MORE_PAPER: micrometres, of the original that lies
+ *		in the feeder now, as STATUS would say; 0 = unknown
+ * @next_height: likewise
  * @reserved: zero
  */
 struct fax_completion {
@@ -351,7 +356,9 @@ struct fax_completion {
 	__u32 rows_bad;
 	__u32 first_bad_row;
 	__u32 max_bad_run;
-	__u32 reserved[4];
+	__u32 next_width;
+	__u32 next_height;
+	__u32 reserved[2];
 };
 
 /*

@@ -164,7 +164,8 @@ struct fax_hw_status {
  *	   CANCELED; asynchronous; atomic context
  * @reset: on return no DMA is in flight and no chunk is held; the core
  *	   completes those that were; may sleep
- * @status: read conditions; must not sleep long
+ * @status: read conditions and paper size; must not sleep long. Also asked of a
+ *	    scanner when a page has ended with FAX_RESULT_MORE_PAPER
  * @progress: optional: a number that changes whenever a row moves, so that an
  *	      engine that is slow is not taken for one that is stuck; atomic
  *	      context

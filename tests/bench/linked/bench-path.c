@@ -6,9 +6,9 @@
  *	bench-path [-n PAGES] PAGE.pbm
  *
  * CPU time is what the scheduler gave to all tasks of the machine together,
- * kernel threads included. The simulator's thread plays the hardware (its
- * interrupt handlers run in it); it is shown apart. Exit status: 1 if a goal
- * was missed.
+ * kernel threads included, but for what reading that takes. The simulator's
+ * thread plays the hardware and is shown apart; the driver's interrupt handler,
+ * which runs in it, counts for the host. Exit status: 1 if a goal was missed.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -31,12 +31,17 @@
 #include <tiffio.h>
 
 #define SIM	    "/sys/kernel/config/faxsim"
-#define BATCH	    50u /* what feeder and tray hold easily */
+#define DEBUG	    "/sys/kernel/debug/faxsim"
+#define BATCH	    10u
 #define BOARDS	    4
-#define BOARD_PAGES 24u
+#define BOARD_PAGES 6u
+#define BOARD_SPEED 60u /* pages a minute */
 #define CODED_SIZE  (4u << 20)
 #define GOAL_RATIO  20
 #define GOAL_CALLS  6
+#define GOAL_GROWTH 1.5
+
+static const char *const names[BOARDS] = { "sim0", "sim1", "sim2", "sim3" };
 
 static struct {
 	uint32_t width, rows, stride;
@@ -90,16 +95,39 @@ static bool read_text(const char *path, char *text, size_t size)
 	return n > 0;
 }
 
-static struct meter meter(void)
+/* Of this program, all its threads. */
+static uint64_t own_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* What the driver did inside the simulators' threads, of all boards. */
+static uint64_t interrupt_ns(void)
+{
+	char path[100], text[32];
+	uint64_t ns = 0;
+
+	for (int i = 0; i < BOARDS; i++) {
+		snprintf(path, sizeof(path), DEBUG "/%s/interrupt_ns", names[i]);
+		if (read_text(path, text, sizeof(text)))
+			ns += strtoull(text, NULL, 10);
+	}
+	return ns;
+}
+
+/* All tasks but this program. */
+static void meter_tasks(struct meter *m)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
 	char path[300], text[128];
-	struct meter m = {};
 	uint64_t ns;
 
 	while (proc && (entry = readdir(proc))) {
-		if (!isdigit(entry->d_name[0]))
+		if (!isdigit(entry->d_name[0]) || atoi(entry->d_name) == getpid())
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/schedstat", entry->d_name);
 		if (!read_text(path, text, sizeof(text)))
@@ -107,21 +135,36 @@ static struct meter meter(void)
 		ns = strtoull(text, NULL, 10);
 		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
 		if (read_text(path, text, sizeof(text)) && !strncmp(text, "faxsim/", 7))
-			m.board_ns += ns;
+			m->board_ns += ns;
 		else
-			m.host_ns += ns;
+			m->host_ns += ns;
 	}
-	if (proc)
-		closedir(proc);
+	if (!proc)
+		die("/proc");
+	closedir(proc);
+	ns = interrupt_ns();
+	m->board_ns -= ns;
+	m->host_ns += ns;
+}
+
+/* Our own clock is read closest to what is measured: then reading the others does not count. */
+static struct meter meter_begin(void)
+{
+	struct meter m = {};
+
+	meter_tasks(&m);
+	m.host_ns += own_ns();
 	m.wall = now();
 	return m;
 }
 
-static void add(struct meter *sum, const struct meter *from, const struct meter *to)
+static struct meter meter_end(void)
 {
-	sum->host_ns += to->host_ns - from->host_ns;
-	sum->board_ns += to->board_ns - from->board_ns;
-	sum->wall += to->wall - from->wall;
+	struct meter m = { .wall = now() };
+
+	m.host_ns = own_ns();
+	meter_tasks(&m);
+	return m;
 }
 
 /*
@@ -459,9 +502,10 @@ static void decode_tiff(struct board *b)
  */
 
 struct result {
-	double host_us; /* a page */
-	double board_us;
-	double calls;
+	uint32_t pages;
+	uint64_t host_ns;
+	uint64_t board_ns;
+	unsigned long calls;
 };
 
 static struct fax_status status_of(int dev)
@@ -473,36 +517,49 @@ static struct fax_status status_of(int dev)
 	return status;
 }
 
+/* At most BATCH pages. */
 static struct result run(struct board *b, uint32_t pages, void (*one)(struct board *b), bool feeds,
 			 bool prints)
 {
-	struct meter sum = {}, from, to;
-	uint32_t done = 0, i, n;
-	struct result r;
+	struct meter from, to;
 
 	b->calls = 0;
-	for (; done < pages; done += n) {
-		n = pages - done < BATCH ? pages - done : BATCH;
-		if (feeds)
-			feed(b, n);
-		if (prints)
-			paper(b, n);
-		from = meter();
-		for (i = 0; i < n; i++)
-			one(b);
-		to = meter();
-		add(&sum, &from, &to);
-	}
-	r.host_us = sum.host_ns / 1e3 / pages;
-	r.board_us = sum.board_ns / 1e3 / pages;
-	r.calls = (double)b->calls / pages;
-	return r;
+	if (feeds)
+		feed(b, pages);
+	if (prints)
+		paper(b, pages);
+	from = meter_begin();
+	for (uint32_t i = 0; i < pages; i++)
+		one(b);
+	to = meter_end();
+	return (struct result){
+		.pages = pages,
+		.host_ns = to.host_ns - from.host_ns,
+		.board_ns = to.board_ns - from.board_ns,
+		.calls = b->calls,
+	};
 }
 
-static struct result show(const char *name, uint32_t pages, struct result r)
+static double host_us(const struct result *r)
 {
-	printf("%-34s %6u %12.0f %12.0f %8.1f\n", name, pages, r.host_us, r.board_us, r.calls);
+	return r->host_ns / 1e3 / r->pages;
+}
+
+static void show(const char *name, const char *pages, const struct result *r)
+{
+	printf("%-33s %10s %12.0f %12.0f %8.1f\n", name, pages, host_us(r),
+	       r->board_ns / 1e3 / r->pages, (double)r->calls / r->pages);
 	fflush(stdout);
+}
+
+static struct result run_and_show(const char *name, struct board *b, uint32_t pages,
+				  void (*one)(struct board *b), bool feeds, bool prints)
+{
+	struct result r = run(b, pages, one, feeds, prints);
+	char text[12];
+
+	snprintf(text, sizeof(text), "%u", pages);
+	show(name, text, &r);
 	return r;
 }
 
@@ -512,18 +569,67 @@ static bool goal(const char *what, bool kept)
 	return kept;
 }
 
-/* 1, 10, ... pages: what a page costs must not grow. */
-static struct result run_lengths(struct board *b, const char *name, uint32_t pages,
-				 void (*one)(struct board *b), bool feeds, bool prints)
+static void sum_up(struct result *sum, const struct result *r)
 {
-	struct result r = {};
-	uint32_t n;
+	sum->pages += r->pages;
+	sum->host_ns += r->host_ns;
+	sum->board_ns += r->board_ns;
+	sum->calls += r->calls;
+}
+
+struct long_run {
+	struct result first, last, all;
+	bool calls_kept; /* on every page */
+};
+
+/* What a page costs must not grow with their number: shown for pages 1-10, 11-100, ... */
+static struct long_run run_long(struct board *b, const char *name, uint32_t pages,
+				void (*one)(struct board *b), bool feeds, bool prints)
+{
+	struct long_run l = { .calls_kept = true };
+	uint32_t from = 1, until = BATCH;
+	struct result part = {};
+	char text[24];
 
 	run(b, 1, one, feeds, prints); /* warm */
-	for (n = 1; n < pages; n *= 10)
-		show(name, n, run(b, n, one, feeds, prints));
-	r = show(name, pages, run(b, pages, one, feeds, prints));
-	return r;
+	while (l.all.pages < pages) {
+		uint32_t left = pages - l.all.pages;
+
+		l.last = run(b, left < BATCH ? left : BATCH, one, feeds, prints);
+		if (!l.all.pages)
+			l.first = l.last;
+		l.calls_kept &= l.last.calls <= (unsigned long)GOAL_CALLS * l.last.pages;
+		sum_up(&part, &l.last);
+		sum_up(&l.all, &l.last);
+		if (l.all.pages < until && l.all.pages < pages)
+			continue;
+		snprintf(text, sizeof(text), "%u-%u", from, l.all.pages);
+		show(name, text, &part);
+		part = (struct result){};
+		from = l.all.pages + 1;
+		until *= 10;
+	}
+	snprintf(text, sizeof(text), "the last %u", l.last.pages);
+	show(name, text, &l.last);
+	return l;
+}
+
+static bool path_goals(const char *name, const struct long_run *l, const struct result *tiff)
+{
+	double ratio = host_us(tiff) / host_us(&l->all);
+	double growth = host_us(&l->last) / host_us(&l->first);
+	char text[100];
+	bool kept;
+
+	snprintf(text, sizeof(text), "%s: 1/%.0f of libtiff's CPU time (goal 1/%d)", name, ratio,
+		 GOAL_RATIO);
+	kept = goal(text, ratio >= GOAL_RATIO);
+	snprintf(text, sizeof(text), "%s: the last pages cost %.2f of the first (goal %.2f)", name,
+		 growth, GOAL_GROWTH);
+	kept &= goal(text, growth <= GOAL_GROWTH);
+	snprintf(text, sizeof(text), "%s: %.1f calls a page (goal %d)", name,
+		 (double)l->all.calls / l->all.pages, GOAL_CALLS);
+	return goal(text, l->calls_kept) && kept;
 }
 
 static void *board_thread(void *arg)
@@ -536,26 +642,33 @@ static void *board_thread(void *arg)
 	return NULL;
 }
 
-static void run_boards(struct board *boards, int n)
+static void run_boards(struct board *boards, int n, bool paced)
 {
 	pthread_t threads[BOARDS];
-	struct meter from, to, sum = {};
+	char speed[16] = "0";
+	struct meter from, to;
+	double wall, host;
 	int i;
 
-	for (i = 0; i < n; i++)
+	if (paced)
+		snprintf(speed, sizeof(speed), "%u", page.rows * BOARD_SPEED / 60);
+	for (i = 0; i < n; i++) {
+		knob(&boards[i], "rows_per_second", speed, strlen(speed));
 		feed(&boards[i], BOARD_PAGES);
-	from = meter();
+	}
+	from = meter_begin();
 	for (i = 0; i < n; i++)
 		if (pthread_create(&threads[i], NULL, board_thread, &boards[i]))
 			die("pthread_create");
 	for (i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
-	to = meter();
-	add(&sum, &from, &to);
-	printf("%d board%s %6.0f pages a minute, host %3.1f %% of a CPU, simulators' threads %5.1f "
-	       "%%\n",
-	       n, n == 1 ? ": " : "s:", n * BOARD_PAGES * 60 / sum.wall,
-	       sum.host_ns / 1e7 / sum.wall, sum.board_ns / 1e7 / sum.wall);
+	to = meter_end();
+	wall = to.wall - from.wall;
+	host = to.host_ns - from.host_ns;
+	printf("%d board%s %6.0f pages a minute, host %5.2f %% of a CPU (%.0f us a page), "
+	       "simulators' threads %5.1f %%\n",
+	       n, n == 1 ? ": " : "s:", n * BOARD_PAGES * 60 / wall, host / 1e7 / wall,
+	       host / 1e3 / (n * BOARD_PAGES), (to.board_ns - from.board_ns) / 1e7 / wall);
 	fflush(stdout);
 }
 
@@ -611,13 +724,12 @@ static void put_code(const struct board *b)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[BOARDS] = { "sim0", "sim1", "sim2", "sim3" };
-	struct result scan, print, tiff_scan, tiff_print;
+	struct result tiff_scan, tiff_print;
 	struct fax_status before, middle, after;
 	struct board boards[BOARDS];
-	uint32_t pages = 100, soft;
+	struct long_run scan, print;
+	uint32_t pages = 100;
 	uint64_t touched;
-	char text[80];
 	bool kept;
 	int i, c;
 
@@ -627,52 +739,48 @@ int main(int argc, char **argv)
 		return 2;
 	load_page(argv[optind]);
 	board_open(&boards[0], names[0]);
-	soft = pages < 20 ? pages : 20;
 
 	printf("a page: %u x %u, %zu bytes, %zu as MMR\n\n", page.width, page.rows, page.bytes,
 	       page.coded_len);
-	printf("%-34s %6s %12s %12s %8s\n", "", "pages", "host us/page", "board us/p.", "calls/p.");
+	printf("%-33s %10s %12s %12s %8s\n", "", "pages", "host us/page", "board us/p.",
+	       "calls/p.");
 	before = status_of(boards[0].coder);
-	scan = run_lengths(&boards[0], "scan to MMR, linked", pages, scan_linked, true, false);
+	scan = run_long(&boards[0], "scan to MMR, linked", pages, scan_linked, true, false);
 	middle = status_of(boards[0].coder);
 	put_code(&boards[0]);
 	touched = middle.cpu_maps - before.cpu_maps + middle.cpu_accesses - before.cpu_accesses;
 	before = status_of(boards[0].coder);
-	print = run_lengths(&boards[0], "MMR to print, linked", pages, print_linked, false, true);
+	print = run_long(&boards[0], "MMR to print, linked", pages, print_linked, false, true);
 	after = status_of(boards[0].coder);
 	touched += after.cpu_maps - before.cpu_maps + after.cpu_accesses - before.cpu_accesses;
 
 	scan_stream = open_node("scan", O_RDONLY, names[0]);
-	show("read() and coder in user space", soft, run(&boards[0], soft, scan_user, true, false));
+	run_and_show("read() and coder in user space", &boards[0], BATCH, scan_user, true, false);
 	close(scan_stream);
 	print_stream = open_node("print", O_WRONLY, names[0]);
-	show("coder in user space and write()", soft,
-	     run(&boards[0], soft, print_user, false, true));
+	run_and_show("coder in user space and write()", &boards[0], BATCH, print_user, false, true);
 	close(print_stream);
-	tiff_scan = show("pixels to G4 by libtiff, no I/O", soft,
-			 run(&boards[0], soft, encode_tiff, false, false));
-	tiff_print = show("G4 to pixels by libtiff, no I/O", soft,
-			  run(&boards[0], soft, decode_tiff, false, false));
+	tiff_scan = run_and_show("pixels to G4 by libtiff, no I/O", &boards[0], BATCH, encode_tiff,
+				 false, false);
+	tiff_print = run_and_show("G4 to pixels by libtiff, no I/O", &boards[0], BATCH, decode_tiff,
+				  false, false);
 
 	printf("\nCPU maps and CPU accesses of page buffers on the linked path: %llu\n",
 	       (unsigned long long)touched);
-	printf("bytes of pixels touched by the CPU: %llu\n\n",
+	printf("bytes of pixels touched by the CPU: %llu\n",
 	       (unsigned long long)(touched ? page.bytes * touched : 0));
 	for (i = 1; i < BOARDS; i++)
 		board_open(&boards[i], names[i]);
-	run_boards(boards, 1);
-	run_boards(boards, 2);
-	run_boards(boards, 4);
+	printf("\nscan to MMR as fast as the simulators go, which share the processor:\n");
+	for (i = 1; i <= BOARDS; i *= 2)
+		run_boards(boards, i, false);
+	printf("by engines of %u pages a minute:\n", BOARD_SPEED);
+	for (i = 1; i <= BOARDS; i *= 2)
+		run_boards(boards, i, true);
 
 	printf("\n");
 	kept = goal("no pixel touched by the CPU", !touched);
-	kept &= goal("at most 6 calls a page",
-		     scan.calls <= GOAL_CALLS && print.calls <= GOAL_CALLS);
-	snprintf(text, sizeof(text), "scan: 1/%.0f of libtiff's CPU time (goal 1/%d)",
-		 tiff_scan.host_us / scan.host_us, GOAL_RATIO);
-	kept &= goal(text, scan.host_us * GOAL_RATIO <= tiff_scan.host_us);
-	snprintf(text, sizeof(text), "print: 1/%.0f of libtiff's CPU time (goal 1/%d)",
-		 tiff_print.host_us / print.host_us, GOAL_RATIO);
-	kept &= goal(text, print.host_us * GOAL_RATIO <= tiff_print.host_us);
+	kept &= path_goals("scan", &scan, &tiff_scan);
+	kept &= path_goals("print", &print, &tiff_print);
 	return !kept;
 }
