@@ -69,6 +69,12 @@ def run_codes(term, makeup):
         yield mlen + tlen, mval << tlen | tval
 
 
+def code_halves(term, makeup):
+    """value << 4 | length of the terminating codes and of the make-up codes, 64 places each"""
+    for half in (term, [(0, 0)] + makeup + COMMON_MAKEUP):
+        yield from (value << 4 | length for length, value in half + [(0, 0)] * (64 - len(half)))
+
+
 def look_up(term, makeup, bits):
     """run << 4 | length by the next bits of the code; 0 = no run code"""
     table = [0] * (1 << bits)
@@ -213,6 +219,16 @@ emit("const u8 t4_vertical_code[7]", [v << 4 | n for n, v in VERTICAL], "0x{:02x
 emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
 print("\n#ifndef __KERNEL__", end="")
 emit("const u32 t4_vertical_quad[4096]", vertical_quads(), "0x{:x}")
+print("\nconst u16 t4_code_half[2][2][64] = {")
+for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
+    halves = list(code_halves(term, makeup))
+    print("\t{")
+    for half in halves[:64], halves[64:]:
+        print("\t\t{")
+        rows(half, "0x{:x}", "\t\t\t")
+        print("\t\t},")
+    print("\t},")
+print("};")
 print("#endif")
 emit("const u16 t4_white_run[1 << T4_WHITE_BITS]", look_up(WHITE_TERM, WHITE_MAKEUP, 12), "0x{:x}")
 emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAKEUP, 13), "0x{:x}")

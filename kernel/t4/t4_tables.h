@@ -24,6 +24,12 @@ extern const u32 t4_vertical_pair[64];
 #ifndef __KERNEL__
 /* As t4_vertical_pair, four of them. */
 extern const u32 t4_vertical_quad[4096];
+
+/*
+ * Terminating codes and then make-up codes by a 64th of the run, for look-ups
+ * within registers: value << 4 | length; by colour. 0 where there is none.
+ */
+extern const u16 t4_code_half[2][2][64];
 #endif
 
 /* One mode code by the bits that lie ahead: mode << 4 | length, 0 where none begins so. */

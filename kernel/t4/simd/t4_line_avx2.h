@@ -69,5 +69,6 @@ static __always_inline u16 *t4_emit_word(const u8 *byte, u32 x, u16 *out)
 }
 
 #include "../t4_line_list.h"
+#include "../t4_code_line.h"
 
 #endif

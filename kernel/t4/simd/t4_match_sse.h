@@ -13,17 +13,12 @@ static __always_inline u32 t4_unmatched(__m128i a, __m128i delta, const u16 *b)
 {
 	__m128i next = _mm_loadu_si128((const void *)(b + 1));
 	__m128i before = _mm_loadu_si128((const void *)(b - 1));
-#ifdef __AVX512BW__
-	return _mm_cmpgt_epu16_mask(delta, _mm_set1_epi16(6)) | _mm_cmple_epi16_mask(next, a) |
-	       _mm_cmpgt_epi16_mask(before, a) | 1u << T4_MATCH_LANES;
-#else
 	__m128i fine = _mm_cmpeq_epi16(_mm_min_epu16(delta, _mm_set1_epi16(6)), delta);
 
 	fine = _mm_and_si128(fine, _mm_cmpgt_epi16(next, a));
 	fine = _mm_andnot_si128(_mm_cmpgt_epi16(before, a), fine);
 	return ((u32)_mm_movemask_epi8(_mm_packs_epi16(fine, fine)) ^ 0xffff) |
 	       1u << T4_MATCH_LANES;
-#endif
 }
 
 static __always_inline u32 t4_match_verticals(const u16 *a, const u16 *b, struct t4_code *code)
