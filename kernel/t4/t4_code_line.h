@@ -8,34 +8,17 @@
 
 #include "t4_runs.h"
 
-/* T.4 4.1: white and black runs in turn. */
+/* T.4 4.1: white and black runs in turn, the last of them up to the end of the line. */
 static inline void t4_code_1d(struct t4_encoder *e, struct t4_writer *writer)
 {
 	const u16 *a = t4_list_of(e, e->cur);
-	const struct t4_code none = { 0 };
 	struct t4_writer w = *writer;
-	u32 a0 = 0, n, run[4];
+	u32 left;
 
-	for (n = e->n; n >= 4; n -= 4, a += 4) {
-		run[0] = a[0] - a0;
-		run[1] = (u32)a[1] - a[0];
-		run[2] = (u32)a[2] - a[1];
-		run[3] = (u32)a[3] - a[2];
-		a0 = a[3];
-		if (likely((run[0] | run[1] | run[2] | run[3]) < T4_RUN_CODES)) {
-			t4_put_four_runs(&w, run);
-			continue;
-		}
-		t4_put_two_runs(&w, none, 0, run[0], run[1]);
-		t4_put_two_runs(&w, none, 0, run[2], run[3]);
-	}
-	for (; a[0] < e->p.width; a += 2) {
-		t4_put_two_runs(&w, none, 0, a[0] - a0, a[1] - a[0]);
-		a0 = a[1];
-	}
+	for (left = e->n + 1; left > 4; left -= 4, a += 4)
+		t4_put_four_runs(&w, a, 4);
+	t4_put_four_runs(&w, a, left);
 	*writer = w;
-	if (a0 < e->p.width)
-		t4_put_run(writer, 0, e->p.width - a0);
 }
 
 /*
@@ -48,7 +31,7 @@ static inline void t4_code_2d(struct t4_encoder *e, struct t4_writer *writer)
 	const u16 *b = t4_list_of(e, !e->cur);
 	u32 width = e->p.width;
 	struct t4_writer w = *writer;
-	u32 a0 = 0, d, code;
+	u32 a0 = 0, d;
 
 	do {
 		struct t4_code c = { 0 };
@@ -75,8 +58,7 @@ static inline void t4_code_2d(struct t4_encoder *e, struct t4_writer *writer)
 			continue;
 		}
 		if (d <= 6) {
-			code = t4_vertical_code[d];
-			t4_add_code(&c, code >> 4, code & 15);
+			t4_add_entry(&c, t4_vertical_code[d]);
 			t4_put(&w, c.value, c.len);
 			a0 = *a++;
 			b++;

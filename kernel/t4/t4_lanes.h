@@ -81,8 +81,8 @@ static __always_inline u32 t4_match_verticals(const u16 *a, const u16 *b, struct
 	delta |= delta >> 13;
 	code1 = t4_vertical_pair[delta & 63];
 	code2 = t4_vertical_pair[delta >> 32 & 63];
-	code->value = (u64)(code1 >> 5) << (code2 & 31) | code2 >> 5;
-	code->len = (code1 & 31) + (code2 & 31);
+	t4_add_entry(code, code1);
+	t4_add_entry(code, code2);
 	return n;
 }
 #endif

@@ -6,6 +6,9 @@
 #include "t4_bits.h"
 #include "t4_tables.h"
 
+/* Code that vertical modes matched together leave to be put with the mode that follows. */
+#define T4_MATCH_BITS	(T4_PUT_MAX - 7)
+
 #define T4_LANE_TOP	0x8000800080008000ull
 #define T4_LANE_ONE	0x0001000100010001ull
 

@@ -11,35 +11,27 @@
 
 static inline void t4_put_run(struct t4_writer *w, u32 black, u32 run)
 {
-	u32 code;
-
 	while (unlikely(run >= T4_RUN_CODES)) {
 		t4_put(w, T4_MAKEUP_2560, T4_MAKEUP_2560_BITS);
 		run -= 2560;
 	}
-	code = t4_run_code[black][run];
-	t4_put(w, code >> 5, code & 31);
+	t4_put_entry(w, t4_run_code[black][run]);
 }
 
-static __always_inline void t4_add_code(struct t4_code *c, u64 value, u32 len)
+/* Two codes of runs side by side. Both lengths together need no more bits than one has. */
+static __always_inline struct t4_code t4_pair_runs(u32 entry1, u32 entry2)
 {
-	c->value = c->value << len | value;
-	c->len += len;
-}
-
-/* One that has a code of its own. */
-static __always_inline void t4_add_run(struct t4_code *c, u32 black, u32 run)
-{
-	u32 code = t4_run_code[black][run];
-
-	t4_add_code(c, code >> 5, code & 31);
+	return (struct t4_code){
+		.value = (u64)(entry1 >> 6) << (entry2 & 63) | entry2 >> 6,
+		.len = (entry1 + entry2) & 63,
+	};
 }
 
 /* Two runs, the first of them of colour @black, behind @before. */
 static __always_inline void t4_put_two_runs(struct t4_writer *w, struct t4_code before, u32 black,
 					 u32 run1, u32 run2)
 {
-	struct t4_code runs = { 0 };
+	struct t4_code runs;
 
 	if (unlikely(run1 >= T4_RUN_CODES || run2 >= T4_RUN_CODES)) {
 		/* by way of a copy: @w itself may then live in registers */
@@ -51,8 +43,7 @@ static __always_inline void t4_put_two_runs(struct t4_writer *w, struct t4_code 
 		*w = copy;
 		return;
 	}
-	t4_add_run(&runs, black, run1);
-	t4_add_run(&runs, !black, run2);
+	runs = t4_pair_runs(t4_run_code[black][run1], t4_run_code[!black][run2]);
 	if (unlikely(before.len + runs.len > T4_PUT_MAX)) {
 		t4_put(w, before.value, before.len);
 		before = (struct t4_code){ 0 };
@@ -61,15 +52,32 @@ static __always_inline void t4_put_two_runs(struct t4_writer *w, struct t4_code 
 	t4_put(w, before.value, before.len);
 }
 
-/* Four runs that all have a code of their own: put together where they fit, as they mostly do. */
-static __always_inline void t4_put_four_runs(struct t4_writer *w, const u32 *run)
+/* @count runs up to the elements of @a, the first of them white. */
+static inline void t4_put_runs(struct t4_writer *w, const u16 *a, u32 count)
 {
-	struct t4_code first = { 0 }, second = { 0 };
+	u32 i;
 
-	t4_add_run(&first, 0, run[0]);
-	t4_add_run(&first, 1, run[1]);
-	t4_add_run(&second, 0, run[2]);
-	t4_add_run(&second, 1, run[3]);
+	for (i = 0; i < count; i++, a++)
+		t4_put_run(w, i & 1, (u32)a[0] - a[-1]);
+}
+
+/* Up to four of them: put together where they fit, as they mostly do. */
+static __always_inline void t4_put_four_runs(struct t4_writer *w, const u16 *a, u32 count)
+{
+	u32 run1 = (u32)a[0] - a[-1], run2 = (u32)a[1] - a[0];
+	u32 run3 = (u32)a[2] - a[1], run4 = (u32)a[3] - a[2];
+	struct t4_code first, second;
+	struct t4_writer copy;
+
+	if (unlikely((run1 | run2 | run3 | run4) >= T4_RUN_CODES)) {
+		copy = *w;
+		t4_put_runs(&copy, a, count);
+		*w = copy;
+		return;
+	}
+	first = t4_pair_runs(t4_run_code[0][run1], count > 1 ? t4_run_code[1][run2] : 0);
+	second = t4_pair_runs(count > 2 ? t4_run_code[0][run3] : 0,
+			      count > 3 ? t4_run_code[1][run4] : 0);
 	if (unlikely(first.len + second.len > T4_PUT_MAX)) {
 		t4_put(w, first.value, first.len);
 		t4_put(w, second.value, second.len);

@@ -9,15 +9,18 @@
 #define T4_WHITE_BITS	12	/* the longest white code */
 #define T4_BLACK_BITS	13	/* the longest black code */
 
-/* Make-up and terminating code in one: value << 5 | length; by colour (1 = black) and run. */
+/*
+ * Codes to write: value << 6 | length. Make-up and terminating code in one; by
+ * colour (1 = black) and run.
+ */
 extern const u32 t4_run_code[2][T4_RUN_CODES];
 
-/* Vertical modes by a1 - b1 + 3: value << 4 | length. */
+/* Vertical modes by a1 - b1 + 3. */
 extern const u8 t4_vertical_code[7];
 
 /*
- * Two vertical modes in one: value << 5 | length; by a1 - b1 + 3 of the first
- * plus 8 times that of the second, 7 standing for none.
+ * Two vertical modes in one, by a1 - b1 + 3 of the first plus 8 times that of
+ * the second, 7 standing for none.
  */
 extern const u32 t4_vertical_pair[64];
 
@@ -94,5 +97,10 @@ extern const u8 t4_byte_count[256];
 
 /* A word as it lies in a row, its pixels from the index on set. */
 extern const u8 t4_suffix[64][8];
+
+#ifndef __KERNEL__
+/* The places once more, a byte each. */
+extern const u8 t4_byte_places[256][8];
+#endif
 
 #endif

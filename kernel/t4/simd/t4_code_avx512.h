@@ -304,7 +304,7 @@ static inline void t4_put_block(const struct t4_block *block, struct t4_writer *
 			t4_put_run(w, i & 1, run1[i]);
 			t4_put_run(w, !(i & 1), run2[i]);
 		} else {
-			t4_put(w, t4_vertical_code[delta[i]] >> 4, t4_vertical_code[delta[i]] & 15);
+			t4_put_entry(w, t4_vertical_code[delta[i]]);
 		}
 	}
 }
@@ -337,10 +337,10 @@ static inline void t4_code_1d(struct t4_encoder *e, struct t4_writer *writer)
 {
 	const __m512i most = _mm512_set1_epi16(T4_RUN_CODES - 1);
 	const u16 *a = t4_list_of(e, e->cur);
-	struct t4_writer w = *writer;
+	struct t4_writer w = *writer, copy;
 	struct t4_joined joined;
 	struct t4_quads quads;
-	u32 i, k, valid;
+	u32 i, valid;
 	__m512i runs;
 
 	for (i = 0; i <= e->n; i += T4_BLOCK_LANES) {
@@ -353,10 +353,9 @@ static inline void t4_code_1d(struct t4_encoder *e, struct t4_writer *writer)
 			t4_put_quads(&w, &quads);
 			continue;
 		}
-		*writer = w;
-		for (k = i; k < i + 32 && k <= e->n; k++)
-			t4_put_run(writer, k & 1, (u32)a[k] - *(a + k - 1));
-		w = *writer;
+		copy = w;
+		t4_put_runs(&copy, a + i, (u32)_mm_popcnt_u32(valid));
+		w = copy;
 	}
 	*writer = w;
 }

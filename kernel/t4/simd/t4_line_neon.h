@@ -26,8 +26,7 @@ static __always_inline u32 t4_match_verticals(const u16 *a, const u16 *b, struct
 	deltas |= n < T4_MATCH_LANES ? ~0ull << (8 * n) : 0;
 	for (i = 0; i < 64; i += 16) {
 		pair = t4_vertical_pair[(deltas >> i & 7) | (deltas >> (i + 5) & 0x38)];
-		code->value = code->value << (pair & 31) | pair >> 5;
-		code->len += pair & 31;
+		t4_add_entry(code, pair);
 	}
 	return n;
 }
