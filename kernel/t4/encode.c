@@ -39,7 +39,7 @@ int t4_encoder_init(struct t4_encoder *e, const struct t4_params *p)
 	/* the first reference line is white */
 	t4_end_list(t4_list_of(e, 0), 0, p->width);
 #ifndef __KERNEL__
-	memset(&e->ranks, 0, offsetof(struct t4_ranks, list) + sizeof(e->ranks.list[0]) * T4_LIST_HEAD);
+	memset(&e->ranks, 0, offsetof(struct t4_ranks, list[T4_LIST_HEAD]));
 #endif
 	return 0;
 }

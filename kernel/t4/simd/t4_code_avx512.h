@@ -14,6 +14,8 @@
 #define T4_CODE_AVX512_H
 
 #define T4_BLOCK_LANES	32u
+#define T4_EVEN_LANES	0x55555555u
+#define T4_ODD_LANES	0xaaaaaaaau
 
 /* Code words of a block: of each four elements, in lanes of 64 bits. */
 struct t4_quads {
@@ -35,7 +37,7 @@ static __always_inline u32 t4_lanes_left(u32 left)
 
 static __always_inline __m512i t4_low_lanes(__m512i v)
 {
-	return _mm512_maskz_mov_epi16(0x55555555, v);
+	return _mm512_maskz_mov_epi16(T4_EVEN_LANES, v);
 }
 
 static __always_inline __m512i t4_high_lanes(__m512i v)
@@ -64,15 +66,12 @@ static __always_inline void t4_look_up_b1(const u16 *b, __m512i at, u32 first, u
 		*before = _mm512_permutex2var_epi16(low, i, high);
 		return;
 	}
-	/* pairs of elements, for the even lanes and for the odd ones */
-	i = _mm512_maskz_mov_epi16(valid, i);
+	/* both elements at once, for the even lanes and for the odd ones */
 	i = _mm512_mask_mov_epi16(_mm512_set1_epi16(1), valid, i);
-	even = _mm512_and_si512(i, _mm512_set1_epi32(0xffff));
-	odd = _mm512_srli_epi32(i, 16);
-	even = _mm512_i32gather_epi32(even, window - 1, 2);
-	odd = _mm512_i32gather_epi32(odd, window - 1, 2);
-	*b1 = _mm512_mask_mov_epi16(_mm512_srli_epi32(even, 16), 0xaaaaaaaa, odd);
-	*before = _mm512_mask_mov_epi16(even, 0xaaaaaaaa, _mm512_slli_epi32(odd, 16));
+	even = _mm512_i32gather_epi32(t4_low_lanes(i), window - 1, 2);
+	odd = _mm512_i32gather_epi32(t4_high_lanes(i), window - 1, 2);
+	*b1 = _mm512_mask_mov_epi16(_mm512_srli_epi32(even, 16), T4_ODD_LANES, odd);
+	*before = _mm512_mask_mov_epi16(even, T4_ODD_LANES, _mm512_slli_epi32(odd, 16));
 }
 
 /*
@@ -84,10 +83,9 @@ static __always_inline void t4_look_up_b1(const u16 *b, __m512i at, u32 first, u
 static __always_inline void t4_start_modes(struct t4_block *block, u32 candidates, u32 valid,
 					   u32 *skip)
 {
-	const u32 odd = 0xaaaaaaaa;
 	u32 may = candidates & ~*skip, ends;
 
-	ends = (((may << 1) | odd) - may) ^ odd;
+	ends = (((may << 1) | T4_ODD_LANES) - may) ^ T4_ODD_LANES;
 	block->starts = ~(ends ^ (candidates | *skip)) & valid;
 	block->horizontal = ends & candidates;
 	*skip = block->horizontal >> 31;
@@ -112,7 +110,9 @@ static __always_inline void t4_find_modes(struct t4_block *block, const u16 *a, 
 	block->passes = _mm512_srli_epi16(_mm512_sub_epi16(at, first), 1);
 	t4_look_up_b1(b, at, (rank[-1] + 1u) / 2, valid, &b1, &before);
 
-	a0 = _mm512_mask_mov_epi16(a0, _mm512_test_epi16_mask(block->passes, block->passes), before);
+	/* a0 is b2 of the last pass mode, if there is any */
+	a0 = _mm512_mask_mov_epi16(a0, _mm512_test_epi16_mask(block->passes, block->passes),
+				   before);
 	block->run1 = _mm512_sub_epi16(a1, a0);
 	block->run2 = _mm512_sub_epi16(t4_load_512(a + 1), a1);
 	block->delta = _mm512_add_epi16(_mm512_sub_epi16(a1, b1), _mm512_set1_epi16(3));
@@ -145,30 +145,30 @@ static __always_inline struct t4_codes t4_code_runs(u32 black, __m512i run, __mm
 	return (struct t4_codes){ value, _mm512_add_epi32(end_len, makeup_len) };
 }
 
-/* Pass and vertical modes: of each two elements together. */
-static __always_inline struct t4_codes t4_code_short_modes(const struct t4_block *block, bool *fits)
+/* Pass and vertical modes, of each two elements together; up to 16 bits fit for each of them. */
+static __always_inline struct t4_codes t4_code_short_modes(const struct t4_block *block,
+							   bool *fits)
 {
 	const __m512i lens = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 					      0x00000007, 0x00060003, 0x00010003, 0x00060007);
 	const __m512i values = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 						0x00000003, 0x00030003, 0x00010002, 0x00020002);
-	const __m512i ones = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-					      0, 0x00001111, 0x01110011, 0x00010000);
+	/* 0001 as often as there are passes */
+	__m512i ones = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+					0, 0x00001111, 0x01110011, 0x00010000);
 	u32 vertical = block->starts & ~block->horizontal;
 	__m512i len = _mm512_maskz_permutexvar_epi16(vertical, block->delta, lens);
 	__m512i value = _mm512_maskz_permutexvar_epi16(vertical, block->delta, values);
 	__m512i passes = _mm512_maskz_mov_epi16(block->starts, block->passes), odd_len;
 
-	value = _mm512_or_si512(value, _mm512_sllv_epi16(_mm512_permutexvar_epi16(passes, ones), len));
+	ones = _mm512_permutexvar_epi16(passes, ones);
+	value = _mm512_or_si512(value, _mm512_sllv_epi16(ones, len));
 	len = _mm512_add_epi16(len, _mm512_slli_epi16(passes, 2));
 	*fits = !_mm512_cmpgt_epu16_mask(len, _mm512_set1_epi16(16));
-	odd_len = _mm512_srli_epi32(len, 16);
-	return (struct t4_codes){
-		_mm512_or_si512(_mm512_srli_epi32(value, 16),
-				_mm512_sllv_epi32(_mm512_and_si512(value, _mm512_set1_epi32(0xffff)),
-						  odd_len)),
-		_mm512_add_epi32(_mm512_and_si512(len, _mm512_set1_epi32(0xffff)), odd_len),
-	};
+	odd_len = t4_high_lanes(len);
+	value = _mm512_or_si512(t4_high_lanes(value),
+				_mm512_sllv_epi32(t4_low_lanes(value), odd_len));
+	return (struct t4_codes){ value, _mm512_add_epi32(t4_low_lanes(len), odd_len) };
 }
 
 static __always_inline __m512i t4_even(__m512i v)
@@ -251,37 +251,46 @@ static __always_inline void t4_put_quads(struct t4_writer *w, const struct t4_qu
 	w->n = total & 7;
 }
 
-static __always_inline bool t4_code_block(const struct t4_block *block, struct t4_quads *quads)
+/* Where their pairs of lanes have a mode, the runs of both colours: 001, white and black code. */
+static __always_inline void t4_join_horizontal(struct t4_joined *joined, u32 h, __m512i white,
+					       __m512i black)
 {
-	const u32 odd_lanes = 0xaaaaaaaa;
-	const __m512i most = _mm512_set1_epi16(T4_RUN_CODES - 1);
-	u32 h = block->horizontal;
-	u32 which = (h | h >> 1) & ~odd_lanes;
-	__mmask16 odd = (__mmask16)_pext_u32(h, odd_lanes), pairs = (__mmask16)_pext_u32(which, ~odd_lanes);
-	__m512i run1 = _mm512_maskz_mov_epi16(h, block->run1);
-	__m512i run2 = _mm512_maskz_mov_epi16(h, block->run2);
-	__m512i white = _mm512_mask_mov_epi16(run1, odd_lanes, run2);
-	__m512i black = _mm512_mask_mov_epi16(run2, odd_lanes, run1);
-	bool fits;
-	struct t4_joined joined = t4_join_first(t4_code_short_modes(block, &fits));
+	u32 which = (h | h >> 1) & T4_EVEN_LANES;
+	__mmask16 pairs = (__mmask16)_pext_u32(which, T4_EVEN_LANES);
+	__mmask16 odd = (__mmask16)_pext_u32(h, T4_ODD_LANES);
 	struct t4_codes w, b, first, second;
+	__m512i one;
 
-	fits &= !(_mm512_cmpgt_epu16_mask(white, most) | _mm512_cmpgt_epu16_mask(black, most));
-	/* no two elements side by side begin a horizontal mode: one of the two is 0 */
-	white = _mm512_or_si512(white, _mm512_srli_epi32(white, 16));
-	black = _mm512_or_si512(black, _mm512_srli_epi32(black, 16));
-	w = t4_code_runs(0, white, which);
-	b = t4_code_runs(1, black, which);
+	/* no two elements side by side begin a horizontal mode: one of the two lanes is 0 */
+	w = t4_code_runs(0, _mm512_or_si512(white, t4_high_lanes(white)), which);
+	b = t4_code_runs(1, _mm512_or_si512(black, t4_high_lanes(black)), which);
 	first.value = _mm512_mask_mov_epi32(w.value, odd, b.value);
 	first.len = _mm512_mask_mov_epi32(w.len, odd, b.len);
 	second.value = _mm512_mask_mov_epi32(b.value, odd, w.value);
 	second.len = _mm512_mask_mov_epi32(b.len, odd, w.len);
-	/* horizontal mode, 001, in front */
-	first.value = _mm512_or_si512(first.value, _mm512_maskz_sllv_epi32(pairs, _mm512_set1_epi32(1), first.len));
+	one = _mm512_maskz_sllv_epi32(pairs, _mm512_set1_epi32(1), first.len);
+	first.value = _mm512_or_si512(first.value, one);
 	first.len = _mm512_mask_add_epi32(first.len, pairs, first.len, _mm512_set1_epi32(3));
-	t4_join_next(&joined, first);
-	t4_join_next(&joined, second);
-	return t4_join_quads(&joined, quads) && fits;
+	t4_join_next(joined, first);
+	t4_join_next(joined, second);
+}
+
+/* False if some code words are too long for that. */
+static __always_inline bool t4_code_block(const struct t4_block *block, struct t4_quads *quads)
+{
+	const __m512i most = _mm512_set1_epi16(T4_RUN_CODES - 1);
+	u32 h = block->horizontal;
+	__m512i run1 = _mm512_maskz_mov_epi16(h, block->run1);
+	__m512i run2 = _mm512_maskz_mov_epi16(h, block->run2);
+	struct t4_joined joined;
+	bool short_modes, short_runs;
+
+	short_runs = !(_mm512_cmpgt_epu16_mask(run1, most) | _mm512_cmpgt_epu16_mask(run2, most));
+	joined = t4_join_first(t4_code_short_modes(block, &short_modes));
+	/* the first run is white where the number of the element is even */
+	t4_join_horizontal(&joined, h, _mm512_mask_mov_epi16(run1, T4_ODD_LANES, run2),
+			   _mm512_mask_mov_epi16(run2, T4_ODD_LANES, run1));
+	return t4_join_quads(&joined, quads) & short_modes & short_runs;
 }
 
 /* The same mode by mode, for blocks in which there are longer code words. */
@@ -346,8 +355,9 @@ static inline void t4_code_1d(struct t4_encoder *e, struct t4_writer *writer)
 	for (i = 0; i <= e->n; i += T4_BLOCK_LANES) {
 		valid = t4_lanes_left(e->n + 1 - i);
 		runs = _mm512_sub_epi16(t4_load_512(a + i), t4_load_512(a + i - 1));
-		joined = t4_join_first(t4_code_runs(0, runs, valid & 0x55555555));
-		t4_join_next(&joined, t4_code_runs(1, t4_high_lanes(runs), valid >> 1 & 0x55555555));
+		joined = t4_join_first(t4_code_runs(0, runs, valid & T4_EVEN_LANES));
+		t4_join_next(&joined, t4_code_runs(1, t4_high_lanes(runs),
+						   valid >> 1 & T4_EVEN_LANES));
 		if (likely(t4_join_quads(&joined, &quads) &&
 			   !_mm512_mask_cmpgt_epu16_mask(valid, runs, most))) {
 			t4_put_quads(&w, &quads);
