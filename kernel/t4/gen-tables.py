@@ -232,8 +232,12 @@ print("};")
 print("#endif")
 emit("const u16 t4_white_run[1 << T4_WHITE_BITS]", look_up(WHITE_TERM, WHITE_MAKEUP, 12), "0x{:x}")
 emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAKEUP, 13), "0x{:x}")
-emit("const struct t4_byte_ones t4_byte_ones[256]",
-     [f"{{ {{ {', '.join(map(str, p))} }} }}" for p in byte_ones()], "{}")
+print("\nconst u16 t4_byte_ones[2][256][4] = {")
+for half in 0, 4:
+    print("\t{")
+    rows([f"{{ {', '.join(map(str, p[half:half + 4]))} }}" for p in byte_ones()], "{}", "\t\t")
+    print("\t},")
+print("};")
 print("\n#ifndef __KERNEL__", end="")
 emit("const u8 t4_byte_places[256][8]",
      [f"{{ {', '.join(map(str, p))} }}" for p in byte_ones()], "{}")

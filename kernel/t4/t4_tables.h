@@ -87,12 +87,9 @@ extern const u32 t4_run_pair[2 << T4_PAIR_BITS];
 extern const u16 t4_white_run[1 << T4_WHITE_BITS];
 extern const u16 t4_black_run[1 << T4_BLACK_BITS];
 
-/* The places of the ones in a byte, from its top bit on, and their number. */
-struct t4_byte_ones {
-	u16 place[8];
-};
-
-extern const struct t4_byte_ones t4_byte_ones[256];
+/* The places of the ones in a byte, from its top bit on, the first four and the others. */
+extern const u16 t4_byte_ones[2][256][4];
+/* Their number. */
 extern const u8 t4_byte_count[256];
 
 /* A word as it lies in a row, its pixels from the index on set. */

@@ -62,7 +62,7 @@ static __always_inline u32 t4_changing_blocks(const u8 *row, u32 blocks, u64 inv
 
 static __always_inline u16 *t4_emit_byte(u8 byte, uint16x8_t base, u16 *out)
 {
-	vst1q_u16(out, vaddq_u16(vld1q_u16(t4_byte_ones[byte].place), base));
+	vst1q_u16(out, vaddq_u16(vmovl_u8(vld1_u8(t4_byte_places[byte])), base));
 	return out + t4_byte_count[byte];
 }
 
