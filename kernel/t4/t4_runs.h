@@ -29,7 +29,7 @@ static __always_inline struct t4_code t4_pair_runs(u32 entry1, u32 entry2)
 
 /* Two runs, the first of them of colour @black, behind @before. */
 static __always_inline void t4_put_two_runs(struct t4_writer *w, struct t4_code before, u32 black,
-					 u32 run1, u32 run2)
+					    u32 run1, u32 run2)
 {
 	struct t4_code runs;
 
