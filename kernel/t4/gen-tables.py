@@ -69,6 +69,12 @@ def run_codes(term, makeup):
         yield mlen + tlen, mval << tlen | tval
 
 
+def code_halves(term, makeup):
+    """value << 4 | length of the terminating codes and of the make-up codes, 64 places each"""
+    for half in (term, [(0, 0)] + makeup + COMMON_MAKEUP):
+        yield from (value << 4 | length for length, value in half + [(0, 0)] * (64 - len(half)))
+
+
 def look_up(term, makeup, bits):
     """run << 4 | length by the next bits of the code; 0 = no run code"""
     table = [0] * (1 << bits)
@@ -154,12 +160,12 @@ def run_pairs(colour, first, second, bits):
 
 
 def vertical_pairs():
-    """value << 5 | length of two vertical codes by their deltas + 3, 7 = none"""
+    """value << 6 | length of two vertical codes by their deltas + 3, 7 = none"""
     codes = VERTICAL + [(0, 0)]
     for second in range(8):
         for first in range(8):
             (len1, val1), (len2, val2) = codes[first], codes[second]
-            yield (val1 << len2 | val2) << 5 | len1 + len2
+            yield (val1 << len2 | val2) << 6 | len1 + len2
 
 
 def vertical_quads():
@@ -167,7 +173,7 @@ def vertical_quads():
     pairs = list(vertical_pairs())
     for second in pairs:
         for first in pairs:
-            yield ((first >> 5) << (second & 31) | second >> 5) << 5 | (first & 31) + (second & 31)
+            yield ((first >> 6) << (second & 63) | second >> 6) << 6 | (first & 63) + (second & 63)
 
 
 def byte_ones():
@@ -201,7 +207,7 @@ print("""// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 print("\nconst u32 t4_run_code[2][T4_RUN_CODES] = {")
 for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
     print("\t{")
-    rows((v << 5 | n for n, v in run_codes(term, makeup)), "0x{:x}", "\t\t")
+    rows((v << 6 | n for n, v in run_codes(term, makeup)), "0x{:x}", "\t\t")
     print("\t},")
 print("};")
 emit("const u8 t4_mode[1 << T4_MODE_BITS]", modes(7), "0x{:02x}")
@@ -209,15 +215,33 @@ emit("const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS]",
      [vertical_run_entry(*v) for v in vertical_runs(10, 4)], "{}")
 emit("const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS]",
      [sum(e << 8 * i for i, e in enumerate(v[3])) for v in vertical_runs(10, 4)], "0x{:x}")
-emit("const u8 t4_vertical_code[7]", [v << 4 | n for n, v in VERTICAL], "0x{:02x}")
+emit("const u8 t4_vertical_code[7]", [v << 6 | n for n, v in VERTICAL], "0x{:02x}")
 emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
 print("\n#ifndef __KERNEL__", end="")
 emit("const u32 t4_vertical_quad[4096]", vertical_quads(), "0x{:x}")
+print("\nconst u16 t4_code_half[2][2][64] = {")
+for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
+    halves = list(code_halves(term, makeup))
+    print("\t{")
+    for half in halves[:64], halves[64:]:
+        print("\t\t{")
+        rows(half, "0x{:x}", "\t\t\t")
+        print("\t\t},")
+    print("\t},")
+print("};")
 print("#endif")
 emit("const u16 t4_white_run[1 << T4_WHITE_BITS]", look_up(WHITE_TERM, WHITE_MAKEUP, 12), "0x{:x}")
 emit("const u16 t4_black_run[1 << T4_BLACK_BITS]", look_up(BLACK_TERM, BLACK_MAKEUP, 13), "0x{:x}")
-emit("const struct t4_byte_ones t4_byte_ones[256]",
-     [f"{{ {{ {', '.join(map(str, p))} }} }}" for p in byte_ones()], "{}")
+print("\nconst u16 t4_byte_ones[2][256][4] = {")
+for half in 0, 4:
+    print("\t{")
+    rows([f"{{ {', '.join(map(str, p[half:half + 4]))} }}" for p in byte_ones()], "{}", "\t\t")
+    print("\t},")
+print("};")
+print("\n#ifndef __KERNEL__", end="")
+emit("const u8 t4_byte_places[256][8]",
+     [f"{{ {', '.join(map(str, p))} }}" for p in byte_ones()], "{}")
+print("#endif")
 emit("const u8 t4_byte_count[256]", [bin(b).count("1") for b in range(256)], "{}")
 emit("const u8 t4_suffix[64][8]",
      [f"{{ {', '.join(hex(b) for b in ((1 << 64 - x) - 1).to_bytes(8, 'big'))} }}"

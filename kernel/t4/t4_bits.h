@@ -91,6 +91,23 @@ static __always_inline void t4_put(struct t4_writer *w, u64 value, u32 len)
 	w->n = n & 7;
 }
 
+/* Entries of tables: value << 6 | length. A shift by a whole entry is one by the length. */
+static __always_inline void t4_put_entry(struct t4_writer *w, u32 entry)
+{
+	t4_put(w, entry >> 6, entry & 63);
+}
+
+static __always_inline void t4_add_code(struct t4_code *c, u64 value, u32 len)
+{
+	c->value = c->value << len | value;
+	c->len += len;
+}
+
+static __always_inline void t4_add_entry(struct t4_code *c, u32 entry)
+{
+	t4_add_code(c, entry >> 6, entry & 63);
+}
+
 /* Zeros up to the next byte. */
 static inline void t4_put_align(struct t4_writer *w)
 {

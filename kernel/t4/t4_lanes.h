@@ -60,30 +60,42 @@ static __always_inline u32 t4_vertical_lanes(const struct t4_vertical_run *v, co
  * of it and not left of the one before. Returns how many, and their code words.
  */
 #ifndef T4_MATCH_LANES
-#define T4_MATCH_LANES	4u
+#define T4_MATCH_LANES	8u
+
+/* Four of them: the top bits of the lanes that are wrong, and all of their deltas + 3. */
+static __always_inline u64 t4_wrong_verticals(const u16 *a, const u16 *b, u64 *delta)
+{
+	u64 a1 = t4_lanes(a), fine;
+
+	/* each lane with its top bit set, so that no lane borrows from another */
+	*delta = ((a1 | T4_LANE_TOP) - t4_lanes(b) + 3 * T4_LANE_ONE) ^ T4_LANE_TOP;
+	fine = (t4_lanes(b + 1) | T4_LANE_TOP) - a1 - T4_LANE_ONE;
+	fine &= (a1 | T4_LANE_TOP) - t4_lanes(b - 1);
+	fine &= (6 * T4_LANE_ONE | T4_LANE_TOP) - (*delta & ~T4_LANE_TOP);
+	return (~fine | *delta) & T4_LANE_TOP;
+}
+
+/* The codes of the lanes before the first wrong one. */
+static __always_inline void t4_add_verticals(struct t4_code *code, u64 delta, u64 wrong)
+{
+	/* 7, which stands for none, in the lanes from there on */
+	delta |= 0 - (wrong >> 15 & (0 - (wrong >> 15)));
+	delta &= 7 * T4_LANE_ONE;
+	delta |= delta >> 13;
+	t4_add_entry(code, t4_vertical_pair[delta & 63]);
+	t4_add_entry(code, t4_vertical_pair[delta >> 32 & 63]);
+}
 
 static __always_inline u32 t4_match_verticals(const u16 *a, const u16 *b, struct t4_code *code)
 {
-	u64 a1 = t4_lanes(a), delta, fine, wrong;
-	u32 n = T4_MATCH_LANES, code1, code2;
+	u64 delta, more_delta, wrong = t4_wrong_verticals(a, b, &delta), more_wrong;
 
-	/* each lane with its top bit set, so that no lane borrows from another */
-	delta = ((a1 | T4_LANE_TOP) - t4_lanes(b) + 3 * T4_LANE_ONE) ^ T4_LANE_TOP;
-	fine = (t4_lanes(b + 1) | T4_LANE_TOP) - a1 - T4_LANE_ONE;
-	fine &= (a1 | T4_LANE_TOP) - t4_lanes(b - 1);
-	fine &= (6 * T4_LANE_ONE | T4_LANE_TOP) - (delta & ~T4_LANE_TOP);
-	wrong = (~fine | delta) & T4_LANE_TOP;
-	if (wrong) {
-		n = t4_first_lane(wrong);
-		delta |= ~0ull << (16 * n);
-	}
-	delta &= 7 * T4_LANE_ONE;
-	delta |= delta >> 13;
-	code1 = t4_vertical_pair[delta & 63];
-	code2 = t4_vertical_pair[delta >> 32 & 63];
-	code->value = (u64)(code1 >> 5) << (code2 & 31) | code2 >> 5;
-	code->len = (code1 & 31) + (code2 & 31);
-	return n;
+	t4_add_verticals(code, delta, wrong);
+	if (wrong)
+		return t4_first_lane(wrong);
+	more_wrong = t4_wrong_verticals(a + 4, b + 4, &more_delta);
+	t4_add_verticals(code, more_delta, more_wrong);
+	return more_wrong ? 4 + t4_first_lane(more_wrong) : T4_MATCH_LANES;
 }
 #endif
 #endif

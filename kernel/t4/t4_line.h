@@ -6,8 +6,17 @@
 #include "t4_bits.h"
 #include "t4_tables.h"
 
+/* Code that vertical modes matched together leave to be put with the mode that follows. */
+#define T4_MATCH_BITS	(T4_PUT_MAX - 7)
+
 #define T4_LANE_TOP	0x8000800080008000ull
 #define T4_LANE_ONE	0x0001000100010001ull
+
+/* The lists of an encoder have changing elements behind their guard. */
+static inline u16 *t4_list_of(struct t4_encoder *e, u32 i)
+{
+	return e->list[i] + T4_LIST_HEAD;
+}
 
 /* Marks the end of @list with the width, T4_LIST_TAIL times. */
 static inline void t4_end_list(u16 *list, u32 n, u32 width)

@@ -30,19 +30,18 @@ static inline u32 t4_changing_words(const u8 *row, u32 width, u64 invert, struct
 }
 
 /*
- * Lists where the pixels of @row change, as seen from the white one before it.
- * @invert is ~0 where white is 1. Returns their number.
+ * Lists where the pixels of @row change, as seen from the white one before it:
+ * e->n places in the list e->cur. @invert is ~0 where white is 1.
  */
-static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *list,
-				  struct t4_words *w)
+static inline void t4_find_changes(struct t4_encoder *e, const u8 *row, u64 invert)
 {
-	u32 words = t4_changing_words(row, width, invert, w), i;
-	u16 *out = list;
+	u32 words = t4_changing_words(row, e->p.width, invert, &e->words), i;
+	u16 *list = t4_list_of(e, e->cur), *out = list;
 
 	for (i = 0; i < words; i++)
-		out = t4_emit_word(w->changes[i], w->x[i], out);
-	t4_end_list(list, (u32)(out - list), width);
-	return (u32)(out - list);
+		out = t4_emit_word(e->words.changes[i], e->words.x[i], out);
+	e->n = (u32)(out - list);
+	t4_end_list(list, e->n, e->p.width);
 }
 
 #endif

@@ -37,15 +37,14 @@ static __always_inline u32 t4_changing_blocks(const u8 *row, u32 blocks, u64 inv
 /* The places of the ones in @byte, from @base on; what is written beyond them does not count. */
 static __always_inline u16 *t4_emit_byte(u8 byte, u64 base, u16 *out)
 {
-	const struct t4_byte_ones *ones = &t4_byte_ones[byte];
 	u32 count = t4_byte_count[byte];
 	u64 lanes;
 
-	memcpy(&lanes, ones->place, sizeof(lanes));
+	memcpy(&lanes, t4_byte_ones[0][byte], sizeof(lanes));
 	lanes += base;
 	memcpy(out, &lanes, sizeof(lanes));
 	if (unlikely(count > 4)) {
-		memcpy(&lanes, ones->place + 4, sizeof(lanes));
+		memcpy(&lanes, t4_byte_ones[1][byte], sizeof(lanes));
 		lanes += base;
 		memcpy(out + 4, &lanes, sizeof(lanes));
 	}
@@ -68,5 +67,6 @@ static __always_inline u16 *t4_emit_word(const u8 *byte, u32 x, u16 *out)
 }
 
 #include "t4_line_list.h"
+#include "t4_code_line.h"
 
 #endif

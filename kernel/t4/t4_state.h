@@ -10,7 +10,7 @@
  */
 #define T4_LIST_HEAD	8u
 #define T4_LIST_TAIL	16u
-#define T4_LIST_SPARE	32u	/* what is written behind them by the way */
+#define T4_LIST_SPARE	96u	/* what is written behind them by the way */
 #define T4_LIST_LEN	(T4_LIST_HEAD + T4_WIDTH_MAX + T4_LIST_TAIL + T4_LIST_SPARE)
 
 /* T.4 4.1.4, T.6 2.4.1.1: the end of a page */
@@ -27,6 +27,22 @@ struct t4_words {
 	u16 x[T4_WORDS];
 };
 
+#ifndef __KERNEL__
+/*
+ * For variants that code a whole line at once. By line, the changes of each
+ * word, bit 0 first, and how many there are before the word, and within it
+ * before each of its bytes, a byte each; both doubled. And of each changing
+ * element how many elements of the reference line lie left of it, plus how many
+ * do not lie right of it.
+ */
+struct t4_ranks {
+	u8 some[T4_WORDS / 8 + 8];	/* a bit for each word in which there are changes */
+	u64 word[2][T4_WORDS], within[2][T4_WORDS];
+	u16 before[2][T4_WORDS];
+	u16 list[T4_LIST_LEN];
+};
+#endif
+
 struct t4_encoder {
 	struct t4_params p;
 	u64 acc;		/* bits not yet written, from the top */
@@ -34,11 +50,15 @@ struct t4_encoder {
 	u32 line;		/* MR: lines since the last one-dimensional one */
 	u32 pend_pos, pend_len;	/* what waits in pend */
 	u32 n;			/* changing elements of the last row */
+	u32 ref_n;		/* and of the reference line */
 	u8 cur;			/* the list that holds it; the other one holds the row above */
 	bool ended;		/* the end code is written */
 	struct t4_words words;
 	u8 pend[T4_ROW_BOUND(T4_WIDTH_MAX)];
 	u16 list[2][T4_LIST_LEN];
+#ifndef __KERNEL__
+	struct t4_ranks ranks;
+#endif
 };
 
 struct t4_decoder {

@@ -9,21 +9,30 @@
 #define T4_WHITE_BITS	12	/* the longest white code */
 #define T4_BLACK_BITS	13	/* the longest black code */
 
-/* Make-up and terminating code in one: value << 5 | length; by colour (1 = black) and run. */
+/*
+ * Codes to write: value << 6 | length. Make-up and terminating code in one; by
+ * colour (1 = black) and run.
+ */
 extern const u32 t4_run_code[2][T4_RUN_CODES];
 
-/* Vertical modes by a1 - b1 + 3: value << 4 | length. */
+/* Vertical modes by a1 - b1 + 3. */
 extern const u8 t4_vertical_code[7];
 
 /*
- * Two vertical modes in one: value << 5 | length; by a1 - b1 + 3 of the first
- * plus 8 times that of the second, 7 standing for none.
+ * Two vertical modes in one, by a1 - b1 + 3 of the first plus 8 times that of
+ * the second, 7 standing for none.
  */
 extern const u32 t4_vertical_pair[64];
 
 #ifndef __KERNEL__
 /* As t4_vertical_pair, four of them. */
 extern const u32 t4_vertical_quad[4096];
+
+/*
+ * Terminating codes and then make-up codes by a 64th of the run, for look-ups
+ * within registers: value << 4 | length; by colour. 0 where there is none.
+ */
+extern const u16 t4_code_half[2][2][64];
 #endif
 
 /* One mode code by the bits that lie ahead: mode << 4 | length, 0 where none begins so. */
@@ -78,15 +87,17 @@ extern const u32 t4_run_pair[2 << T4_PAIR_BITS];
 extern const u16 t4_white_run[1 << T4_WHITE_BITS];
 extern const u16 t4_black_run[1 << T4_BLACK_BITS];
 
-/* The places of the ones in a byte, from its top bit on, and their number. */
-struct t4_byte_ones {
-	u16 place[8];
-};
-
-extern const struct t4_byte_ones t4_byte_ones[256];
+/* The places of the ones in a byte, from its top bit on, the first four and the others. */
+extern const u16 t4_byte_ones[2][256][4];
+/* Their number. */
 extern const u8 t4_byte_count[256];
 
 /* A word as it lies in a row, its pixels from the index on set. */
 extern const u8 t4_suffix[64][8];
+
+#ifndef __KERNEL__
+/* The places once more, a byte each. */
+extern const u8 t4_byte_places[256][8];
+#endif
 
 #endif

@@ -62,8 +62,8 @@ static void encoder_and_decoder_agree(void **state)
 
 	for (black = 0; black < 2; black++) {
 		for (run = 0; run < T4_RUN_CODES; run++) {
-			left = t4_run_code[black][run] & 31;
-			bits = (t4_run_code[black][run] >> 5) << (32 - left);
+			left = t4_run_code[black][run] & 63;
+			bits = (t4_run_code[black][run] >> 6) << (32 - left);
 			for (sum = 0; left; sum += entry >> 4) {
 				entry = black ? t4_black_run[bits >> (32 - T4_BLACK_BITS)]
 					      : t4_white_run[bits >> (32 - T4_WHITE_BITS)];
@@ -93,13 +93,46 @@ static void decoder_tables_hold_nothing_else(void **state)
 			code = t4_run_code[black][run];
 			/* make-up codes stand in the encoder's table with run 0 behind them */
 			if (run >= 64)
-				code = (code >> 5 >> (black ? 10 : 8)) << 5 |
-				       ((code & 31) - (black ? 10 : 8));
-			assert_int_equal(len, code & 31);
-			assert_int_equal(i >> (widths[black] - len), code >> 5);
+				code = (code >> 6 >> (black ? 10 : 8)) << 6 |
+				       ((code & 63) - (black ? 10 : 8));
+			assert_int_equal(len, code & 63);
+			assert_int_equal(i >> (widths[black] - len), code >> 6);
 			words[black] += !(i & ((1u << (widths[black] - len)) - 1));
 		}
 		assert_int_equal(words[black], 64 + 40);
+	}
+}
+
+/* Make-up and terminating code apart and in one. */
+static void halves_make_codes(void **state)
+{
+	u32 black, run, end, makeup, len;
+
+	for (black = 0; black < 2; black++) {
+		for (run = 0; run < T4_RUN_CODES; run++) {
+			end = t4_code_half[black][0][run % 64];
+			makeup = t4_code_half[black][1][run / 64];
+			len = (end & 15) + (makeup & 15);
+			assert_int_equal(t4_run_code[black][run],
+					 ((makeup >> 4) << (end & 15) | end >> 4) << 6 | len);
+		}
+	}
+}
+
+/* The places of the ones in a byte, in either shape. */
+static void places_are_those_of_ones(void **state)
+{
+	u32 byte, bit, n;
+
+	for (byte = 0; byte < 256; byte++) {
+		for (bit = 0, n = 0; bit < 8; bit++) {
+			if (!(byte << bit & 0x80))
+				continue;
+			assert_int_equal(t4_byte_places[byte][n], bit);
+			assert_int_equal(t4_byte_ones[n / 4][byte][n % 4], bit);
+			n++;
+		}
+		assert_int_equal(t4_byte_count[byte], n);
 	}
 }
 
@@ -117,8 +150,8 @@ static void modes_are_complete(void **state)
 		}
 		words += !(i & ((1u << (T4_MODE_BITS - len)) - 1));
 		if (mode < T4_MODE_PASS) {
-			assert_int_equal(len, t4_vertical_code[mode] & 15);
-			assert_int_equal(i >> (T4_MODE_BITS - len), t4_vertical_code[mode] >> 4);
+			assert_int_equal(len, t4_vertical_code[mode] & 63);
+			assert_int_equal(i >> (T4_MODE_BITS - len), t4_vertical_code[mode] >> 6);
 		}
 	}
 	assert_int_equal(words, 9);
@@ -131,6 +164,8 @@ int main(void)
 		cmocka_unit_test(encoder_and_decoder_agree),
 		cmocka_unit_test(decoder_tables_hold_nothing_else),
 		cmocka_unit_test(modes_are_complete),
+		cmocka_unit_test(halves_make_codes),
+		cmocka_unit_test(places_are_those_of_ones),
 	};
 
 	return cmocka_run_group_tests_name("t4 tables", tests, NULL, NULL);

@@ -13,17 +13,29 @@
 
 #define ROWS	12
 
-enum pattern { WHITE, BLACK, CHEQUER, NOISE, THIN_NOISE, SCRIBBLE, LONG_RUNS, BORDER, PATTERNS };
+enum pattern { WHITE, BLACK, CHEQUER, NOISE, THIN_NOISE, SCRIBBLE, LONG_RUNS, BORDER,
+	       UNLIKE, TWICE, PATTERNS };
 
 static struct t4_image draw(enum pattern pattern, u32 width, u32 *seed)
 {
 	struct t4_image image = t4_image_new(width, ROWS);
 	u32 y, x;
+	u8 *row;
 
 	if (pattern == NOISE || pattern == THIN_NOISE)
 		t4_image_noise(&image, pattern == NOISE ? 128 : 3, seed);
-	if (pattern == SCRIBBLE || pattern == LONG_RUNS)
-		t4_image_scribble(&image, pattern == SCRIBBLE ? 12 : 3000, seed);
+	if (pattern == SCRIBBLE || pattern == LONG_RUNS || pattern == TWICE)
+		t4_image_scribble(&image, pattern == LONG_RUNS ? 3000 : 12, seed);
+	/* many changing elements below few, and few below many; and all rows twice */
+	for (y = 0; y < ROWS; y++) {
+		row = image.bits + y * image.stride;
+		if (pattern == UNLIKE)
+			for (x = 0; x < width; x++)
+				row[x / 8] |= (t4_random(seed) >> 15 & 255) < (y % 3 ? 128 : 2) ?
+					      0x80 >> x % 8 : 0;
+		if (pattern == TWICE && y % 2)
+			memcpy(row, row - image.stride, image.stride);
+	}
 	for (y = 0; y < ROWS; y++)
 		for (x = 0; x < width; x++)
 			if (pattern == BLACK || (pattern == CHEQUER && (x + y) % 2) ||

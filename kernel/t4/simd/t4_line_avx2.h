@@ -5,7 +5,7 @@
 
 #include <immintrin.h>
 #include "../t4_line.h"
-#include "t4_match_sse.h"
+#include "t4_match_avx2.h"
 #include "../t4_lanes.h"
 
 #define T4_BLOCK	4	/* words that are looked at together */
@@ -48,7 +48,7 @@ static __always_inline u32 t4_changing_blocks(const u8 *row, u32 blocks, u64 inv
 
 static __always_inline u16 *t4_emit_byte(u8 byte, __m128i base, u16 *out)
 {
-	__m128i places = _mm_loadu_si128((const void *)t4_byte_ones[byte].place);
+	__m128i places = _mm_cvtepu8_epi16(_mm_loadl_epi64((const void *)t4_byte_places[byte]));
 
 	_mm_storeu_si128((void *)out, _mm_add_epi16(places, base));
 	return out + t4_byte_count[byte];
@@ -69,5 +69,6 @@ static __always_inline u16 *t4_emit_word(const u8 *byte, u32 x, u16 *out)
 }
 
 #include "../t4_line_list.h"
+#include "../t4_code_line.h"
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The primitives with AVX-512 (F, BW, DQ, VL, VBMI, VBMI2), GFNI, BMI and BMI2. */
+/* The primitives with AVX-512 (F, BW, DQ, VL, VBMI, VBMI2, BITALG), GFNI, BMI and BMI2. */
 #ifndef T4_LINE_AVX512_H
 #define T4_LINE_AVX512_H
 
 #include <immintrin.h>
 #include "t4_fill_avx512.h"
-#include "t4_match_sse.h"
+#include "../t4_line.h"
+#include "../t4_runs.h"
 #include "../t4_lanes.h"
 
 /* 0 to 63, a byte each */
@@ -20,59 +21,75 @@ static __always_inline __m512i t4_count_up(void)
 						       0, 0));
 }
 
-/* The pad bits behind a row of @width become 0; @left bytes of it begin with @v. */
-static __always_inline __m512i t4_clear_pads(__m512i v, u32 left, u32 width)
+/* The next @left pixels, up to 512, 64 in each word and the first of them its bit 0. */
+static __always_inline __m512i t4_load_pixels(const u8 *row, u32 left)
 {
-	__m512i keep = _mm512_set1_epi8(-1);
+	const __m512i reverse = _mm512_set1_epi64((s64)0x8040201008040201ull);
+	u64 bytes = left > 504 ? ~0ull : (1ull << (left + 7) / 8) - 1;
 
-	if (!(width % 8) || left > 64)
-		return v;
-	keep = _mm512_mask_set1_epi8(keep, 1ull << (left - 1), (char)(0xff00 >> width % 8));
-	return _mm512_and_si512(v, keep);
+	return _mm512_gf2p8affine_epi64_epi8(_mm512_maskz_loadu_epi8(bytes, row), reverse, 0);
 }
 
-/* Bytes of a row that a vector takes, of @left. */
-static __always_inline __mmask64 t4_row_mask(u32 left)
+/* Where these pixels differ from the one before each; @last has the one before the first on top. */
+static __always_inline __m512i t4_compare_pixels(__m512i pixels, __m512i last, u32 left)
 {
-	return left >= 64 ? ~0ull : (1ull << left) - 1;
+	const __m512i ends = _mm512_set_epi64(512, 448, 384, 320, 256, 192, 128, 64);
+	__m512i before, beyond;
+
+	before = _mm512_shldi_epi64(pixels, _mm512_alignr_epi64(pixels, last, 7), 1);
+	before = _mm512_xor_si512(before, pixels);
+	if (left >= 512)
+		return before;
+	beyond = _mm512_subs_epu16(ends, _mm512_set1_epi64(left));
+	return _mm512_and_si512(before, _mm512_srlv_epi64(_mm512_set1_epi64(-1), beyond));
 }
 
 /*
- * The words of a row that have changes in them; here the first pixel of a word
- * is its bit 0. Bytes outside the row are not touched.
+ * Notes how many changes there are before each of eight words and, within the
+ * word, before each of its bytes. @sum is how many there are before them all,
+ * twice and in each lane; returns the same for what follows.
  */
-static __always_inline u32 t4_changing_words(const u8 *row, u32 width, u64 invert,
-					     struct t4_words *w)
+static __always_inline __m128i t4_note_counts(struct t4_ranks *r, u32 line, u32 k, __m512i changes,
+					      __m128i sum)
 {
-	const __m512i reverse = _mm512_set1_epi64((s64)0x8040201008040201ull);
-	const __m512i top = _mm512_set1_epi8((char)0x80), turn = _mm512_set1_epi64((s64)invert);
-	const __m128i step = _mm_setr_epi16(0, 64, 128, 192, 256, 320, 384, 448);
-	u32 bytes = (width + 7) / 8, n = 0, at, some;
-	__m512i v, before, changes;
-	__mmask64 mask, mask_before;
-	__m128i x;
+	const __m512i zero = _mm512_setzero_si512();
+	const __m512i left = _mm512_set_epi64(0x00ffffffffffffff, 0x0000ffffffffffff,
+					      0x000000ffffffffff, 0x00000000ffffffff,
+					      0x0000000000ffffff, 0x000000000000ffff,
+					      0x00000000000000ff, 0);
+	__m512i count = _mm512_slli_epi16(_mm512_popcnt_epi8(changes), 1);
+	__m512i within = _mm512_mullo_epi64(count, _mm512_set1_epi8(1));
+	__m128i all = _mm512_cvtepi64_epi8(_mm512_sad_epu8(count, zero));
+	__m512i before = _mm512_and_si512(_mm512_broadcastq_epi64(all), left);
 
-	for (at = 0; at < bytes; at += 64) {
-		mask = t4_row_mask(bytes - at);
-		/* before the first pixel of the row there is a white one */
-		mask_before = at ? mask : mask & ~1ull;
-		v = _mm512_maskz_loadu_epi8(mask, row + at);
-		v = _mm512_xor_si512(v, turn);
-		before = _mm512_maskz_loadu_epi8(mask_before, row + at - 1);
-		before = _mm512_maskz_mov_epi8(mask_before, _mm512_xor_si512(before, turn));
-		before = _mm512_and_si512(_mm512_slli_epi16(before, 7), top);
-		before = _mm512_or_si512(before, _mm512_andnot_si512(top, _mm512_srli_epi16(v, 1)));
-		changes = _mm512_maskz_mov_epi8(mask, _mm512_xor_si512(v, before));
-		changes = t4_clear_pads(changes, bytes - at, width);
-		some = _mm512_test_epi64_mask(changes, changes);
-		changes = _mm512_gf2p8affine_epi64_epi8(changes, reverse, 0);
-		changes = _mm512_maskz_compress_epi64((__mmask8)some, changes);
-		_mm512_storeu_si512(w->changes[n], changes);
-		x = _mm_add_epi16(step, _mm_set1_epi16((s16)(8 * at)));
-		_mm_storeu_si128((void *)&w->x[n], _mm_maskz_compress_epi16((__mmask8)some, x));
-		n += (u32)_mm_popcnt_u32(some);
+	_mm512_storeu_si512(&r->within[line][k], _mm512_slli_epi64(within, 8));
+	before = _mm512_sad_epu8(before, zero);
+	_mm_storeu_si128((void *)&r->before[line][k],
+			 _mm_add_epi16(_mm512_cvtepi64_epi16(before), sum));
+	return _mm_add_epi16(sum, _mm_broadcastw_epi16(_mm_sad_epu8(all, _mm_setzero_si128())));
+}
+
+/* The changes of a row, 64 pixels in each word. Bytes outside the row are not touched. */
+static __always_inline void t4_changing_words(struct t4_encoder *e, const u8 *row, u64 invert,
+					      bool ranks)
+{
+	u32 width = e->p.width, line = e->cur, x, left;
+	struct t4_ranks *r = &e->ranks;
+	/* before the first pixel of the row there is a white one */
+	__m512i last = _mm512_set1_epi64((s64)invert), pixels, changes;
+	__m128i sum = _mm_setzero_si128();
+
+	for (x = 0; x < width; x += 512) {
+		left = width - x;
+		pixels = t4_load_pixels(row + x / 8, left);
+		changes = t4_compare_pixels(pixels, last, left);
+		last = pixels;
+		r->some[x / 512] = (u8)_mm512_test_epi64_mask(changes, changes);
+		_mm512_storeu_si512(&r->word[line][x / 64], changes);
+		if (ranks)
+			sum = t4_note_counts(r, line, x / 64, changes, sum);
 	}
-	return n;
+	memset(&r->some[x / 512], 0, 8);
 }
 
 static __always_inline void t4_end_list_512(u16 *list, u32 width)
@@ -80,32 +97,82 @@ static __always_inline void t4_end_list_512(u16 *list, u32 width)
 	_mm256_storeu_si256((void *)list, _mm256_set1_epi16((s16)width));
 }
 
-static __always_inline void t4_write_places(__m256i places, __m512i base, u16 *out)
+/* Bytes, each added to @base: @count of them, and what is written beyond does not count. */
+static __always_inline void t4_write_16(__m512i bytes, u32 count, u32 base, u16 *out)
 {
-	_mm512_storeu_si512(out, _mm512_add_epi16(base, _mm512_cvtepu8_epi16(places)));
-}
+	__m256i first = _mm256_cvtepu8_epi16(_mm512_castsi512_si128(bytes));
+	__m512i half;
 
-static inline u32 t4_find_changes(const u8 *row, u32 width, u64 invert, u16 *list,
-				  struct t4_words *w)
-{
-	u32 words = t4_changing_words(row, width, invert, w), i, count;
-	const __m512i all = t4_count_up();
-	__m512i places, base;
-	u16 *out = list;
-	u64 changes;
-
-	for (i = 0; i < words; i++) {
-		memcpy(&changes, w->changes[i], sizeof(changes));
-		count = (u32)_mm_popcnt_u64(changes);
-		base = _mm512_set1_epi16((s16)w->x[i]);
-		places = _mm512_maskz_compress_epi8(changes, all);
-		t4_write_places(_mm512_castsi512_si256(places), base, out);
-		if (unlikely(count > 32))
-			t4_write_places(_mm512_extracti64x4_epi64(places, 1), base, out + 32);
-		out += count;
+	_mm256_storeu_si256((void *)out, _mm256_add_epi16(first, _mm256_set1_epi16((s16)base)));
+	if (unlikely(count > 16)) {
+		half = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(bytes));
+		_mm512_storeu_si512(out, _mm512_add_epi16(half, _mm512_set1_epi16((s16)base)));
+		half = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(bytes, 1));
+		_mm512_storeu_si512(out + 32, _mm512_add_epi16(half, _mm512_set1_epi16((s16)base)));
 	}
-	t4_end_list_512(out, width);
-	return (u32)(out - list);
 }
+
+/*
+ * For each pixel of a word, how many changes the reference line has within the
+ * word to the left, plus how many not to the right. @which is the byte a pixel lies in.
+ */
+static __always_inline __m512i t4_ranks_in(u64 word, u64 within, __m512i which)
+{
+	const __m512i left = _mm512_set1_epi64(0x7f3f1f0f07030100);
+	const __m512i not_right = _mm512_set1_epi64((s64)0xff7f3f1f0f070301ull);
+	__m512i bits = _mm512_shuffle_epi8(_mm512_set1_epi64((s64)word), which);
+	__m512i ranks = _mm512_shuffle_epi8(_mm512_set1_epi64((s64)within), which);
+
+	ranks = _mm512_add_epi8(ranks, _mm512_popcnt_epi8(_mm512_and_si512(bits, left)));
+	return _mm512_add_epi8(ranks, _mm512_popcnt_epi8(_mm512_and_si512(bits, not_right)));
+}
+
+/* The places of the changes and, where they are wanted, their ranks. */
+static __always_inline void t4_list_changes(struct t4_encoder *e, bool ranks)
+{
+	u16 *list = t4_list_of(e, e->cur), *out = list, *rank = e->ranks.list + T4_LIST_HEAD;
+	const u64 *word = e->ranks.word[e->cur], *above = e->ranks.word[!e->cur];
+	const u64 *within = e->ranks.within[!e->cur];
+	const u16 *before = e->ranks.before[!e->cur];
+	const __m512i all = t4_count_up();
+	const __m512i which = _mm512_srli_epi64(_mm512_and_si512(all, _mm512_set1_epi8(0x38)), 3);
+	u32 i, k, count, words = (e->p.width + 63) / 64;
+	u64 some, changes;
+	__m512i of;
+
+	for (i = 0; i < words; i += 64) {
+		memcpy(&some, e->ranks.some + i / 8, sizeof(some));
+		for (; some; some &= some - 1) {
+			k = i + (u32)_tzcnt_u64(some);
+			changes = word[k];
+			count = (u32)_mm_popcnt_u64(changes);
+			t4_write_16(_mm512_maskz_compress_epi8(changes, all), count, 64 * k, out);
+			out += count;
+			if (!ranks)
+				continue;
+			of = t4_ranks_in(above[k], within[k], which);
+			of = _mm512_maskz_compress_epi8(changes, of);
+			t4_write_16(of, count, before[k], rank);
+			rank += count;
+		}
+	}
+	t4_end_list_512(out, e->p.width);
+	if (ranks)
+		t4_end_list_512(rank, 2 * e->ref_n);
+	e->n = (u32)(out - list);
+}
+
+static inline void t4_find_changes(struct t4_encoder *e, const u8 *row, u64 invert)
+{
+	if (e->p.coding == T4_MH) {
+		t4_changing_words(e, row, invert, false);
+		t4_list_changes(e, false);
+	} else {
+		t4_changing_words(e, row, invert, true);
+		t4_list_changes(e, true);
+	}
+}
+
+#include "t4_code_avx512.h"
 
 #endif

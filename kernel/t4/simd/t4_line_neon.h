@@ -26,8 +26,7 @@ static __always_inline u32 t4_match_verticals(const u16 *a, const u16 *b, struct
 	deltas |= n < T4_MATCH_LANES ? ~0ull << (8 * n) : 0;
 	for (i = 0; i < 64; i += 16) {
 		pair = t4_vertical_pair[(deltas >> i & 7) | (deltas >> (i + 5) & 0x38)];
-		code->value = code->value << (pair & 31) | pair >> 5;
-		code->len += pair & 31;
+		t4_add_entry(code, pair);
 	}
 	return n;
 }
@@ -63,7 +62,7 @@ static __always_inline u32 t4_changing_blocks(const u8 *row, u32 blocks, u64 inv
 
 static __always_inline u16 *t4_emit_byte(u8 byte, uint16x8_t base, u16 *out)
 {
-	vst1q_u16(out, vaddq_u16(vld1q_u16(t4_byte_ones[byte].place), base));
+	vst1q_u16(out, vaddq_u16(vmovl_u8(vld1_u8(t4_byte_places[byte])), base));
 	return out + t4_byte_count[byte];
 }
 
@@ -78,5 +77,6 @@ static __always_inline u16 *t4_emit_word(const u8 *byte, u32 x, u16 *out)
 }
 
 #include "../t4_line_list.h"
+#include "../t4_code_line.h"
 
 #endif
