@@ -304,10 +304,23 @@ static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 d
 /* The line at hand on the quick way: d's fields of the same names, and pointers for indices. */
 struct quick_2d {
 	struct t4_reader r;
-	u16 *first, *a;		/* changing elements; a is the next one */
-	const u16 *b;		/* b1 */
-	u32 a0, width;
+	const struct t4_look *state;	/* where in t4_look it stands */
+	u16 *first, *a;			/* changing elements; a is the next one */
+	const u16 *b;			/* b1 */
+	u32 a0;				/* make-up codes of the run at hand included */
+	u32 least;			/* where a1 may lie */
+	u32 width;
 };
+
+static __always_inline const struct t4_look *look_state(size_t state)
+{
+	return t4_look + (state << T4_LOOK_BITS);
+}
+
+static __always_inline void enter_modes(struct quick_2d *q)
+{
+	q->state = look_state(T4_LOOK_MODES + (size_t)((q->a - q->first) & 1));
+}
 
 /*
  * Of the vertical modes ahead, @n are as b1 has it, and the next one makes it
@@ -315,19 +328,21 @@ struct quick_2d {
  */
 static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n)
 {
-	u32 ends = t4_vertical_ends[q->r.acc >> (64 - T4_VERTICAL_BITS)];
-	u32 a1 = q->a[n], a0 = n ? q->a[n - 1] : q->a0;
+	u32 ends = t4_vertical_ends[q->r.acc >> (64 - T4_LOOK_BITS)];
+	u32 a1 = q->a[n], least = n ? q->a[n - 1] + 1u : q->least;
 
-	if (unlikely(a1 - a0 - 1 > q->width - a0 - 1)) {
+	if (unlikely(a1 - least > q->width - least)) {
 		if (!n)
 			return false;
-		a1 = a0;
+		/* it is for the careful way, those before it are not */
 		n--;
+		a1 = q->a[n];
 	}
 	t4_skip(&q->r, ends >> 8 * n & 15);
 	q->a += n;
 	q->b += n + 1;
 	q->a0 = a1;
+	q->least = a1 + 1;
 	if (a1 == q->width)
 		return true;
 	q->a++;
@@ -335,134 +350,98 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n)
 		q->b -= 2;
 	while (q->b[0] <= a1)
 		q->b += 2;
+	enter_modes(q);
 	return true;
 }
 
-/* Behind the mode code: two runs that end within the line or with it. */
-static __always_inline bool quick_two_runs(struct quick_2d *q)
+static __always_inline void take_look(struct quick_2d *q, const struct t4_look *look,
+				      const u16 *b, u32 a0)
 {
-	u32 black = (q->a - q->first) & 1, left = q->width - q->a0, run1, run2, e;
+	t4_skip(&q->r, look->bits);
+	q->a = (u16 *)((u8 *)q->a + look->list);
+	q->b = b;
+	q->a0 = a0;
+	q->least = a0 + 1;
+	q->state = look_state(look->state);
+}
 
-	e = t4_run_pair[(black << T4_PAIR_BITS) + (q->r.acc >> (64 - T4_PAIR_BITS))];
-	if (likely(e >> 31)) {
-		t4_skip(&q->r, e & 63);
-		run1 = T4_PAIR_FIRST(e);
-		run2 = T4_PAIR_TOTAL(e) - run1;
-	} else {
-		if (q->r.end - q->r.p < QUICK_INPUT)
-			return false;
-		t4_refill_quick(&q->r);
-		run1 = quick_run(&q->r, black);
-		run2 = quick_run(&q->r, !black);
-		if (!run1 || !run2)
-			return false;
-	}
-	if (unlikely(run1 + run2 > left))
+/* Runs led to b1 or beyond it, or out of the line; false if there is no more to look at. */
+static __always_inline bool quick_far_runs(struct quick_2d *q, const struct t4_look *look, u32 a0)
+{
+	const u16 *b = q->b;
+
+	if (unlikely(a0 > q->width || look->ref))
 		return false;
-	q->a[0] = (u16)(q->a0 + run1);
-	q->a[1] = (u16)(q->a0 + run1 + run2);
-	q->a0 = q->a[1];
-	q->a += 2;
+	if (a0 < q->width)
+		do
+			b += 2;
+		while (b[0] <= a0);
+	take_look(q, look, b, a0);
+	return a0 < q->width;
+}
+
+/* One look into the table; false where the line ends, or goes beyond what the table knows. */
+static __always_inline bool quick_look(struct quick_2d *q)
+{
+	const struct t4_look *look = q->state + (q->r.acc >> (64 - T4_LOOK_BITS));
+	const u16 *b = (const u16 *)((const u8 *)q->b + look->ref);
+	u64 wrong;
+	u32 a0;
+
+	wrong = t4_look_lanes(look, q->b, q->a0, q->least, q->a, &a0);
+	if (unlikely(wrong))
+		return look->bits &&
+		       quick_last_vertical(q, t4_first_lane(wrong >> look->check)) &&
+		       q->a0 < q->width;
+	if (unlikely(b[0] <= a0))
+		return quick_far_runs(q, look, a0);
+	take_look(q, look, b, a0);
 	return true;
 }
 
-#define HORIZONTAL_BITS	3
-#define HORIZONTAL	1u	/* T.4 table 4: 001 */
-
-/* One horizontal mode often follows another. */
-static __always_inline bool quick_horizontal(struct quick_2d *q)
+/* Where the careful way goes on from. */
+static __always_inline void leave_quick(struct t4_decoder *d, struct quick_2d *q)
 {
-	struct t4_reader before;
+	u32 state = (u32)(q->state - t4_look) >> T4_LOOK_BITS;
 
-	if (!quick_two_runs(q))
-		return false;
-	while (q->r.acc >> (64 - HORIZONTAL_BITS) == HORIZONTAL && q->a0 < q->width &&
-	       q->r.n >= HORIZONTAL_BITS + T4_PAIR_BITS) {
-		before = q->r;
-		t4_skip(&q->r, HORIZONTAL_BITS);
-		if (!quick_two_runs(q)) {
-			q->r = before;
-			break;
+	if (state >= T4_LOOK_LONG_FIRST) {
+		/* in front of the code again; where a refill left no room for that, it took a byte */
+		q->r.acc >>= T4_LONG_ZEROS;
+		q->r.n += T4_LONG_ZEROS;
+		if (q->r.n > 63) {
+			q->r.n -= 8;
+			q->r.p--;
 		}
+		state = state == T4_LOOK_LONG_FIRST ? T4_LOOK_FIRST : T4_LOOK_SECOND;
 	}
-	/* most of the time none or one of the steps */
-	q->b += 2 * ((q->b[0] <= q->a0) + (q->b[2] <= q->a0));
-	if (unlikely(q->b[0] <= q->a0) && q->a0 < q->width)
-		while (q->b[0] <= q->a0)
-			q->b += 2;
-	return true;
-}
-
-#define PASS_BITS	4
-#define PASS		1u	/* T.4 table 4: 0001 */
-
-/* So do pass modes. */
-static __always_inline bool quick_pass(struct quick_2d *q)
-{
-	if (unlikely(q->b[1] >= q->width))
-		return false;
-	q->a0 = q->b[1];
-	q->b += 2;
-	while (q->r.acc >> (64 - PASS_BITS) == PASS && q->r.n >= PASS_BITS && q->b[1] < q->width) {
-		t4_skip(&q->r, PASS_BITS);
-		q->a0 = q->b[1];
-		q->b += 2;
-	}
-	return true;
-}
-
-/* Vertical modes, several at once, and what follows them; false if it is not for the quick way. */
-static __always_inline bool quick_modes(struct quick_2d *q)
-{
-	const struct t4_vertical_run *v = t4_vertical_run + (q->r.acc >> (64 - T4_VERTICAL_BITS));
-	u32 good = t4_vertical_lanes(v, q->b, q->a0, q->a), ends;
-	struct t4_reader before = q->r;
-	bool ok;
-
-	if (unlikely(good < v->count)) {
-		/* on dense patterns the first one time and again: no waiting for the number */
-		return good ? quick_last_vertical(q, good) : quick_last_vertical(q, 0);
-	}
-	q->a += v->count;
-	q->b += v->count;
-	t4_skip(&q->r, v->bits);
-	if (v->count)
-		q->a0 = q->a[-1];
-	if (v->event == T4_EVENT_NONE)
-		return true;
-	if (v->event == T4_EVENT_PASS)
-		ok = quick_pass(q);
-	else
-		ok = v->event == T4_EVENT_HORIZONTAL && quick_horizontal(q);
-	if (unlikely(!ok)) {
-		/* before the event, then */
-		ends = t4_vertical_ends[before.acc >> (64 - T4_VERTICAL_BITS)];
-		q->r = before;
-		if (v->count)
-			t4_skip(&q->r, ends >> 8 * (v->count - 1) & 15);
-	}
-	return ok;
+	d->horiz = state < T4_LOOK_FIRST ? 0 : state < T4_LOOK_SECOND ? 2 : 1;
+	d->n = (u32)(q->a - q->first);
+	d->ref = (u32)(q->b - decoder_list(d, !d->cur));
+	d->a0 = q->a0;
+	d->run = 0;
 }
 
 static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 {
-	const u16 *ref = decoder_list(d, !d->cur);
+	u32 colour = d->n & 1;
 	struct quick_2d q = {
-		.r = *r, .first = decoder_list(d, d->cur), .b = ref + d->ref,
-		.a0 = d->a0, .width = d->p.width,
+		.r = *r, .first = decoder_list(d, d->cur), .b = decoder_list(d, !d->cur) + d->ref,
+		.a0 = d->a0 + d->run, .width = d->p.width,
 	};
 
-	if (d->horiz)
+	if (q.a0 >= q.width)
 		return;
 	q.a = q.first + d->n;
-	while (q.a0 < q.width && q.r.end - q.r.p >= QUICK_INPUT) {
+	/* at the beginning of the line only, a1 may be where a0 is */
+	q.least = q.a0 + (q.a0 || d->n);
+	q.state = look_state(colour + (!d->horiz ? T4_LOOK_MODES : d->horiz == 2 ? T4_LOOK_FIRST :
+				       T4_LOOK_SECOND));
+	while (q.r.end - q.r.p >= QUICK_INPUT) {
 		t4_refill_quick(&q.r);
-		if (!quick_modes(&q))
+		if (!quick_look(&q) || !quick_look(&q) || !quick_look(&q) || !quick_look(&q))
 			break;
 	}
-	d->n = (u32)(q.a - q.first);
-	d->ref = (u32)(q.b - ref);
-	d->a0 = q.a0;
+	leave_quick(d, &q);
 	*r = q.r;
 }
 #else

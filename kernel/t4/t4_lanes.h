@@ -32,26 +32,29 @@ static inline u32 t4_first_lane(u64 tops)
 }
 
 /*
- * Vertical modes, several at once: a1 = b1 + delta in each lane, right as long
- * as the next change of the reference line is the next b1. That is, a1 lies
- * left of it, not left of the one before, and right of the a1 before. Returns
- * how many of the lanes that count are right; T4_LANES or more if all are. A
- * lane that is wrong may spoil those behind it, never those before it; the
- * first wrong one holds an a1 all the same.
+ * The positions of @look, written to @a. Those relative to the reference line
+ * are right as long as its next change is the next b1. That is, a1 lies left of
+ * it, not left of the one before, and not left of @least, or right of the a1
+ * before. The result is 0 if all that count are right; otherwise its first lane
+ * with the top bit set tells the first wrong one: it may spoil those behind it,
+ * never those before it, and holds an a1 all the same.
  */
-static __always_inline u32 t4_vertical_lanes(const struct t4_vertical_run *v, const u16 *b,
-					     u32 a0, u16 *a)
+static __always_inline u64 t4_look_lanes(const struct t4_look *look, const u16 *b, u32 a0,
+					 u32 least, u16 *a, u32 *last)
 {
-	u64 a1 = t4_lanes(b) + v->deltas, next = a1 + T4_LANE_ONE, fine;
-	u64 wrong;
+	u64 from = t4_lanes(b), runs = (u64)(s64)look->runs, one = T4_LANE_ONE, a1, next, fine;
 
+	t4_hide(one);
+	from ^= (from ^ a0 * one) & runs;
+	a1 = from + look->deltas;
+	next = a1 + one;
+	memcpy(a, &a1, sizeof(a1));
+	*last = (u32)(a1 << look->last >> 48);
 	/* differences on top of each lane's top bit, which survives where there is no borrow */
 	fine = (t4_lanes(b + 1) | T4_LANE_TOP) - next;
 	fine &= (a1 | T4_LANE_TOP) - t4_lanes(b - 1);
-	fine &= (a1 | T4_LANE_TOP) - (next << 16 | (a0 + 1));
-	memcpy(a, &a1, sizeof(a1));
-	wrong = ((~fine | a1) & T4_LANE_TOP) << v->shift;
-	return likely(!wrong) ? T4_LANES : t4_first_lane(wrong >> v->shift);
+	fine &= (a1 | T4_LANE_TOP) - (next << 16 | least);
+	return ((~fine | a1) & T4_LANE_TOP) << look->check;
 }
 
 /*
