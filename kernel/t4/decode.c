@@ -304,34 +304,60 @@ static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 d
 /* The line at hand on the quick way: d's fields of the same names, and pointers for indices. */
 struct quick_2d {
 	struct t4_reader r;
-	const struct t4_look *state;	/* where in t4_look it stands */
-	u16 *first, *a;			/* changing elements; a is the next one */
-	const u16 *b;			/* b1 */
-	u32 a0;				/* make-up codes of the run at hand included */
-	u32 least;			/* where a1 may lie */
-	u32 width;
+	u32 state;		/* where in t4_looks it stands */
+	u32 a0;			/* make-up codes of the run at hand included */
+	u16 *a;			/* where the next changing element goes */
+	const u16 *b;		/* b1 */
 };
 
-static __always_inline const struct t4_look *look_state(size_t state)
+static __always_inline u32 look_index(const struct quick_2d *q)
 {
-	return t4_look + (state << T4_LOOK_BITS);
+	return q->state + (u32)(q->r.acc >> (64 - T4_LOOK_BITS));
 }
 
-static __always_inline void enter_modes(struct quick_2d *q)
+static __always_inline void take_look(struct quick_2d *q, u32 i, const u16 *b, u32 a0)
 {
-	q->state = look_state(T4_LOOK_MODES + (size_t)((q->a - q->first) & 1));
+	const struct t4_look *look = &t4_looks.look[i];
+
+	t4_skip(&q->r, look->bits);
+	q->a = (u16 *)((u8 *)q->a + look->list);
+	q->b = b;
+	q->state = look->state;
+	q->a0 = a0;
+}
+
+/* One look; false where it meets something unusual. */
+static __always_inline bool quick_look(struct quick_2d *q)
+{
+	u32 i = look_index(q), a0;
+	u64 wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
+	const u16 *b = (const u16 *)((const u8 *)q->b + t4_looks.look[i].ref);
+
+	if (unlikely(wrong))
+		return false;
+	/* runs may lead beyond b1, but seldom beyond the next one of its colour */
+	if (unlikely(b[0] <= a0)) {
+		b += 2;
+		if (unlikely(b[0] <= a0))
+			return false;
+	}
+	take_look(q, i, b, a0);
+	return true;
 }
 
 /*
  * Of the vertical modes ahead, @n are as b1 has it, and the next one makes it
  * move otherwise or ends the line. False if it is in no order.
  */
-static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n)
+static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const u16 *first,
+						u32 width)
 {
 	u32 ends = t4_vertical_ends[q->r.acc >> (64 - T4_LOOK_BITS)];
-	u32 a1 = q->a[n], least = n ? q->a[n - 1] + 1u : q->least;
+	u32 a1 = q->a[n], least = q->a0 + (q->a0 || q->a != first);
 
-	if (unlikely(a1 - least > q->width - least)) {
+	if (n)
+		least = q->a[n - 1] + 1u;
+	if (unlikely(a1 - least > width - least)) {
 		if (!n)
 			return false;
 		/* it is for the careful way, those before it are not */
@@ -339,73 +365,51 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n)
 		a1 = q->a[n];
 	}
 	t4_skip(&q->r, ends >> 8 * n & 15);
+	q->state ^= ((n + 1) & 1) << T4_LOOK_BITS;
 	q->a += n;
 	q->b += n + 1;
 	q->a0 = a1;
-	q->least = a1 + 1;
-	if (a1 == q->width)
-		return true;
+	if (a1 == width)
+		return false;
 	q->a++;
 	if (q->b[-2] > a1)
 		q->b -= 2;
 	while (q->b[0] <= a1)
 		q->b += 2;
-	enter_modes(q);
 	return true;
 }
 
-static __always_inline void take_look(struct quick_2d *q, const struct t4_look *look,
-				      const u16 *b, u32 a0)
+/* Where quick_look() stopped. False if the line ends here, or the quick way does. */
+static __always_inline bool quick_unusual(struct quick_2d *q, const u16 *first, u32 width)
 {
-	t4_skip(&q->r, look->bits);
-	q->a = (u16 *)((u8 *)q->a + look->list);
-	q->b = b;
-	q->a0 = a0;
-	q->least = a0 + 1;
-	q->state = look_state(look->state);
-}
-
-/* Runs led to b1 or beyond it, or out of the line; false if there is no more to look at. */
-static __always_inline bool quick_far_runs(struct quick_2d *q, const struct t4_look *look, u32 a0)
-{
-	const u16 *b = q->b;
-
-	if (unlikely(a0 > q->width || look->ref))
-		return false;
-	if (a0 < q->width)
-		do
-			b += 2;
-		while (b[0] <= a0);
-	take_look(q, look, b, a0);
-	return a0 < q->width;
-}
-
-/* One look into the table; false where the line ends, or goes beyond what the table knows. */
-static __always_inline bool quick_look(struct quick_2d *q)
-{
-	const struct t4_look *look = q->state + (q->r.acc >> (64 - T4_LOOK_BITS));
-	const u16 *b = (const u16 *)((const u8 *)q->b + look->ref);
+	u32 i = look_index(q), n, a0;
+	const struct t4_look *look = &t4_looks.look[i];
 	u64 wrong;
-	u32 a0;
 
-	wrong = t4_look_lanes(look, q->b, q->a0, q->least, q->a, &a0);
-	if (unlikely(wrong))
-		return look->bits &&
-		       quick_last_vertical(q, t4_first_lane(wrong >> look->check)) &&
-		       q->a0 < q->width;
-	if (unlikely(b[0] <= a0))
-		return quick_far_runs(q, look, a0);
-	take_look(q, look, b, a0);
+	if (q->r.n < T4_LOOK_BITS || !look->bits)
+		return false;
+	wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
+	if (wrong) {
+		n = t4_first_wrong(i, wrong);
+		return 2 * n < look->list && quick_last_vertical(q, n, first, width);
+	}
+	if (a0 > width)
+		return false;
+	take_look(q, i, (const u16 *)((const u8 *)q->b + look->ref), a0);
+	if (a0 == width)
+		return false;
+	while (q->b[0] <= a0)
+		q->b += 2;
 	return true;
 }
 
 /* Where the careful way goes on from. */
 static __always_inline void leave_quick(struct t4_decoder *d, struct quick_2d *q)
 {
-	u32 state = (u32)(q->state - t4_look) >> T4_LOOK_BITS;
+	u32 state = q->state >> T4_LOOK_BITS;
 
 	if (state >= T4_LOOK_LONG_FIRST) {
-		/* in front of the code again; where a refill left no room for that, it took a byte */
+		/* in front of the code again; without room for that, a byte goes back */
 		q->r.acc >>= T4_LONG_ZEROS;
 		q->r.n += T4_LONG_ZEROS;
 		if (q->r.n > 63) {
@@ -415,32 +419,33 @@ static __always_inline void leave_quick(struct t4_decoder *d, struct quick_2d *q
 		state = state == T4_LOOK_LONG_FIRST ? T4_LOOK_FIRST : T4_LOOK_SECOND;
 	}
 	d->horiz = state < T4_LOOK_FIRST ? 0 : state < T4_LOOK_SECOND ? 2 : 1;
-	d->n = (u32)(q->a - q->first);
+	d->n = (u32)(q->a - decoder_list(d, d->cur));
 	d->ref = (u32)(q->b - decoder_list(d, !d->cur));
 	d->a0 = q->a0;
 	d->run = 0;
 }
 
-static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
+/* A function of its own: its speed is a matter of what registers hold. */
+static noinline void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 {
-	u32 colour = d->n & 1;
+	const u8 *limit = r->end - QUICK_INPUT;
 	struct quick_2d q = {
-		.r = *r, .first = decoder_list(d, d->cur), .b = decoder_list(d, !d->cur) + d->ref,
-		.a0 = d->a0 + d->run, .width = d->p.width,
+		.r = *r, .a = decoder_list(d, d->cur) + d->n,
+		.b = decoder_list(d, !d->cur) + d->ref, .a0 = d->a0 + d->run,
+		.state = !d->horiz ? T4_LOOK_MODES : d->horiz == 2 ? T4_LOOK_FIRST : T4_LOOK_SECOND,
 	};
 
-	if (q.a0 >= q.width)
+	if (q.a0 >= d->p.width || r->end - r->p < QUICK_INPUT)
 		return;
-	q.a = q.first + d->n;
-	/* at the beginning of the line only, a1 may be where a0 is */
-	q.least = q.a0 + (q.a0 || d->n);
-	q.state = look_state(colour + (!d->horiz ? T4_LOOK_MODES : d->horiz == 2 ? T4_LOOK_FIRST :
-				       T4_LOOK_SECOND));
-	while (q.r.end - q.r.p >= QUICK_INPUT) {
-		t4_refill_quick(&q.r);
-		if (!quick_look(&q) || !quick_look(&q) || !quick_look(&q) || !quick_look(&q))
-			break;
-	}
+	q.state = (q.state + (d->n & 1)) << T4_LOOK_BITS;
+	do {
+		while (q.r.p <= limit) {
+			t4_refill_quick(&q.r);
+			if (!quick_look(&q) || !quick_look(&q) || !quick_look(&q) ||
+			    !quick_look(&q))
+				break;
+		}
+	} while (quick_unusual(&q, decoder_list(d, d->cur), d->p.width));
 	leave_quick(d, &q);
 	*r = q.r;
 }

@@ -117,18 +117,18 @@ def mode_run(ahead, bits, lanes):
 
 # the states of struct t4_look, with the colour of the next run added to the first three
 LOOK_MODES, LOOK_FIRST, LOOK_SECOND, LOOK_LONG_FIRST, LOOK_LONG_SECOND = 0, 2, 4, 6, 7
-LOOK_BITS, LOOK_LANES = 10, 4
+LOOK_BITS, LOOK_LANES = 9, 4
 LONG = 4               # zeros that begin all black codes of more than 9 bits
 
 
-def look(lanes, bits, after, count=0, check=0, relative=False, ref=0):
-    """struct t4_look"""
+def look(lanes, bits, after, count=0, ref=0, relative=False):
+    """struct t4_look, and the deltas that belong to it"""
     deltas = sum(d << 16 * i for i, d in enumerate(lanes)) & (1 << 64) - 1
-    return (f"{{ 0x{deltas:x}, {bits}, {2 * count}, {2 * ref}, {64 - 16 * check if check else 63}, "
-            f"{64 - 16 * len(lanes)}, {0 if relative else -1}, {after} }}")
+    return (f"{{ {after << LOOK_BITS}, {bits}, {2 * count}, {2 * ref}, {64 - 16 * len(lanes)}, "
+            f"{-1 if relative else 0} }}"), deltas
 
 
-OTHER_LOOK = look([0x8000], 0, 0, 0, 1, True)
+OTHER_LOOK = look([0x8000], 0, 0, relative=True)
 
 
 def mode_look(colour, ahead):
@@ -139,7 +139,7 @@ def mode_look(colour, ahead):
         return OTHER_LOOK
     if not n + passes:
         return look([0], bits, after)
-    return look(deltas + [0] * 2 * passes, bits, after, n, n, True, n + 2 * passes)
+    return look(deltas + [0] * 2 * passes, bits, after, n, n + 2 * passes, True)
 
 
 def whole_run(codes, ahead, bits, at):
@@ -268,7 +268,11 @@ for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
     print("\t},")
 print("};")
 emit("const u8 t4_mode[1 << T4_MODE_BITS]", MODE, "0x{:02x}")
-emit("const struct t4_look t4_look[T4_LOOK_STATES << T4_LOOK_BITS]", looks(), "{}")
+print("\nconst struct t4_looks t4_looks = {\n\t.look = {")
+rows((entry for entry, _deltas in looks()), "{}", "\t\t")
+print("\t},\n\t.deltas = {")
+rows((deltas for _entry, deltas in looks()), "0x{:x}", "\t\t")
+print("\t},\n};")
 emit("const u32 t4_vertical_ends[1 << T4_LOOK_BITS]",
      [sum(e << 8 * i for i, e in enumerate(mode_run(ahead, LOOK_BITS, LOOK_LANES)[1]))
       for ahead in range(1 << LOOK_BITS)], "0x{:x}")

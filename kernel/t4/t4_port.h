@@ -31,6 +31,10 @@ typedef __INT64_TYPE__ s64;
 #define __always_inline	inline
 #endif
 
+#ifndef noinline
+#define noinline	__attribute__((noinline))
+#endif
+
 /* The compiler does not see what @x holds, and makes no branch or other arithmetic of it. */
 #define t4_hide(x)	asm("" : "+r" (x))
 

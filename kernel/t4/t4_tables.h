@@ -40,7 +40,7 @@ extern const u8 t4_mode[1 << T4_MODE_BITS];
  * to the list and the last one is the new a0, and where the machine goes on. One
  * entry has room for either, so that no branch need ask what it was.
  */
-#define T4_LOOK_BITS	10
+#define T4_LOOK_BITS	9
 enum t4_look_state {
 	/* a mode; the colour of the next run, 1 = black, is added to this and to the next two */
 	T4_LOOK_MODES,
@@ -54,19 +54,23 @@ enum t4_look_state {
 	T4_LOOK_STATES,
 };
 
+#define T4_LOOKS	(T4_LOOK_STATES << T4_LOOK_BITS)
+
 struct t4_look {
-	u64 deltas;	/* positions in lanes of 16 bits, less those that they are relative to */
-	u8 bits;	/* taken; 0 = none of this, and a position that fails every check */
+	u16 state;	/* the next one, times the entries of each */
+	u8 bits;	/* taken; 0 = none of this, and a position that fails the check */
 	u8 list;	/* bytes by which the list grows */
 	u8 ref;		/* bytes to the new b1 */
-	u8 check;	/* shift that leaves of four lanes those that need a check */
-	u8 last;	/* shift that brings the last of the lanes to the top: the new a0 */
-	s8 runs;	/* -1: relative to a0 each, 0: to b1 and those behind it */
-	u8 state;	/* the next one */
+	u8 last;	/* shift that brings the last position to the top */
+	s8 relative;	/* -1: positions relative to b1 and those behind it, 0: to a0 each */
 };
 
+extern const struct t4_looks {
+	struct t4_look look[T4_LOOKS];
+	u64 deltas[T4_LOOKS];	/* positions in lanes of 16 bits, less what they are relative to */
+} t4_looks;
+
 #define T4_LONG_ZEROS	4	/* taken on the way to T4_LOOK_LONG_FIRST and _SECOND */
-extern const struct t4_look t4_look[T4_LOOK_STATES << T4_LOOK_BITS];
 
 /* Where each of the vertical modes ends, a byte for each, the first one's lowest. */
 extern const u32 t4_vertical_ends[1 << T4_LOOK_BITS];
