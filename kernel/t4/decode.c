@@ -326,25 +326,6 @@ static __always_inline void take_look(struct quick_2d *q, u32 i, const u16 *b, u
 	q->a0 = a0;
 }
 
-/* One look; false where it meets something unusual. */
-static __always_inline bool quick_look(struct quick_2d *q)
-{
-	u32 i = look_index(q), a0;
-	u64 wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
-	const u16 *b = (const u16 *)((const u8 *)q->b + t4_looks.look[i].ref);
-
-	if (unlikely(wrong))
-		return false;
-	/* runs may lead beyond b1, but seldom beyond the next one of its colour */
-	if (unlikely(b[0] <= a0)) {
-		b += 2;
-		if (unlikely(b[0] <= a0))
-			return false;
-	}
-	take_look(q, i, b, a0);
-	return true;
-}
-
 /*
  * Of the vertical modes ahead, @n are as b1 has it, and the next one makes it
  * move otherwise or ends the line. False if it is in no order.
@@ -376,6 +357,28 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const
 		q->b -= 2;
 	while (q->b[0] <= a1)
 		q->b += 2;
+	return true;
+}
+
+/* One look; false where it meets something unusual. */
+static __always_inline bool quick_look(struct quick_2d *q, const u16 *first, u32 width)
+{
+	u32 i = look_index(q), a0;
+	u64 wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
+	const u16 *b = (const u16 *)((const u8 *)q->b + t4_looks.look[i].ref);
+
+	if (unlikely(wrong)) {
+		u32 n = t4_first_wrong(i, wrong);
+
+		return 2 * n < t4_looks.look[i].list && quick_last_vertical(q, n, first, width);
+	}
+	/* runs may lead beyond b1, but seldom beyond the next one of its colour */
+	if (unlikely(b[0] <= a0)) {
+		b += 2;
+		if (unlikely(b[0] <= a0))
+			return false;
+	}
+	take_look(q, i, b, a0);
 	return true;
 }
 
@@ -429,6 +432,8 @@ static __always_inline void leave_quick(struct t4_decoder *d, struct quick_2d *q
 static noinline void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 {
 	const u8 *limit = r->end - QUICK_INPUT;
+	const u16 *first = decoder_list(d, d->cur);
+	u32 width = d->p.width;
 	struct quick_2d q = {
 		.r = *r, .a = decoder_list(d, d->cur) + d->n,
 		.b = decoder_list(d, !d->cur) + d->ref, .a0 = d->a0 + d->run,
@@ -441,11 +446,11 @@ static noinline void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 	do {
 		while (q.r.p <= limit) {
 			t4_refill_quick(&q.r);
-			if (!quick_look(&q) || !quick_look(&q) || !quick_look(&q) ||
-			    !quick_look(&q))
+			if (!quick_look(&q, first, width) || !quick_look(&q, first, width) ||
+			    !quick_look(&q, first, width) || !quick_look(&q, first, width))
 				break;
 		}
-	} while (quick_unusual(&q, decoder_list(d, d->cur), d->p.width));
+	} while (q.a0 < width && quick_unusual(&q, first, width));
 	leave_quick(d, &q);
 	*r = q.r;
 }
