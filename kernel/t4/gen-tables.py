@@ -138,7 +138,7 @@ def mode_look(colour, ahead):
     if not bits:
         return OTHER_LOOK
     if not n + passes:
-        return look([0], bits, after)
+        return mode_and_runs(colour, ahead, bits) or look([0], bits, after)
     return look(deltas + [0] * 2 * passes, bits, after, n, n + 2 * passes, True)
 
 
@@ -153,6 +153,15 @@ def whole_run(codes, ahead, bits, at):
         at += code & 15
         if code >> 4 < 64:
             return run, at, True
+
+
+def mode_and_runs(colour, ahead, at):
+    """a horizontal mode code that ends at bit at, with both of its runs"""
+    run1, end1, whole1 = whole_run(RUN_LOOK_UP[colour], ahead, LOOK_BITS, at)
+    run2, end2, whole2 = whole_run(RUN_LOOK_UP[1 - colour], ahead, LOOK_BITS, end1)
+    if whole1 and whole2 and run1 and run2:
+        return look([run1, run1 + run2], end2, LOOK_MODES + colour, 2)
+    return None
 
 
 def run_look(first, colour, long, ahead):
