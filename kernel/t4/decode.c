@@ -360,7 +360,7 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const
 	return true;
 }
 
-/* One look; false where it meets something unusual. */
+/* One look; false where the line ends, or where the careful ways have to look closer. */
 static __always_inline bool quick_look(struct quick_2d *q, const u16 *first, u32 width)
 {
 	u32 i = look_index(q), a0;
@@ -382,7 +382,7 @@ static __always_inline bool quick_look(struct quick_2d *q, const u16 *first, u32
 	return true;
 }
 
-/* Where quick_look() stopped. False if the line ends here, or the quick way does. */
+/* Where quick_look() stopped, all of it once more; false if the line ends here, or the quick way. */
 static __always_inline bool quick_unusual(struct quick_2d *q, const u16 *first, u32 width)
 {
 	u32 i = look_index(q), n, a0;

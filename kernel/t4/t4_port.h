@@ -32,7 +32,7 @@ typedef __INT64_TYPE__ s64;
 #endif
 
 #ifndef noinline
-#define noinline	__attribute__((noinline))
+#define noinline	__attribute_noinline__	/* from the C library */
 #endif
 
 /* The compiler does not see what @x holds, and makes no branch or other arithmetic of it. */
