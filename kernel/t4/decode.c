@@ -382,7 +382,7 @@ static __always_inline bool quick_look(struct quick_2d *q, const u16 *first, u32
 	return true;
 }
 
-/* Where quick_look() stopped, all of it once more; false if the line ends here, or the quick way. */
+/* Where quick_look() stopped, once more; false if the line ends here, or the quick way does. */
 static __always_inline bool quick_unusual(struct quick_2d *q, const u16 *first, u32 width)
 {
 	u32 i = look_index(q), n, a0;
