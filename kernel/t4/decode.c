@@ -338,32 +338,54 @@ static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 d
 /* The line at hand on the quick way: d's fields of the same names, and pointers for indices. */
 struct quick_2d {
 	struct t4_reader r;
-	u16 *first, *a;		/* changing elements; a is the next one */
+	u32 state;		/* where in t4_looks it stands */
+	u32 a0;			/* make-up codes of the run at hand included */
+	u16 *a;			/* where the next changing element goes */
 	const u16 *b;		/* b1 */
-	u32 a0, width;
 };
+
+static __always_inline u32 look_index(const struct quick_2d *q)
+{
+	return q->state + (u32)(q->r.acc >> (64 - T4_LOOK_BITS));
+}
+
+static __always_inline void take_look(struct quick_2d *q, u32 i, const u16 *b, u32 a0)
+{
+	const struct t4_look *look = &t4_looks.look[i];
+
+	t4_skip(&q->r, look->bits);
+	q->a = (u16 *)((u8 *)q->a + look->list);
+	q->b = b;
+	q->state = look->state;
+	q->a0 = a0;
+}
 
 /*
  * Of the vertical modes ahead, @n are as b1 has it, and the next one makes it
  * move otherwise or ends the line. False if it is in no order.
  */
-static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n)
+static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const u16 *first,
+						u32 width)
 {
-	u32 ends = t4_vertical_ends[q->r.acc >> (64 - T4_VERTICAL_BITS)];
-	u32 a1 = q->a[n], a0 = n ? q->a[n - 1] : q->a0;
+	u32 ends = t4_vertical_ends[q->r.acc >> (64 - T4_LOOK_BITS)];
+	u32 a1 = q->a[n], least = q->a0 + (q->a0 || q->a != first);
 
-	if (unlikely(a1 - a0 - 1 > q->width - a0 - 1)) {
+	if (n)
+		least = q->a[n - 1] + 1u;
+	if (unlikely(a1 - least > width - least)) {
 		if (!n)
 			return false;
-		a1 = a0;
+		/* it is for the careful way, those before it are not */
 		n--;
+		a1 = q->a[n];
 	}
 	t4_skip(&q->r, ends >> 8 * n & 15);
+	q->state ^= ((n + 1) & 1) << T4_LOOK_BITS;
 	q->a += n;
 	q->b += n + 1;
 	q->a0 = a1;
-	if (a1 == q->width)
-		return true;
+	if (a1 == width)
+		return false;
 	q->a++;
 	if (q->b[-2] > a1)
 		q->b -= 2;
@@ -372,131 +394,98 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n)
 	return true;
 }
 
-/* Behind the mode code: two runs that end within the line or with it. */
-static __always_inline bool quick_two_runs(struct quick_2d *q)
+/* One look; false where the line ends, or where the careful ways have to look closer. */
+static __always_inline bool quick_look(struct quick_2d *q, const u16 *first, u32 width)
 {
-	u32 black = (q->a - q->first) & 1, left = q->width - q->a0, run1, run2, e;
+	u32 i = look_index(q), a0;
+	u64 wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
+	const u16 *b = (const u16 *)((const u8 *)q->b + t4_looks.look[i].ref);
 
-	e = t4_run_pair[(black << T4_PAIR_BITS) + (q->r.acc >> (64 - T4_PAIR_BITS))];
-	if (likely(T4_PAIR_COUNT(e) == 2)) {
-		t4_skip(&q->r, e & 63);
-		run2 = T4_PAIR_SECOND(e);
-		run1 = T4_PAIR_TOTAL(e) - run2;
-	} else {
-		if (q->r.end - q->r.p < QUICK_INPUT)
-			return false;
-		t4_refill_quick(&q->r);
-		run1 = quick_run(&q->r, black);
-		run2 = quick_run(&q->r, !black);
-		if (!run1 || !run2)
+	if (unlikely(wrong)) {
+		u32 n = t4_first_wrong(i, wrong);
+
+		return 2 * n < t4_looks.look[i].list && quick_last_vertical(q, n, first, width);
+	}
+	/* runs may lead beyond b1, but seldom beyond the next one of its colour */
+	if (unlikely(b[0] <= a0)) {
+		b += 2;
+		if (unlikely(b[0] <= a0))
 			return false;
 	}
-	if (unlikely(run1 + run2 > left))
-		return false;
-	q->a[0] = (u16)(q->a0 + run1);
-	q->a[1] = (u16)(q->a0 + run1 + run2);
-	q->a0 = q->a[1];
-	q->a += 2;
+	take_look(q, i, b, a0);
 	return true;
 }
 
-#define HORIZONTAL_BITS	3
-#define HORIZONTAL	1u	/* T.4 table 4: 001 */
-
-/* One horizontal mode often follows another. */
-static __always_inline bool quick_horizontal(struct quick_2d *q)
+/* Where quick_look() stopped, once more; false if the line ends here, or the quick way does. */
+static __always_inline bool quick_unusual(struct quick_2d *q, const u16 *first, u32 width)
 {
-	struct t4_reader before;
+	u32 i = look_index(q), n, a0;
+	const struct t4_look *look = &t4_looks.look[i];
+	u64 wrong;
 
-	if (!quick_two_runs(q))
+	if (q->r.n < T4_LOOK_BITS || !look->bits)
 		return false;
-	while (q->r.acc >> (64 - HORIZONTAL_BITS) == HORIZONTAL && q->a0 < q->width &&
-	       q->r.n >= HORIZONTAL_BITS + T4_PAIR_BITS) {
-		before = q->r;
-		t4_skip(&q->r, HORIZONTAL_BITS);
-		if (!quick_two_runs(q)) {
-			q->r = before;
-			break;
-		}
+	wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
+	if (wrong) {
+		n = t4_first_wrong(i, wrong);
+		return 2 * n < look->list && quick_last_vertical(q, n, first, width);
 	}
-	/* most of the time none or one of the steps */
-	q->b += 2 * ((q->b[0] <= q->a0) + (q->b[2] <= q->a0));
-	if (unlikely(q->b[0] <= q->a0) && q->a0 < q->width)
-		while (q->b[0] <= q->a0)
-			q->b += 2;
-	return true;
-}
-
-#define PASS_BITS	4
-#define PASS		1u	/* T.4 table 4: 0001 */
-
-/* So do pass modes. */
-static __always_inline bool quick_pass(struct quick_2d *q)
-{
-	if (unlikely(q->b[1] >= q->width))
+	if (a0 > width)
 		return false;
-	q->a0 = q->b[1];
-	q->b += 2;
-	while (q->r.acc >> (64 - PASS_BITS) == PASS && q->r.n >= PASS_BITS && q->b[1] < q->width) {
-		t4_skip(&q->r, PASS_BITS);
-		q->a0 = q->b[1];
+	take_look(q, i, (const u16 *)((const u8 *)q->b + look->ref), a0);
+	if (a0 == width)
+		return false;
+	while (q->b[0] <= a0)
 		q->b += 2;
-	}
 	return true;
 }
 
-/* Vertical modes, several at once, and what follows them; false if it is not for the quick way. */
-static __always_inline bool quick_modes(struct quick_2d *q)
+/* Where the careful way goes on from. */
+static __always_inline void leave_quick(struct t4_decoder *d, struct quick_2d *q)
 {
-	const struct t4_vertical_run *v = t4_vertical_run + (q->r.acc >> (64 - T4_VERTICAL_BITS));
-	u32 good = t4_vertical_lanes(v, q->b, q->a0, q->a), ends;
-	struct t4_reader before = q->r;
-	bool ok;
+	u32 state = q->state >> T4_LOOK_BITS;
 
-	if (unlikely(good < v->count)) {
-		/* on dense patterns the first one time and again: no waiting for the number */
-		return good ? quick_last_vertical(q, good) : quick_last_vertical(q, 0);
+	if (state >= T4_LOOK_LONG_FIRST) {
+		/* in front of the code again; without room for that, a byte goes back */
+		q->r.acc >>= T4_LONG_ZEROS;
+		q->r.n += T4_LONG_ZEROS;
+		if (q->r.n > 63) {
+			q->r.n -= 8;
+			q->r.p--;
+		}
+		state = state == T4_LOOK_LONG_FIRST ? T4_LOOK_FIRST : T4_LOOK_SECOND;
 	}
-	q->a += v->count;
-	q->b += v->count;
-	t4_skip(&q->r, v->bits);
-	if (v->count)
-		q->a0 = q->a[-1];
-	if (v->event == T4_EVENT_NONE)
-		return true;
-	if (v->event == T4_EVENT_PASS)
-		ok = quick_pass(q);
-	else
-		ok = v->event == T4_EVENT_HORIZONTAL && quick_horizontal(q);
-	if (unlikely(!ok)) {
-		/* before the event, then */
-		ends = t4_vertical_ends[before.acc >> (64 - T4_VERTICAL_BITS)];
-		q->r = before;
-		if (v->count)
-			t4_skip(&q->r, ends >> 8 * (v->count - 1) & 15);
-	}
-	return ok;
+	d->horiz = state < T4_LOOK_FIRST ? 0 : state < T4_LOOK_SECOND ? 2 : 1;
+	d->n = (u32)(q->a - decoder_list(d, d->cur));
+	d->ref = (u32)(q->b - decoder_list(d, !d->cur));
+	d->a0 = q->a0;
+	d->run = 0;
 }
 
-static void quick_2d(struct t4_decoder *d, struct t4_reader *r)
+/* A function of its own: its speed is a matter of what registers hold. */
+static noinline void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 {
-	const u16 *ref = decoder_list(d, !d->cur);
+	const u8 *limit = r->end - QUICK_INPUT;
+	const u16 *first = decoder_list(d, d->cur);
+	u32 width = d->p.width;
 	struct quick_2d q = {
-		.r = *r, .first = decoder_list(d, d->cur), .b = ref + d->ref,
-		.a0 = d->a0, .width = d->p.width,
+		.r = *r, .a = decoder_list(d, d->cur) + d->n,
+		.b = decoder_list(d, !d->cur) + d->ref, .a0 = d->a0 + d->run,
+		.state = !d->horiz ? T4_LOOK_MODES : d->horiz == 2 ? T4_LOOK_FIRST : T4_LOOK_SECOND,
 	};
 
-	if (d->horiz)
+	if (q.a0 >= d->p.width || r->end - r->p < QUICK_INPUT)
 		return;
-	q.a = q.first + d->n;
-	while (q.a0 < q.width && q.r.end - q.r.p >= QUICK_INPUT) {
-		t4_refill_quick(&q.r);
-		if (!quick_modes(&q))
-			break;
-	}
-	d->n = (u32)(q.a - q.first);
-	d->ref = (u32)(q.b - ref);
-	d->a0 = q.a0;
+	q.state = (q.state + (d->n & 1)) << T4_LOOK_BITS;
+	do {
+		while (q.r.p <= limit) {
+			t4_refill_quick(&q.r);
+			if (!quick_look(&q, first, width) || !quick_look(&q, first, width) ||
+			    !quick_look(&q, first, width) || !quick_look(&q, first, width))
+				break;
+		}
+	} while (q.a0 < width && quick_unusual(&q, first, width));
+	leave_quick(d, &q);
 	*r = q.r;
 }
 #else

@@ -99,34 +99,105 @@ def modes(bits):
     return table
 
 
-def vertical_runs(bits, lanes):
-    """(deltas, bits, event, ends) of the vertical codes, up to lanes, that begin the next bits;
-    a pass or horizontal code that follows them whole is the event"""
-    mode = modes(7)
-    for ahead in range(1 << bits):
-        deltas, ends, at, event = [], [], 0, "NONE"
-        while True:
-            code = mode[(ahead << at & ((1 << bits) - 1)) >> (bits - 7)]
-            if not code or at + (code & 15) > bits:
-                break
-            if code >> 4 >= 7:
-                event = "PASS" if code >> 4 == 7 else "HORIZONTAL"
-                at += code & 15
-                break
-            if len(ends) == lanes:
-                break
-            deltas.append((code >> 4) - 3)
-            at += code & 15
-            ends.append(at)
-        if not at:
-            event = "OTHER"
-        yield deltas, at, event, ends
+def mode_run(ahead, bits, lanes):
+    """the vertical modes, up to lanes, that begin the next bits, then pass modes and a horizontal
+    one: (deltas, where each of them ends, pass modes, horizontal modes, bits)"""
+    deltas, ends, passes, at = [], [], 0, 0
+    while True:
+        code = MODE[(ahead << at & ((1 << bits) - 1)) >> (bits - 7)]
+        mode, end = code >> 4, at + (code & 15)
+        if not code or end > bits:
+            return deltas, ends, passes, 0, at
+        if mode == 8:
+            return deltas, ends, passes, 1, end
+        # b2 has to be among the lanes
+        if len(deltas) + 2 * passes + (1 if mode < 7 else 2) > lanes or mode < 7 and passes:
+            return deltas, ends, passes, 0, at
+        if mode < 7:
+            deltas.append(mode - 3)
+            ends.append(end)
+        else:
+            passes += 1
+        at = end
 
 
-def vertical_run_entry(deltas, bits, event, _ends):
-    shift = 64 - 16 * len(deltas) if deltas else 63
-    lanes = sum(d << 16 * i for i, d in enumerate(deltas)) & (1 << 64) - 1
-    return f"{{ 0x{lanes:x}, {len(deltas)}, {bits}, T4_EVENT_{event}, {shift} }}"
+# the states of struct t4_look, with the colour of the next run added to the first three
+LOOK_MODES, LOOK_FIRST, LOOK_SECOND, LOOK_LONG_FIRST, LOOK_LONG_SECOND = 0, 2, 4, 6, 7
+LOOK_BITS, LOOK_LANES = 9, 4
+LONG = 4               # zeros that begin all black codes of more than 9 bits
+
+
+def look(lanes, bits, after, count=0, ref=0, relative=False):
+    """struct t4_look, and the deltas that belong to it"""
+    deltas = sum(d << 16 * i for i, d in enumerate(lanes)) & (1 << 64) - 1
+    return (f"{{ {after << LOOK_BITS}, {bits}, {2 * count}, {2 * ref}, {64 - 16 * len(lanes)}, "
+            f"{-1 if relative else 0} }}"), deltas
+
+
+OTHER_LOOK = look([0x8000], 0, 0, relative=True)
+
+
+def mode_look(colour, ahead):
+    deltas, _ends, passes, horizontal, bits = mode_run(ahead, LOOK_BITS, LOOK_LANES)
+    n = len(deltas)
+    after = (LOOK_FIRST if horizontal else LOOK_MODES) + (colour + n & 1)
+    if not bits:
+        return OTHER_LOOK
+    if not n + passes:
+        return mode_and_runs(colour, ahead, bits) or look([0], bits, after)
+    return look(deltas + [0] * 2 * passes, bits, after, n, n + 2 * passes, True)
+
+
+def whole_run(codes, ahead, bits, at):
+    """make-up and terminating codes at bit at: (run, where they end, is the run whole)"""
+    run = 0
+    while True:
+        code = codes[(ahead << at & ((1 << bits) - 1)) << 16 >> bits + 3]
+        if not code or at + (code & 15) > bits:
+            return run, at, False
+        run += code >> 4
+        at += code & 15
+        if code >> 4 < 64:
+            return run, at, True
+
+
+def mode_and_runs(colour, ahead, at):
+    """a horizontal mode code that ends at bit at, with both of its runs"""
+    run1, end1, whole1 = whole_run(RUN_LOOK_UP[colour], ahead, LOOK_BITS, at)
+    run2, end2, whole2 = whole_run(RUN_LOOK_UP[1 - colour], ahead, LOOK_BITS, end1)
+    if whole1 and whole2 and run1 and run2:
+        return look([run1, run1 + run2], end2, LOOK_MODES + colour, 2)
+    return None
+
+
+def run_look(first, colour, long, ahead):
+    codes = RUN_LOOK_UP[colour], RUN_LOOK_UP[1 - colour]
+    skipped = LONG if long else 0
+    bits = LOOK_BITS + skipped
+    run, at, whole = whole_run(codes[0], ahead, bits, 0)
+    if not at and colour and not long and not ahead >> LOOK_BITS - LONG:
+        return look([0], LONG, LOOK_LONG_FIRST if first else LOOK_LONG_SECOND)
+    if at <= skipped or whole and not run:
+        return OTHER_LOOK
+    if not whole:
+        return look([run], at - skipped, (LOOK_FIRST if first else LOOK_SECOND) + colour)
+    if not first:
+        return look([run], at - skipped, LOOK_MODES + 1 - colour, 1)
+    run2, end, whole = whole_run(codes[1], ahead, bits, at)
+    if whole and run2:
+        return look([run, run + run2], end - skipped, LOOK_MODES + colour, 2)
+    return look([run], at - skipped, LOOK_SECOND + 1 - colour, 1)
+
+
+def looks():
+    """t4_look, state by state"""
+    for colour in range(2):
+        for ahead in range(1 << LOOK_BITS):
+            yield mode_look(colour, ahead)
+    for first, colour, long in ((True, 0, False), (True, 1, False), (False, 0, False),
+                                (False, 1, False), (True, 1, True), (False, 1, True)):
+        for ahead in range(1 << LOOK_BITS):
+            yield run_look(first, colour, long, ahead)
 
 
 def run_pairs(colour, first, second, bits):
@@ -200,6 +271,9 @@ def rows(values, form, tabs="\t"):
     print(line.rstrip())
 
 
+MODE = modes(7)
+RUN_LOOK_UP = [look_up(WHITE_TERM, WHITE_MAKEUP, 13), look_up(BLACK_TERM, BLACK_MAKEUP, 13)]
+
 print("""// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Written by gen-tables.py: edit that. The meaning of the entries stands in t4_tables.h. */
 #include "t4_tables.h\"""")
@@ -210,11 +284,15 @@ for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
     rows((v << 6 | n for n, v in run_codes(term, makeup)), "0x{:x}", "\t\t")
     print("\t},")
 print("};")
-emit("const u8 t4_mode[1 << T4_MODE_BITS]", modes(7), "0x{:02x}")
-emit("const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS]",
-     [vertical_run_entry(*v) for v in vertical_runs(10, 4)], "{}")
-emit("const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS]",
-     [sum(e << 8 * i for i, e in enumerate(v[3])) for v in vertical_runs(10, 4)], "0x{:x}")
+emit("const u8 t4_mode[1 << T4_MODE_BITS]", MODE, "0x{:02x}")
+print("\nconst struct t4_looks t4_looks = {\n\t.look = {")
+rows((entry for entry, _deltas in looks()), "{}", "\t\t")
+print("\t},\n\t.deltas = {")
+rows((deltas for _entry, deltas in looks()), "0x{:x}", "\t\t")
+print("\t},\n};")
+emit("const u32 t4_vertical_ends[1 << T4_LOOK_BITS]",
+     [sum(e << 8 * i for i, e in enumerate(mode_run(ahead, LOOK_BITS, LOOK_LANES)[1]))
+      for ahead in range(1 << LOOK_BITS)], "0x{:x}")
 emit("const u8 t4_vertical_code[7]", [v << 6 | n for n, v in VERTICAL], "0x{:02x}")
 emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
 print("\n#ifndef __KERNEL__", end="")
@@ -248,7 +326,7 @@ emit("const u8 t4_suffix[64][8]",
       for x in range(64)], "{}")
 
 print("\nconst u32 t4_run_pair[2 << T4_PAIR_BITS] = {")
-white, black = look_up(WHITE_TERM, WHITE_MAKEUP, 13), look_up(BLACK_TERM, BLACK_MAKEUP, 13)
+white, black = RUN_LOOK_UP
 rows(run_pairs(0, white, black, 12), "0x{:x}")
 rows(run_pairs(1, black, white, 12), "0x{:x}")
 print("};")

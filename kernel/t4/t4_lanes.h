@@ -32,26 +32,36 @@ static inline u32 t4_first_lane(u64 tops)
 }
 
 /*
- * Vertical modes, several at once: a1 = b1 + delta in each lane, right as long
- * as the next change of the reference line is the next b1. That is, a1 lies
- * left of it, not left of the one before, and right of the a1 before. Returns
- * how many of the lanes that count are right; T4_LANES or more if all are. A
- * lane that is wrong may spoil those behind it, never those before it; the
- * first wrong one holds an a1 all the same.
+ * The positions of @look, written to @a, and the last of them. Those relative to
+ * the reference line are right as long as its next change is the next b1. That
+ * is, a1 lies left of it, not left of the one before, and right of the a1 before
+ * or of @a0. The result is 0 if all are right; otherwise
+ * t4_first_wrong() of it says which is the first that is not: it may spoil those
+ * behind it, never those before it, and holds an a1 all the same.
  */
-static __always_inline u32 t4_vertical_lanes(const struct t4_vertical_run *v, const u16 *b,
-					     u32 a0, u16 *a)
+static __always_inline u64 t4_look_lanes(u32 i, const u16 *b, u32 a0, u16 *a, u32 *last)
 {
-	u64 a1 = t4_lanes(b) + v->deltas, next = a1 + T4_LANE_ONE, fine;
-	u64 wrong;
+	const struct t4_look *look = &t4_looks.look[i];
+	u64 relative = (u64)(s64)look->relative, less_one = T4_LANE_TOP - T4_LANE_ONE;
+	u64 from = t4_lanes(b), a1, right, left;
 
-	/* differences on top of each lane's top bit, which survives where there is no borrow */
-	fine = (t4_lanes(b + 1) | T4_LANE_TOP) - next;
-	fine &= (a1 | T4_LANE_TOP) - t4_lanes(b - 1);
-	fine &= (a1 | T4_LANE_TOP) - (next << 16 | (a0 + 1));
+	t4_hide(less_one);
+	/* no more than two are relative to a0 */
+	a1 = a0 | (u64)a0 << 16;
+	a1 ^= (a1 ^ from) & relative;
+	a1 += t4_looks.deltas[i];
 	memcpy(a, &a1, sizeof(a1));
-	wrong = ((~fine | a1) & T4_LANE_TOP) << v->shift;
-	return likely(!wrong) ? T4_LANES : t4_first_lane(wrong >> v->shift);
+	*last = (u32)(a1 << look->last >> 48);
+	/* the lane of x + less_one - y has its top bit set where x > y, and never borrows */
+	right = t4_lanes(b + 1) + less_one - a1;
+	right &= a1 + less_one - (a1 << 16) - a0;
+	left = t4_lanes(b - 1) + less_one - a1;
+	return ~((right & ~(left | a1)) | less_one) << look->last & relative;
+}
+
+static __always_inline u32 t4_first_wrong(u32 i, u64 wrong)
+{
+	return t4_first_lane(wrong >> t4_looks.look[i].last);
 }
 
 /*

@@ -21,6 +21,7 @@ typedef __UINT8_TYPE__ u8;
 typedef __UINT16_TYPE__ u16;
 typedef __UINT32_TYPE__ u32;
 typedef __UINT64_TYPE__ u64;
+typedef __INT8_TYPE__ s8;
 typedef __INT16_TYPE__ s16;
 typedef __INT32_TYPE__ s32;
 typedef __INT64_TYPE__ s64;
@@ -29,6 +30,13 @@ typedef __INT64_TYPE__ s64;
 #ifndef __always_inline
 #define __always_inline	inline
 #endif
+
+#ifndef noinline
+#define noinline	__attribute_noinline__	/* from the C library */
+#endif
+
+/* The compiler does not see what @x holds, and makes no branch or other arithmetic of it. */
+#define t4_hide(x)	asm("" : "+r" (x))
 
 #ifndef likely
 #define likely(x)	__builtin_expect(!!(x), 1)

@@ -43,27 +43,46 @@ extern const u16 t4_code_half[2][2][64];
 extern const u8 t4_mode[1 << T4_MODE_BITS];
 
 /*
- * Up to four vertical modes by the bits that lie ahead, and a pass or horizontal
- * mode behind them: what to add to as many positions of 16 bits each, their
- * number, the bits of it all, the event, and a shift that leaves of four such
- * lanes only those that count. t4_vertical_ends says where each of the vertical
- * codes ends, a byte for each, the first one's lowest.
+ * Two-dimensional lines are read by a machine that looks at T4_LOOK_BITS at a
+ * time. What it finds there are vertical modes, then pass modes, then a horizontal
+ * one, or the runs of a horizontal mode: up to four positions, of which some go
+ * to the list and the last one is the new a0, and where the machine goes on. One
+ * entry has room for either, so that no branch need ask what it was.
  */
-#define T4_VERTICAL_BITS 10
-enum t4_event {
-	T4_EVENT_NONE,
-	T4_EVENT_PASS,
-	T4_EVENT_HORIZONTAL,
-	T4_EVENT_OTHER,		/* none of the modes, or not within the bits */
+#define T4_LOOK_BITS	9
+enum t4_look_state {
+	/* a mode; the colour of the next run, 1 = black, is added to this and to the next two */
+	T4_LOOK_MODES,
+	/* the first run of a horizontal mode, or what is left of it */
+	T4_LOOK_FIRST = 2,
+	/* the second one */
+	T4_LOOK_SECOND = 4,
+	/* as these, black, behind T4_LONG_ZEROS, with which long codes begin */
+	T4_LOOK_LONG_FIRST = 6,
+	T4_LOOK_LONG_SECOND,
+	T4_LOOK_STATES,
 };
 
-struct t4_vertical_run {
-	u64 deltas;
-	u8 count, bits, event, shift;
+#define T4_LOOKS	(T4_LOOK_STATES << T4_LOOK_BITS)
+
+struct t4_look {
+	u16 state;	/* the next one, times the entries of each */
+	u8 bits;	/* taken; 0 = none of this, and a position that fails the check */
+	u8 list;	/* bytes by which the list grows */
+	u8 ref;		/* bytes to the new b1 */
+	u8 last;	/* shift that brings the last position to the top */
+	s8 relative;	/* -1: positions relative to b1 and those behind it, 0: to a0 each */
 };
 
-extern const struct t4_vertical_run t4_vertical_run[1 << T4_VERTICAL_BITS];
-extern const u32 t4_vertical_ends[1 << T4_VERTICAL_BITS];
+extern const struct t4_looks {
+	struct t4_look look[T4_LOOKS];
+	u64 deltas[T4_LOOKS];	/* positions in lanes of 16 bits, less what they are relative to */
+} t4_looks;
+
+#define T4_LONG_ZEROS	4	/* taken on the way to T4_LOOK_LONG_FIRST and _SECOND */
+
+/* Where each of the vertical modes ends, a byte for each, the first one's lowest. */
+extern const u32 t4_vertical_ends[1 << T4_LOOK_BITS];
 
 /*
  * Up to two runs by the bits that lie ahead, and above them the colour of the
