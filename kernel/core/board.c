@@ -5,6 +5,7 @@
  */
 #include <linux/ctype.h>
 #include <linux/debugfs.h>
+#include <linux/kcov.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -401,6 +402,7 @@ static void fax_board_tick(struct work_struct *work)
 	struct fax_func *func;
 	bool armed = false;
 
+	kcov_remote_start_common(board->kcov);
 	mutex_lock(&board->lock);
 	if (!board->gone && !board->suspended) {
 		list_for_each_entry(func, &board->funcs, node) {
@@ -411,6 +413,7 @@ static void fax_board_tick(struct work_struct *work)
 			fax_tick_arm(board);
 	}
 	mutex_unlock(&board->lock);
+	kcov_remote_stop();
 }
 
 /* Jobs that the board had in hand and did nothing for yet go back to the queue. */
@@ -557,9 +560,11 @@ static void fax_board_work(struct work_struct *work)
 {
 	struct fax_board *board = container_of(work, struct fax_board, work);
 
+	kcov_remote_start_common(board->kcov);
 	mutex_lock(&board->lock);
 	fax_board_move(board);
 	mutex_unlock(&board->lock);
+	kcov_remote_stop();
 }
 
 /*
@@ -610,6 +615,7 @@ struct fax_board *fax_board_alloc(struct device *parent, const struct fax_board_
 	board->parent = get_device(parent);
 	board->dma_dev = get_device(desc->dma_dev);
 	board->id = atomic64_inc_return(&fax_board_ids);
+	board->kcov = kcov_common_handle();
 	board->features = desc->features;
 	strscpy(board->model, desc->model, sizeof(board->model));
 	strscpy(board->serial, desc->serial ?: "", sizeof(board->serial));
