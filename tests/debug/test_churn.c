@@ -15,7 +15,8 @@
 
 #include "../uapi/uapi_test.h"
 
-#define ROUNDS	12
+#define WAYS	4
+#define ROUNDS	(3 * WAYS)
 #define UNBIND_S	2.0
 
 static double seconds(void)
@@ -236,15 +237,27 @@ static int write_to(const char *path, const char *text)
 	return ret;
 }
 
-/* The three ways in which a driver loses its board. */
+/* First the hardware has gone, and what is read is all-ones; then the bus says so. */
+static int pull(void)
+{
+	int ret = write_to("/sys/kernel/debug/faxsim/sim0/gone", "1");
+
+	usleep(50000);
+	sim_live(false);
+	return ret;
+}
+
+/* The ways in which a driver loses its board. */
 static int unbind(unsigned int round)
 {
-	switch (round % 3) {
+	switch (round % WAYS) {
 	case 0:
 		sim_live(false);
 		return 0;
 	case 1:
 		return write_to("/sys/bus/platform/drivers/faxsim/unbind", "faxsim.0");
+	case 2:
+		return pull();
 	default:
 		return unload("faxsim");
 	}
@@ -296,7 +309,7 @@ int main(void)
 		took = seconds() - start;
 		longest = took > longest ? took : longest;
 		held += end_waiters(pids);
-		if (i % 3 == 2)
+		if (i % WAYS == WAYS - 1)
 			bad_unload += (unload("faxboard") ?: unload("fax")) != 0;
 		else
 			bad_unload += unload_all() != 0;
