@@ -35,6 +35,11 @@ static const char *const seeds[] = {
 	/* what it is and how it is */
 	"open 0 0 0 0 0 0\ninfo 0 0 0 0\ncaps 0 0 0 0\nstatus 0 0 0 0\nget_fmt 0 0 0 0\n"
 	"set_fmt 0 0 0 0" RAW "\ntry_fmt 0 0 0 0" RAW "\nmmap_dev 0 0 0 0\n",
+	"look 0 0 0 7\nlook 0 0 0 8\nlook 0 0 0 9\nlook 0 0 0 10\nlook 0 0 0 11\nlook 0 0 0 12\n"
+	"look 0 0 0 13\nlook 0 0 0 14\nlook 0 0 0 15\nlook 0 0 0 16\nlook 0 0 0 17\n"
+	"look 0 0 0 18\n",
+	"look 0 0 0 1\nlook 0 0 0 2\nlook 0 0 0 3\nlook 0 0 0 4\nlook 0 0 0 5\nlook 0 0 0 6\n"
+	"look 0 0 0 24\nlook 0 0 0 25\nlook 0 0 0 26\n",
 	/* an original to code, linked */
 	PAIR FEED SCAN_TO REAP(1) REAP(0),
 	PAIR SCAN_TO "poll 0 0 0 0 1 5\n" FEED REAP(1) REAP(0) "buf_unmap 0 0 0 0 0\n",
@@ -53,8 +58,8 @@ static const char *const seeds[] = {
 	ENC_BUF "fill 0 0 0 1 5\nsubmit 0 0 0 0 0 4 0" DECODED " 255 2 1" CODE_IN " 0" RAW_OUT
 	NO_SEG "\n" REAP(0),
 	/* streams */
-	FEED "open 0 0 0 0 0 0\npoll 0 0 0 0 1 5\nread 0 0 0 0 4096\nread 0 0 0 0 65536\n"
-	"read 0 0 0 0 65536\n",
+	FEED "open 0 0 0 0 0 0\npoll 0 0 0 0 1 5\nread 0 0 0 0 4096\npoll 0 0 0 0 1 5\n"
+	"read 0 0 0 0 65536\nread 0 0 0 0 65536\n",
 	"open 0 0 0 0 1 1\nset_fmt 0 0 0 0" RAW "\nwrite 0 0 0 0 13824 1\nfsync 0 0 0 0\n"
 	"lp_status 0 0 0 0\nlook 0 0 0 0\n",
 	"open 0 0 0 0 1 2049\nwrite 0 0 0 0 65536 1\nwrite 0 0 0 0 65536 1\nclose 0 0 0 0\n",
