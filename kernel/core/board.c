@@ -84,7 +84,7 @@ void fax_chunk_done(struct fax_func *func, struct fax_chunk *chunk,
 		spin_unlock_irqrestore(&board->irq_lock, flags);
 		return;
 	}
-	run->state = FAX_RUN_DONE;
+	WRITE_ONCE(run->state, FAX_RUN_DONE);
 	run->result = *result;
 	list_move_tail(&run->node, &board->done);
 	spin_unlock_irqrestore(&board->irq_lock, flags);
@@ -223,7 +223,7 @@ static void fax_take_conditions(struct fax_func *func)
 		return;
 	/* what came and went between two looks has changed too */
 	changed = (func->conditions ^ now) | (seen & ~now);
-	func->conditions = now;
+	WRITE_ONCE(func->conditions, now);
 	list_for_each_entry(ff, &board->files, node)
 		if (ff->func == func)
 			ff->latched |= seen;
@@ -253,7 +253,7 @@ static void fax_take_runs(struct fax_func *func)
 		if (run->chunk.job->func == func)
 			list_move_tail(&run->node, &runs);
 	list_for_each_entry(run, &runs, node)
-		run->state = FAX_RUN_FREE;
+		WRITE_ONCE(run->state, FAX_RUN_FREE);
 	func->new_waiting = false;
 	func->hw_waiting = false;
 	spin_unlock_irq(&board->irq_lock);
@@ -503,7 +503,7 @@ static struct fax_run *fax_next_done(struct fax_board *board)
 	run = list_first_entry_or_null(&board->done, struct fax_run, node);
 	if (run) {
 		list_del_init(&run->node);
-		run->state = FAX_RUN_FREE;
+		WRITE_ONCE(run->state, FAX_RUN_FREE);
 		/* a chunk that waited does so no more: that was reported before it came back */
 		func = run->chunk.job->func;
 		func->hw_waiting = func->new_waiting;
