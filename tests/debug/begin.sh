@@ -4,3 +4,5 @@
 rmmod faxsim faxboard fax
 [ ! -e /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
 for module in $modules; do insmod "/mods/$module.ko"; done
+# not before: the boot has races of its own
+[ ! -e /sys/kernel/debug/kcsan ] || echo on >/sys/kernel/debug/kcsan

@@ -40,7 +40,7 @@ static void arm(struct worker *w, unsigned int n)
 
 	w->armed = n;
 	/* if this itself was next in turn, it is so only once */
-	if (pwrite(w->fail_nth, text, len, 0) != len)
+	if (w->fail_nth >= 0 && pwrite(w->fail_nth, text, len, 0) != len)
 		pwrite(w->fail_nth, text, len, 0);
 }
 
@@ -57,11 +57,12 @@ void run_signal(unsigned int thread)
 	pthread_kill(threads[thread].thread, SIGUSR1);
 }
 
+/* Always: the flag may lag behind, and from a return that fails there is no way back. */
 static void on_signal(int nr)
 {
 	int saved = errno;
 
-	run_disarm(self);
+	arm(self, 0);
 	errno = saved;
 }
 
