@@ -453,7 +453,7 @@ int faxb_register(struct faxb *b)
 	}
 	ret = fax_board_register(b->board);
 	if (ret) {
-		b->deaf = true;
+		WRITE_ONCE(b->deaf, true);
 		faxb_reset_queues(b, BIT(FAXB_QUEUES) - 1);
 		return ret;
 	}

@@ -5,6 +5,7 @@
  */
 #include <linux/ctype.h>
 #include <linux/debugfs.h>
+#include <linux/kcov.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -83,7 +84,7 @@ void fax_chunk_done(struct fax_func *func, struct fax_chunk *chunk,
 		spin_unlock_irqrestore(&board->irq_lock, flags);
 		return;
 	}
-	run->state = FAX_RUN_DONE;
+	WRITE_ONCE(run->state, FAX_RUN_DONE);
 	run->result = *result;
 	list_move_tail(&run->node, &board->done);
 	spin_unlock_irqrestore(&board->irq_lock, flags);
@@ -222,7 +223,7 @@ static void fax_take_conditions(struct fax_func *func)
 		return;
 	/* what came and went between two looks has changed too */
 	changed = (func->conditions ^ now) | (seen & ~now);
-	func->conditions = now;
+	WRITE_ONCE(func->conditions, now);
 	list_for_each_entry(ff, &board->files, node)
 		if (ff->func == func)
 			ff->latched |= seen;
@@ -252,7 +253,7 @@ static void fax_take_runs(struct fax_func *func)
 		if (run->chunk.job->func == func)
 			list_move_tail(&run->node, &runs);
 	list_for_each_entry(run, &runs, node)
-		run->state = FAX_RUN_FREE;
+		WRITE_ONCE(run->state, FAX_RUN_FREE);
 	func->new_waiting = false;
 	func->hw_waiting = false;
 	spin_unlock_irq(&board->irq_lock);
@@ -401,6 +402,7 @@ static void fax_board_tick(struct work_struct *work)
 	struct fax_func *func;
 	bool armed = false;
 
+	kcov_remote_start_common(board->kcov);
 	mutex_lock(&board->lock);
 	if (!board->gone && !board->suspended) {
 		list_for_each_entry(func, &board->funcs, node) {
@@ -411,6 +413,7 @@ static void fax_board_tick(struct work_struct *work)
 			fax_tick_arm(board);
 	}
 	mutex_unlock(&board->lock);
+	kcov_remote_stop();
 }
 
 /* Jobs that the board had in hand and did nothing for yet go back to the queue. */
@@ -500,7 +503,7 @@ static struct fax_run *fax_next_done(struct fax_board *board)
 	run = list_first_entry_or_null(&board->done, struct fax_run, node);
 	if (run) {
 		list_del_init(&run->node);
-		run->state = FAX_RUN_FREE;
+		WRITE_ONCE(run->state, FAX_RUN_FREE);
 		/* a chunk that waited does so no more: that was reported before it came back */
 		func = run->chunk.job->func;
 		func->hw_waiting = func->new_waiting;
@@ -557,9 +560,11 @@ static void fax_board_work(struct work_struct *work)
 {
 	struct fax_board *board = container_of(work, struct fax_board, work);
 
+	kcov_remote_start_common(board->kcov);
 	mutex_lock(&board->lock);
 	fax_board_move(board);
 	mutex_unlock(&board->lock);
+	kcov_remote_stop();
 }
 
 /*
@@ -610,6 +615,7 @@ struct fax_board *fax_board_alloc(struct device *parent, const struct fax_board_
 	board->parent = get_device(parent);
 	board->dma_dev = get_device(desc->dma_dev);
 	board->id = atomic64_inc_return(&fax_board_ids);
+	board->kcov = kcov_common_handle();
 	board->features = desc->features;
 	strscpy(board->model, desc->model, sizeof(board->model));
 	strscpy(board->serial, desc->serial ?: "", sizeof(board->serial));

@@ -166,6 +166,7 @@ struct fax_board {
 	struct workqueue_struct *wq;
 	struct work_struct work;
 	struct delayed_work tick;
+	u64 kcov;			/* work and tick are covered for who made the board */
 
 	spinlock_t irq_lock;		/* of the two below and as noted elsewhere */
 	struct list_head done;		/* runs that came back */

@@ -202,7 +202,7 @@ static void fax_event_store(struct fax_file *ff, const struct fax_event *event)
 	*slot = *event;
 	slot->time_ns = ktime_get_ns();
 	slot->seq = ff->ev_seq++;
-	ff->ev_count++;
+	WRITE_ONCE(ff->ev_count, ff->ev_count + 1);
 }
 
 /* Queue @event for @ff; what finds no room is counted, and told in its place. */
@@ -252,7 +252,7 @@ static bool fax_event_take(struct fax_file *ff, struct fax_event *event)
 		return false;
 	*event = ff->events[ff->ev_head];
 	ff->ev_head = (ff->ev_head + 1) % FAX_EVENTS;
-	ff->ev_count--;
+	WRITE_ONCE(ff->ev_count, ff->ev_count - 1);
 	return true;
 }
 

@@ -217,7 +217,7 @@ static void fax_run_set(struct fax_func *func, struct fax_run *run, enum fax_run
 			struct list_head *list)
 {
 	spin_lock_irq(&func->board->irq_lock);
-	run->state = state;
+	WRITE_ONCE(run->state, state);
 	list_move_tail(&run->node, list);
 	spin_unlock_irq(&func->board->irq_lock);
 }
@@ -467,9 +467,9 @@ static void fax_count_rows(struct fax_job *job, u32 rows)
 	if (!job->pipe)
 		return;
 	if (fax_reads_raw(job->op))
-		job->pipe->rd_done += rows;
+		WRITE_ONCE(job->pipe->rd_done, job->pipe->rd_done + rows);
 	else
-		job->pipe->wr_done += rows;
+		WRITE_ONCE(job->pipe->wr_done, job->pipe->wr_done + rows);
 	if (job->stream)
 		wake_up_all(&job->file->wait);
 }

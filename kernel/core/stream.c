@@ -111,7 +111,7 @@ static int fax_stream_enter(struct fax_file *ff, bool nonblock)
 	bool mine = READ_ONCE(ff->func->claim) == ff;
 	int ret;
 
-	if (ff->mode == FAX_MODE_JOBS)
+	if (READ_ONCE(ff->mode) == FAX_MODE_JOBS)
 		return -EBUSY;
 	ret = fax_claim(ff, nonblock, 0);
 	if (ret)

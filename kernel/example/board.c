@@ -183,6 +183,8 @@ static int example_probe(struct platform_device *pdev)
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
+	/* how long one stretch may be; 64 KiB if nothing is said */
+	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 
 	ex->board = fax_board_alloc(&pdev->dev, &desc);
 	if (IS_ERR(ex->board))

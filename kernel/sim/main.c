@@ -35,6 +35,9 @@ static int sim_probe(struct platform_device *pdev)
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
+	/* a stretch is as long as its 32 bits say, and lies anywhere, whoever cut it */
+	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+	dma_set_seg_boundary(&pdev->dev, ULONG_MAX);
 	b = faxb_create(&desc);
 	if (IS_ERR(b))
 		return PTR_ERR(b);

@@ -143,7 +143,7 @@ static bool jams(struct sim_paper *p, u32 engine)
 {
 	if (!p->jam_at[engine] || --p->jam_at[engine])
 		return false;
-	p->jam |= BIT(engine);
+	WRITE_ONCE(p->jam, p->jam | BIT(engine));
 	sim_paper_update(p);
 	return true;
 }

@@ -15,7 +15,8 @@
 
 #include "../uapi/uapi_test.h"
 
-#define ROUNDS	12
+#define WAYS	4
+#define ROUNDS	(3 * WAYS)
 #define UNBIND_S	2.0
 
 static double seconds(void)
@@ -35,11 +36,22 @@ static bool told(int ret)
 	return ret < 0 && errno == ENODEV;
 }
 
+/* Said by each when it has all that it needs the board for before it waits. */
+static int ready_pipe[2];
+
+static void ready(void)
+{
+	if (write(ready_pipe[1], "", 1) != 1)
+		bail("a pipe: %s", strerror(errno));
+}
+
 static int wait_read(void)
 {
+	int fd = open_dev(SCANNER, O_RDONLY);
 	char c;
 
-	return !told(read(open_dev(SCANNER, O_RDONLY), &c, 1));
+	ready();
+	return !told(read(fd, &c, 1));
 }
 
 static int wait_write(void)
@@ -47,6 +59,7 @@ static int wait_write(void)
 	int fd = open_dev(PRINTER, O_WRONLY);
 	static char rows[1 << 20];
 
+	ready();
 	while (write(fd, rows, sizeof(rows)) > 0)
 		;
 	return !told(-1);
@@ -57,6 +70,7 @@ static int wait_fsync(void)
 	int fd = open_dev(PRINTER, O_WRONLY);
 	static char rows[10 * A4_STRIDE];
 
+	ready();
 	if (write(fd, rows, sizeof(rows)) < 0)
 		return !told(-1);
 	return !told(fsync(fd));
@@ -64,9 +78,11 @@ static int wait_fsync(void)
 
 static int wait_reap(void)
 {
+	int fd = open_dev(CODER, O_RDWR);
 	struct fax_completion c;
 
-	return reap(open_dev(CODER, O_RDWR), &c, 60000) != -ENODEV;
+	ready();
+	return reap(fd, &c, 60000) != -ENODEV;
 }
 
 static int wait_event_forever(void)
@@ -74,6 +90,7 @@ static int wait_event_forever(void)
 	int fd = open_dev(CODER, O_RDWR);
 	struct fax_event e = {};
 
+	ready();
 	while (!ioctl(fd, FAX_IOC_EVENT, &e))
 		;
 	return !told(-1);
@@ -85,8 +102,10 @@ static int wait_claim(void)
 	int fd = open_dev(SCANNER, O_RDONLY);
 	struct fax_claim claim = {};
 	struct fax_event e = {};
-	int ret = ioctl(fd, FAX_IOC_CLAIM, &claim);
+	int ret;
 
+	ready();
+	ret = ioctl(fd, FAX_IOC_CLAIM, &claim);
 	while (!ret)
 		ret = ioctl(fd, FAX_IOC_EVENT, &e);
 	return !told(ret);
@@ -96,6 +115,7 @@ static int wait_poll(void)
 {
 	struct pollfd pfd = { .fd = open_dev(PRINTER, O_WRONLY), .events = POLLPRI };
 
+	ready();
 	while (poll(&pfd, 1, 60000) == 1 && !(pfd.revents & POLLHUP))
 		ioctl(pfd.fd, FAX_IOC_EVENT, &(struct fax_event){});
 	return !(pfd.revents & POLLHUP);
@@ -111,6 +131,7 @@ static int wait_jobs(void)
 	int pipe = pipe_new(coder, A4_WIDTH, 64, 4);
 
 	must_submit(coder, FAX_OP_ENCODE, 0, &mmr, pipe, &seg, 1);
+	ready();
 	if (submit(scan, FAX_OP_SCAN, 0, &raw, pipe, NULL, 0, NULL) == -ENODEV)
 		return 0;
 	return must_reap(coder).code != FAX_CODE_GONE;
@@ -126,6 +147,7 @@ static int keep_busy(void)
 				  seg_out(&coded, 0, coded.size) };
 	struct fax_completion c = {};
 
+	ready();
 	do {
 		ret = submit(coder, FAX_OP_ENCODE, 0, &mmr, -1, segs, 2, NULL);
 		if (!ret)
@@ -155,6 +177,7 @@ static const struct {
 static void start_waiters(pid_t *pids)
 {
 	unsigned int i;
+	char c;
 
 	for (i = 0; i < WAITERS; i++) {
 		pids[i] = fork();
@@ -163,6 +186,9 @@ static void start_waiters(pid_t *pids)
 		if (!pids[i])
 			_exit(waiters[i].wait());
 	}
+	for (i = 0; i < WAITERS; i++)
+		if (read(ready_pipe[0], &c, 1) != 1)
+			bail("a pipe: %s", strerror(errno));
 }
 
 /* Within five seconds; how many were not let go as they should. */
@@ -236,15 +262,27 @@ static int write_to(const char *path, const char *text)
 	return ret;
 }
 
-/* The three ways in which a driver loses its board. */
+/* First the hardware has gone, and what is read is all-ones; then the bus says so. */
+static int pull(void)
+{
+	int ret = write_to("/sys/kernel/debug/faxsim/sim0/gone", "1");
+
+	usleep(50000);
+	sim_live(false);
+	return ret;
+}
+
+/* The ways in which a driver loses its board. */
 static int unbind(unsigned int round)
 {
-	switch (round % 3) {
+	switch (round % WAYS) {
 	case 0:
 		sim_live(false);
 		return 0;
 	case 1:
 		return write_to("/sys/bus/platform/drivers/faxsim/unbind", "faxsim.0");
+	case 2:
+		return pull();
 	default:
 		return unload("faxsim");
 	}
@@ -283,6 +321,8 @@ int main(void)
 		check(true, "coming and going # SKIP the modules to load are not in /mods");
 		return done_testing();
 	}
+	if (pipe(ready_pipe))
+		bail("a pipe: %s", strerror(errno));
 	if (unload_all())
 		bail("the modules do not unload");
 	for (i = 0; i < ROUNDS; i++) {
@@ -296,7 +336,7 @@ int main(void)
 		took = seconds() - start;
 		longest = took > longest ? took : longest;
 		held += end_waiters(pids);
-		if (i % 3 == 2)
+		if (i % WAYS == WAYS - 1)
 			bad_unload += (unload("faxboard") ?: unload("fax")) != 0;
 		else
 			bad_unload += unload_all() != 0;

@@ -143,6 +143,20 @@ static int call_status(void)
 	return result(ioctl(scan, FAX_IOC_STATUS, &arg));
 }
 
+static int call_get_fmt(void)
+{
+	struct fax_fmt arg = {};
+
+	return result(ioctl(scan, FAX_IOC_GET_FMT, &arg));
+}
+
+static int call_try_fmt(void)
+{
+	struct fax_fmt arg = fmt_raw(A4_WIDTH, 0);
+
+	return result(ioctl(scan, FAX_IOC_TRY_FMT, &arg));
+}
+
 static int call_set_fmt(void)
 {
 	struct fax_fmt arg = fmt_raw(A4_WIDTH, 0);
@@ -301,6 +315,57 @@ static void after_scan(int ret)
 	sim_set("feeder_clear", "1");
 }
 
+/* A page from the decoder waits for the printer, whose SUBMIT is what may fail. */
+static void before_print(void)
+{
+	struct fax_fmt fmt = fmt_raw(A4_WIDTH, ROWS);
+	struct fax_seg seg = seg_in(&coded, 0, code_len);
+
+	memcpy(coded.mem, code, code_len);
+	fmt.xres = 0;
+	fmt.yres = 0;
+	seg.encoding = FAX_ENC_MMR;
+	seg.rows = ROWS;
+	pipe_fd = pipe_new(coder, A4_WIDTH, 64, 4);
+	job = must_submit(coder, FAX_OP_DECODE, 0, &fmt, pipe_fd, &seg, 1);
+}
+
+static int call_print(void)
+{
+	struct fax_fmt fmt = fmt_raw(A4_WIDTH, ROWS);
+
+	return submit(print, FAX_OP_PRINT, 0, &fmt, pipe_fd, NULL, 0, NULL);
+}
+
+/* The decoder ends either way: with the page, or since the pipe has no other end any more. */
+static void after_print(int ret)
+{
+	close(pipe_fd);
+	end_job(print, ret);
+	must_reap(coder);
+	sim_set("tray_clear", "1");
+}
+
+/* A job that found no room, as OUT_FULL leaves it. */
+static void before_resume(void)
+{
+	struct fax_fmt fmt = fmt_coded(FAX_ENC_MMR, A4_WIDTH, ROWS, FAX_FMT_END);
+	struct fax_seg segs[] = { seg_in(&raw, 0, ROWS * A4_STRIDE), seg_out(&coded, 0, 64) };
+
+	memcpy(raw.mem, page, ROWS * A4_STRIDE);
+	job = must_submit(coder, FAX_OP_ENCODE, 0, &fmt, -1, segs, 2);
+	if (must_reap(coder).code != FAX_CODE_OUT_FULL)
+		bail("there was room");
+}
+
+static int call_resume(void)
+{
+	struct fax_fmt fmt = fmt_coded(FAX_ENC_MMR, A4_WIDTH, ROWS, FAX_FMT_END);
+	struct fax_seg seg = seg_out(&coded, 64, 65536 - 64);
+
+	return submit(coder, FAX_OP_ENCODE, FAX_SUBMIT_RESUME, &fmt, -1, &seg, 1, &job);
+}
+
 static void before_cancel(void)
 {
 	struct fax_fmt fmt = fmt_coded(FAX_ENC_MMR, A4_WIDTH, 0, 0);
@@ -355,6 +420,17 @@ static int call_claim(void)
 static void after_claim(int ret)
 {
 	ioctl(scan, FAX_IOC_RELEASE);
+}
+
+static void before_release(void)
+{
+	if (call_claim())
+		bail("CLAIM: %s", strerror(errno));
+}
+
+static int call_release(void)
+{
+	return result(ioctl(scan, FAX_IOC_RELEASE));
 }
 
 static int call_reset(void)
@@ -484,6 +560,8 @@ static const struct path paths[] = {
 	{ "INFO", NULL, call_info, NULL },
 	{ "CAPS", NULL, call_caps, NULL },
 	{ "STATUS", NULL, call_status, NULL },
+	{ "GET_FMT", NULL, call_get_fmt, NULL },
+	{ "TRY_FMT", NULL, call_try_fmt, NULL },
 	{ "SET_FMT", NULL, call_set_fmt, NULL },
 	{ "BUF_ALLOC", NULL, call_buf_alloc, after_open },
 	{ "BUF_MAP", before_buf_map, call_buf_map, after_buf_map },
@@ -494,9 +572,12 @@ static const struct path paths[] = {
 	{ "SUBMIT of ENCODE", NULL, call_encode, after_coder_job },
 	{ "SUBMIT of DECODE", before_decode, call_decode, after_coder_job },
 	{ "SUBMIT of SCAN to a pipe", before_scan, call_scan, after_scan },
+	{ "SUBMIT of PRINT from a pipe", before_print, call_print, after_print },
+	{ "SUBMIT with RESUME", before_resume, call_resume, after_coder_job },
 	{ "CANCEL", before_cancel, call_cancel, after_cancel },
 	{ "REAP", before_reap, call_reap, after_reap },
 	{ "CLAIM", NULL, call_claim, after_claim },
+	{ "RELEASE", before_release, call_release, after_claim },
 	{ "RESET", NULL, call_reset, after_event },
 	{ "EVENT", before_event, call_event, after_event },
 	{ "read()", before_read, call_read, after_read },

@@ -19,6 +19,44 @@ KERNEL_TROUBLE = re.compile(
     rb"|kmemleak: \d+ new|ODEBUG: |list_(add|del) corruption|cache .* still has objects)")
 
 
+# A report of KCSAN: its title, the stack of each access, a last line.
+RACE = re.compile(rb"BUG: KCSAN: ")
+RACE_ENDS = re.compile(rb"Reported by Kernel Concurrency Sanitizer")
+ACCESS = re.compile(rb"(read|write|read-write) (\(marked\) )?(to|from) 0x|race at unknown origin")
+# Helpers that stand above who called them: the race is the caller's.
+HELPER = re.compile(rb"\] +(__list_|mem(cpy|set|move|cmp|chr)|str|_?_?copy_|kref_|refcount_)")
+OURS = re.compile(rb"\[fax\w*\]")
+
+
+def is_our_race(report):
+    """Whether our modules made one of the accesses, and not just called who did."""
+    top = False
+    for line in report:
+        if ACCESS.search(line):
+            top = True
+        elif top and not HELPER.search(line):
+            if OURS.search(line):
+                return True
+            top = False
+    return False
+
+
+def without_foreign_races(lines):
+    """The console without reports of KCSAN on the kernel's own races, of which it has some."""
+    kept, report = [], None
+    for line in lines:
+        if RACE.search(line):
+            report = []
+        if report is None:
+            kept.append(line)
+            continue
+        report.append(line)
+        if RACE_ENDS.search(line):
+            kept += report if is_our_race(report) else []
+            report = None
+    return kept + (report or [])
+
+
 def relay(proc, deadline):
     """Copies the guest's lines until it reports; returns its status, TIME_OVER or NO_STATUS."""
     sel = selectors.DefaultSelector()

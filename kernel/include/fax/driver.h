@@ -209,7 +209,8 @@ struct fax_func_desc {
  * struct fax_board_desc - a board as the driver describes it
  * @model: for people and for stable names
  * @serial: likewise, may be NULL
- * @dma_dev: device that does the DMA
+ * @dma_dev: device that does the DMA; the driver has set its mask and the longest
+ *	     stretch it takes, dma_set_max_seg_size()
  * @features: FAX_FEAT_*
  * @owner: THIS_MODULE
  */
