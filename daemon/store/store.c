@@ -17,6 +17,7 @@
 
 #define SEGMENT_DEFAULT	 (64ull << 20)
 #define MIN_FREE_DEFAULT (32ull << 20)
+#define BODY_PIECES	 8
 
 static uint64_t now_usec(void)
 {
@@ -123,40 +124,80 @@ static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *u
 	return 0;
 }
 
-static int job_state_put(struct store *s, const struct job *j, const struct buffer *state,
-			 const struct journal_pos *pos, const struct index_body *body)
+/* @body NULL: as before. */
+static int job_state_put(struct store *s, const struct job *old, const struct job *j,
+			 const struct buffer *state, const struct journal_pos *pos,
+			 const struct index_body *body)
 {
-	int r = index_put_job(s->index, j, state->data, state->len, pos->segment, body);
+	int r = index_put_job(s->index, old, j, state->data, state->len, pos->segment, body);
 
 	if (!r && body && j->source)
 		r = index_put_source(s->index, j->source, pos->segment);
 	return r;
 }
 
+static uint64_t iov_len(const struct iovec *iov, int n)
+{
+	uint64_t len = 0;
+
+	for (int i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
 /* State and document in one record. The record counts even where the index fails. */
-int store_put_job(struct store *s, const struct job *j, const void *body, size_t len,
-		  struct journal_pos *pos, struct error *e)
+int store_put_job(struct store *s, const struct job *old, const struct job *j,
+		  const struct iovec *body, int n, struct index_body *ret, struct error *e)
 {
 	_buffer_ struct buffer state = { 0 };
-	struct index_body b = { .len = len };
-	struct iovec iov[3];
+	struct iovec iov[BODY_PIECES + 2];
+	struct journal_pos pos;
 	uint32_t state_len;
-	int r = job_encode(j, &state);
+	int r = n > BODY_PIECES ? -EINVAL : job_encode(j, &state);
 
 	if (r < 0)
 		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
 	state_len = htole32((uint32_t)state.len);
 	iov[0] = (struct iovec){ &state_len, sizeof(state_len) };
 	iov[1] = (struct iovec){ state.data, state.len };
-	iov[2] = (struct iovec){ (void *)(uintptr_t)body, len };
-	r = store_append(s, RECORD_JOB, iov, len ? 3 : 2, len != 0, pos, e);
+	for (int i = 0; i < n; i++)
+		iov[i + 2] = body[i];
+	*ret = (struct index_body){ .len = iov_len(body, n) };
+	r = store_append(s, RECORD_JOB, iov, n + 2, ret->len != 0, &pos, e);
 	if (r < 0)
 		return r;
-	if (len) {
-		b.pos = *pos;
-		b.skip = (uint32_t)(sizeof(state_len) + state.len);
+	if (ret->len) {
+		ret->pos = pos;
+		ret->skip = (uint32_t)(sizeof(state_len) + state.len);
 	}
-	r = job_state_put(s, j, &state, pos, &b);
+	r = job_state_put(s, old, j, &state, &pos, ret);
+	if (r < 0)
+		index_broke(s, r);
+	return 0;
+}
+
+/* State and where the document stands, which another job's record brought. */
+int store_put_link(struct store *s, const struct job *old, const struct job *j,
+		   const struct index_body *body, struct journal_pos *pos, struct error *e)
+{
+	_buffer_ struct buffer state = { 0 };
+	struct index_body b = *body;
+	struct link_head head = {
+		.segment = htole64(b.pos.segment), .offset = htole64(b.pos.offset),
+		.seq = htole64(b.pos.seq), .len = htole64(b.len), .skip = htole64(b.skip),
+	};
+	struct iovec iov[2];
+	int r = job_encode(j, &state);
+
+	if (r < 0)
+		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
+	iov[0] = (struct iovec){ &head, sizeof(head) };
+	iov[1] = (struct iovec){ state.data, state.len };
+	r = store_append(s, RECORD_LINK, iov, 2, false, pos, e);
+	if (r < 0)
+		return r;
+	b.shared = true;
+	r = job_state_put(s, old, j, &state, pos, &b);
 	if (r < 0)
 		index_broke(s, r);
 	return 0;
@@ -174,45 +215,72 @@ static int check_space(struct store *s, struct error *e)
 	return 0;
 }
 
-/* Both ways of giving a job its document end here. */
-static int put_new(struct store *s, struct job *j, const void *body, size_t len, store_done_fn done,
-		   void *userdata, struct error *e)
+/* Where a job's document comes from: pieces in memory, or another job's. */
+struct document {
+	const struct iovec *iov;
+	int n;
+	const struct index_body *other;	/* NULL: the pieces */
+};
+
+static int put_document(struct store *s, const struct job *old, const struct job *j,
+			const struct document *doc, uint64_t *seq, struct error *e)
+{
+	struct journal_pos pos = { 0 };
+	struct index_body body;
+	int r;
+
+	if (doc->other)
+		r = store_put_link(s, old, j, doc->other, &pos, e);
+	else
+		r = store_put_job(s, old, j, doc->iov, doc->n, &body, e);
+	if (r < 0)
+		return r;
+	journal_last_pos(s->journal, &pos);
+	*seq = pos.seq;
+	return 0;
+}
+
+/* All ways of giving a job its document end here. */
+static int put_new(struct store *s, const struct job *old, struct job *j,
+		   const struct document *doc, store_done_fn done, void *userdata, struct error *e)
 {
 	struct pending *p = calloc(1, sizeof(*p));
-	struct journal_pos pos;
+	uint64_t seq;
 	int r;
 
 	if (!p)
 		return error_set(e, -ENOMEM, "Out of memory.");
-	j->body_len = len;
+	j->body_len = doc->other ? doc->other->len : iov_len(doc->iov, doc->n);
 	j->changed = now_usec();
-	r = store_put_job(s, j, body, len, &pos, e);
+	r = put_document(s, old, j, doc, &seq, e);
 	if (r < 0) {
 		j->body_len = 0;
 		free(p);
 		return r;
 	}
-	queue_pending(s, pos.seq, j->id, done, userdata, p);
+	queue_pending(s, seq, j->id, done, userdata, p);
 	return 0;
 }
 
-int store_job_create(struct store *s, struct job *j, const void *body, size_t len,
-		     store_done_fn done, void *userdata, struct error *e)
+static int check_source(struct store *s, const struct job *j, struct error *e)
+{
+	int r = j->source ? index_has_source(s->index, j->source) : 0;
+
+	if (r > 0)
+		return error_set(e, -EEXIST, "The mail %s was received already.", j->source);
+	return r < 0 ? error_set(e, r, "The index cannot be read.") : 0;
+}
+
+static int create(struct store *s, struct job *j, const struct document *doc, store_done_fn done,
+		  void *userdata, struct error *e)
 {
 	uint64_t created = j->created;
 	int r = usable(s, e);
 
-	if (r < 0)
-		return r;
-	if (j->source) {
-		r = index_has_source(s->index, j->source);
-		if (r > 0)
-			return error_set(e, -EEXIST, "The mail %s was received already.",
-					 j->source);
-		if (r < 0)
-			return error_set(e, r, "The index cannot be read.");
-	}
-	r = len ? check_space(s, e) : 0;
+	if (!r)
+		r = check_source(s, j, e);
+	if (!r && iov_len(doc->iov, doc->n))
+		r = check_space(s, e);
 	if (r < 0)
 		return r;
 	j->id = s->last_id + 1;
@@ -220,7 +288,7 @@ int store_job_create(struct store *s, struct job *j, const void *body, size_t le
 		j->created = now_usec();
 	/* Before the record, for it may begin a segment: its head names the last id given. */
 	journal_set_mark(s->journal, j->id);
-	r = put_new(s, j, body, len, done, userdata, e);
+	r = put_new(s, NULL, j, doc, done, userdata, e);
 	if (r < 0) {
 		j->id = 0;
 		j->created = created;
@@ -228,6 +296,20 @@ int store_job_create(struct store *s, struct job *j, const void *body, size_t le
 	}
 	s->last_id = j->id;
 	return 0;
+}
+
+int store_job_create_iov(struct store *s, struct job *j, const struct iovec *body, int n,
+			 store_done_fn done, void *userdata, struct error *e)
+{
+	return create(s, j, &(struct document){ .iov = body, .n = n }, done, userdata, e);
+}
+
+int store_job_create(struct store *s, struct job *j, const void *body, size_t len,
+		     store_done_fn done, void *userdata, struct error *e)
+{
+	struct iovec iov = { (void *)(uintptr_t)body, len };
+
+	return store_job_create_iov(s, j, &iov, len != 0, done, userdata, e);
 }
 
 static int unknown_job(int r, uint64_t id, struct error *e)
@@ -238,55 +320,70 @@ static int unknown_job(int r, uint64_t id, struct error *e)
 			 strerror(-r));
 }
 
-/* Takes what may not change from the stored job: the caller's copy may differ there. */
-static int keep_fixed(struct store *s, struct job *j, struct error *e)
+int store_job_create_from(struct store *s, struct job *j, uint64_t from, store_done_fn done,
+			  void *userdata, struct error *e)
+{
+	struct index_body body;
+	int r = index_get_job(s->index, from, NULL, &body);
+
+	if (r < 0)
+		return unknown_job(r, from, e);
+	if (!body.pos.segment)
+		return error_set(e, -ENOENT, "Job %llu has no document.", (unsigned long long)from);
+	return create(s, j, &(struct document){ .other = &body }, done, userdata, e);
+}
+
+/*
+ * Takes what may not change from the stored job: the caller's copy may differ there.
+ * @ret: the stored one, job_free().
+ */
+static int keep_fixed(struct store *s, struct job *j, struct job **ret, struct error *e)
 {
 	struct job *old;
 	int r = index_get_job(s->index, j->id, &old, NULL);
 
+	if (!r)
+		r = job_set(&j->source, old->source);
 	if (r < 0)
 		return unknown_job(r, j->id, e);
 	j->created = old->created;
 	j->body_len = old->body_len;
-	free(j->source);
-	j->source = take_ptr(old->source);
-	job_free(old);
+	*ret = old;
 	return 0;
 }
 
 int store_job_attach(struct store *s, struct job *j, const void *body, size_t len,
 		     store_done_fn done, void *userdata, struct error *e)
 {
+	struct iovec iov = { (void *)(uintptr_t)body, len };
+	struct job *old = NULL;
 	int r = usable(s, e);
 
 	if (!r)
-		r = keep_fixed(s, j, e);
-	if (r < 0)
-		return r;
-	if (j->body_len)
-		return error_set(e, -EEXIST, "Job %llu has its document.",
-				 (unsigned long long)j->id);
-	if (!len)
-		return error_set(e, -EINVAL, "An empty document.");
-	r = check_space(s, e);
-	return r < 0 ? r : put_new(s, j, body, len, done, userdata, e);
+		r = keep_fixed(s, j, &old, e);
+	if (!r && j->body_len)
+		r = error_set(e, -EEXIST, "Job %llu has its document.", (unsigned long long)j->id);
+	if (!r && !len)
+		r = error_set(e, -EINVAL, "An empty document.");
+	if (!r)
+		r = check_space(s, e);
+	if (!r)
+		r = put_new(s, old, j, &(struct document){ .iov = &iov, .n = 1 }, done, userdata, e);
+	job_free(old);
+	return r;
 }
 
-int store_job_update(struct store *s, struct job *j, store_done_fn done, void *userdata,
-		     struct error *e)
+/* @old is as stored. */
+static int put_state(struct store *s, const struct job *old, struct job *j, store_done_fn done,
+		     void *userdata, struct error *e)
 {
 	_buffer_ struct buffer state = { 0 };
-	_free_ struct pending *p = NULL;
+	_free_ struct pending *p = calloc(1, sizeof(*p));
 	struct journal_pos pos;
 	struct iovec iov;
-	int r = usable(s, e);
+	int r;
 
-	if (!r)
-		r = keep_fixed(s, j, e);
-	if (r < 0)
-		return r;
 	j->changed = now_usec();
-	p = calloc(1, sizeof(*p));
 	r = p ? job_encode(j, &state) : -ENOMEM;
 	if (r < 0)
 		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
@@ -294,11 +391,25 @@ int store_job_update(struct store *s, struct job *j, store_done_fn done, void *u
 	r = store_append(s, RECORD_STATE, &iov, 1, false, &pos, e);
 	if (r < 0)
 		return r;
-	r = job_state_put(s, j, &state, &pos, NULL);
+	r = job_state_put(s, old, j, &state, &pos, NULL);
 	if (r < 0)
 		index_broke(s, r);
 	queue_pending(s, pos.seq, j->id, done, userdata, take_ptr(p));
 	return 0;
+}
+
+int store_job_update(struct store *s, struct job *j, store_done_fn done, void *userdata,
+		     struct error *e)
+{
+	struct job *old = NULL;
+	int r = usable(s, e);
+
+	if (!r)
+		r = keep_fixed(s, j, &old, e);
+	if (!r)
+		r = put_state(s, old, j, done, userdata, e);
+	job_free(old);
+	return r;
 }
 
 int store_job_remove(struct store *s, uint64_t id, struct error *e)
@@ -368,6 +479,21 @@ int store_job_list(struct store *s, const struct job_filter *f, struct job ***re
 int store_job_count(struct store *s, const struct job_filter *f, uint64_t *ret)
 {
 	return index_count(s->index, f, ret);
+}
+
+int store_route_next(struct store *s, const char *domain, struct store_route *r)
+{
+	return index_route_next(s->index, domain, r);
+}
+
+int store_route_domain(struct store *s, bool first, struct store_route *r)
+{
+	return index_route_domain(s->index, first, r);
+}
+
+int store_deadline_next(struct store *s, uint64_t *id, uint64_t *deadline)
+{
+	return index_deadline_next(s->index, id, deadline);
 }
 
 int store_source_known(struct store *s, const char *source)
@@ -470,7 +596,23 @@ static int replay_orphan(struct store *s, struct job *j, uint64_t segment)
 	j->body_len = 0;
 	if (!r)
 		r = job_encode(j, &state);
-	return r < 0 ? r : index_put_job(s->index, j, state.data, state.len, segment, &none);
+	return r < 0 ? r : index_put_job(s->index, NULL, j, state.data, state.len, segment, &none);
+}
+
+static int replay_put(struct store *s, const struct journal_record *rec, struct job *j,
+		      const void *state, size_t len, const struct index_body *body)
+{
+	struct job *old = NULL;
+	int r = index_get_job(s->index, j->id, &old, NULL);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (old || body)
+		r = index_put_job(s->index, old, j, state, len, rec->pos.segment, body);
+	else
+		r = replay_orphan(s, j, rec->pos.segment);
+	job_free(old);
+	return r;
 }
 
 static int replay_state(struct store *s, const struct journal_record *rec, const uint8_t *state,
@@ -483,13 +625,34 @@ static int replay_state(struct store *s, const struct journal_record *rec, const
 		return r;
 	if (j->id > s->last_id)
 		s->last_id = j->id;
-	r = index_put_job(s->index, j, state, len, rec->pos.segment, body);
-	if (r == -ENOENT && !body)
-		r = replay_orphan(s, j, rec->pos.segment);
+	r = replay_put(s, rec, j, state, len, body);
 	if (!r && body && j->source)
 		r = index_put_source(s->index, j->source, rec->pos.segment);
 	job_free(j);
 	return r;
+}
+
+/*
+ * The segment with the document may have been given back since; then what stands
+ * behind this record says so, for a job that needs it is moved first.
+ */
+static int replay_link(struct store *s, const struct journal_record *rec)
+{
+	struct index_body body = { .shared = true };
+	struct link_head h;
+
+	if (rec->len < sizeof(h))
+		return -EBADMSG;
+	memcpy(&h, rec->payload, sizeof(h));
+	body.pos.segment = le64toh(h.segment);
+	body.pos.offset = le64toh(h.offset);
+	body.pos.seq = le64toh(h.seq);
+	body.len = le64toh(h.len);
+	if (le64toh(h.skip) > UINT32_MAX || body.len > JOURNAL_PAYLOAD_MAX ||
+	    body.pos.seq >= rec->pos.seq || body.pos.segment > rec->pos.segment)
+		return -EBADMSG;
+	body.skip = (uint32_t)le64toh(h.skip);
+	return replay_state(s, rec, rec->payload + sizeof(h), rec->len - sizeof(h), &body);
 }
 
 static int replay_job(struct store *s, const struct journal_record *rec)
@@ -546,6 +709,8 @@ static int replay_record(void *userdata, const struct journal_record *rec)
 		return replay_source(s, rec, true);
 	case RECORD_FORGET:
 		return replay_source(s, rec, false);
+	case RECORD_LINK:
+		return replay_link(s, rec);
 	default:
 		return -EPROTO;	/* of a later version: better to stop than to lose it */
 	}
