@@ -17,7 +17,7 @@
 #include "service/box.h"
 #include "service/collector.h"
 #include "service/inbound.h"
-#include "service/outbound.h"
+#include "service/queue.h"
 #include "service/sending.h"
 #include "store/store.h"
 
@@ -97,7 +97,7 @@ static void close_box(struct box *box)
 	collector_free(take_ptr(box->collector));
 	box_close_devices(box);
 	sending_free(take_ptr(box->sending));
-	outbound_free(take_ptr(box->outbound));
+	queue_free(take_ptr(box->queue));
 	inbound_free(take_ptr(box->inbound));
 	store_close(box->store);
 	sd_event_unref(box->event);
@@ -118,7 +118,7 @@ static int open_box(struct box *box, const char *conf, struct error *e)
 	if (r >= 0)
 		r = inbound_new(&box->inbound, box, e);
 	if (r >= 0)
-		r = outbound_new(&box->outbound, box, e);
+		r = queue_new(&box->queue, box, e);
 	if (r >= 0)
 		r = sending_new(&box->sending, box, e);
 	if (r >= 0)

@@ -11,7 +11,7 @@
 #include "bus/manager.h"
 #include "service/collector.h"
 #include "service/inbound.h"
-#include "service/outbound.h"
+#include "service/queue.h"
 #include "service/printing.h"
 #include "service/sending.h"
 #include "store/store.h"
@@ -182,7 +182,7 @@ static int take_away(struct box *box, const struct job *job, struct error *why)
 	case JOB_SEND:
 		if (job->state == JOB_SCANNING)
 			return sending_cancel(box->sending, job->id);
-		r = outbound_cancel(box->outbound, job->id, why);
+		r = queue_cancel(box->queue, job->id, why);
 		return r < 0 ? r : -ENOENT;
 	case JOB_PRINT:
 		r = inbound_cancel(box->inbound, job->id);
@@ -281,7 +281,7 @@ static int retry_job(struct box *box, struct job *job, struct error *why)
 		    "tried again by request");
 	if (r < 0)
 		return r;
-	outbound_wake(box->outbound);
+	queue_wake(box->queue);
 	inbound_wake(box->inbound);
 	return 0;
 }

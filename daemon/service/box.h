@@ -24,7 +24,7 @@ struct box {
 	struct monitor *monitor;	/* tells boards what comes and goes */
 	struct printing *printing;
 	struct inbound *inbound;
-	struct outbound *outbound;
+	struct queue *queue;
 	struct scanning *scanning;
 	struct sending *sending;
 	struct collector *collector;

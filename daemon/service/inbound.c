@@ -273,7 +273,8 @@ static void on_durable(void *userdata, int r)
 
 	if (r >= 0 && a->box->inbound)
 		inbound_wake(a->box->inbound);
-	a->done(a->userdata, r);
+	if (a->done)
+		a->done(a->userdata, r);
 	free(a);
 }
 
@@ -291,11 +292,13 @@ static int fill_job(struct job *job, const char *user, const char *source)
 	return r;
 }
 
-int inbound_accept(struct inbound *i, const char *user, const char *source, const void *mail,
-		   size_t len, store_done_fn done, void *userdata, struct error *e)
+/* Creates the job with @mail or, where that is NULL, with the document of job @from. */
+static int accept_one(struct inbound *i, const char *user, const char *source,
+		      const struct iovec *mail, int n, uint64_t from,
+		      const struct acceptance *what, uint64_t *id, struct error *e)
 {
 	struct job *job = calloc(1, sizeof(*job));
-	struct acceptance *a = calloc(1, sizeof(*a));
+	struct acceptance *a = malloc(sizeof(*a));
 	int r;
 
 	if (!job || !a || fill_job(job, user, source) < 0) {
@@ -303,15 +306,37 @@ int inbound_accept(struct inbound *i, const char *user, const char *source, cons
 		job_free(job);
 		return error_set(e, -ENOMEM, "out of memory");
 	}
-	*a = (struct acceptance){ i->box, done, userdata };
-	r = store_job_create(i->box->store, job, mail, len, on_durable, a, e);
+	*a = *what;
+	if (mail)
+		r = store_job_create_iov(i->box->store, job, mail, n, on_durable, a, e);
+	else
+		r = store_job_create_from(i->box->store, job, from, on_durable, a, e);
 	if (r < 0)
 		free(a);
 	else
-		log_full(LOG_INFO, job->id, user, "Job %llu: a mail of %zu bytes came for user %s",
-			 (unsigned long long)job->id, len, user);
+		log_full(LOG_INFO, job->id, user, "Job %llu: a mail of %llu bytes came for user %s",
+			 (unsigned long long)job->id, (unsigned long long)job->body_len, user);
+	if (r >= 0 && id)
+		*id = job->id;
 	job_free(job);
 	return r;
+}
+
+int inbound_accept(struct inbound *i, const char *user, const char *source,
+		   const struct iovec *mail, int n, store_done_fn done, void *userdata,
+		   uint64_t *id, struct error *e)
+{
+	const struct acceptance a = { i->box, done, userdata };
+
+	return accept_one(i, user, source, mail, n, 0, &a, id, e);
+}
+
+int inbound_accept_copy(struct inbound *i, const char *user, const char *source, uint64_t from,
+			struct error *e)
+{
+	const struct acceptance a = { .box = i->box };
+
+	return accept_one(i, user, source, NULL, 0, from, &a, NULL, e);
 }
 
 /*

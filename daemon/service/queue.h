@@ -33,6 +33,7 @@ void queue_free(struct queue *q);
  */
 int queue_accept(struct queue *q, const struct envelope *env, const struct iovec *body, int n_body,
 		 store_done_fn done, void *userdata, uint64_t *id, struct error *e);
+struct box *queue_box(struct queue *q);
 /* Something may be due: a new job, a released one. */
 void queue_wake(struct queue *q);
 /* The job is being canceled: 0, or -EBUSY with a sentence where the dot is out. */

@@ -13,7 +13,7 @@
 #include "page/bitmap.h"
 #include "page/raster.h"
 #include "page/tiff_write.h"
-#include "service/outbound.h"
+#include "service/queue.h"
 #include "service/scanning.h"
 #include "service/sending.h"
 #include "service/words.h"
@@ -239,8 +239,8 @@ static void on_queued(void *userdata, int r)
 	struct box *box = userdata;
 
 	/* A failed commit is told by the store itself, which takes no more then. */
-	if (r >= 0 && box->outbound)
-		outbound_wake(box->outbound);
+	if (r >= 0 && box->queue)
+		queue_wake(box->queue);
 }
 
 /* An original wider than the recipients take is made smaller: here pixels are touched. */

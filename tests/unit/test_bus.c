@@ -29,7 +29,7 @@
 #include "device/board.h"
 #include "fake_kernel.h"
 #include "service/inbound.h"
-#include "service/outbound.h"
+#include "service/queue.h"
 #include "store/store.h"
 #include "svc_help.h"
 #include "worker/parse.h"
@@ -573,7 +573,7 @@ static void cancel_everywhere(void **state)
 
 	/* waits for its next try */
 	id = add_job(r, JOB_SEND, JOB_QUEUED, "Subject: x\r\n\r\nx\r\n", NULL);
-	outbound_wake(r->svc.box.outbound);
+	queue_wake(r->svc.box.queue);
 	svc_run(&r->svc, 100);
 	granted(call(r, "CancelJob", "t", id));
 	svc_expect(&r->svc, id, JOB_CANCELED, "by request");
@@ -628,18 +628,18 @@ static void cancel_too_late(void **state)
 		"S:220 mx\r\n", "C:EHLO", "S:250 mx\r\n", "C:MAIL", "S:250 ok\r\n", "C:RCPT",
 		"S:250 ok\r\n", "C:DATA", "S:354 go\r\n", "BODY", "WAIT", NULL });
 	manager_free(take_ptr(r->svc.box.manager));
-	outbound_free(take_ptr(r->svc.box.outbound));
+	queue_free(take_ptr(r->svc.box.queue));
 	free(r->svc.box.conf.smarthost);
 	assert_true(asprintf(&r->svc.box.conf.smarthost, "127.0.0.1:%u", f.port) > 0);
-	assert_int_equal(outbound_new(&r->svc.box.outbound, &r->svc.box, NULL), 0);
+	assert_int_equal(queue_new(&r->svc.box.queue, &r->svc.box, NULL), 0);
 	assert_int_equal(manager_new(&r->svc.box.manager, &r->svc.box, NULL), 0);
 	id = add_job(r, JOB_SEND, JOB_QUEUED, "Subject: x\r\n\r\nx\r\n", NULL);
-	outbound_wake(r->svc.box.outbound);
+	queue_wake(r->svc.box.queue);
 	job_free(svc_wait(&r->svc, id, JOB_SENDING));
 	svc_run(&r->svc, 100);
 	refused(call(r, "CancelJob", "t", id), NULL, "in hand already");
 	refused(call(r, "RetryJob", "t", id), INVALID, "is sending");
-	outbound_free(take_ptr(r->svc.box.outbound));
+	queue_free(take_ptr(r->svc.box.queue));
 	fake_server_stop(&f);
 	buffer_free(&f.body);
 }

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "service/outbound.h"
+#include "service/queue.h"
 #include "service/words.h"
 #include "store/store.h"
 #include "svc_help.h"
@@ -61,7 +61,7 @@ static uint64_t queue(struct svc *s, bool two)
 		fail_msg("%s", error_text(&e));
 	id = j->id;
 	job_free(j);
-	outbound_wake(s->box.outbound);
+	queue_wake(s->box.queue);
 	return id;
 }
 
@@ -195,7 +195,7 @@ static void clock_set_back(void **state)
 	j->created = words_now() + 365 * 86400 * 1000000ull;
 	j->next_try = j->created;
 	assert_int_equal(store_job_create(s->box.store, j, mail, strlen(mail), NULL, NULL, &e), 0);
-	outbound_wake(s->box.outbound);
+	queue_wake(s->box.queue);
 	svc_expect(s, j->id, JOB_SENT, NULL);
 	job_free(j);
 	svc_serve(s, &f);
@@ -213,7 +213,7 @@ static void clock_set_back_no_server(void **state)
 	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
 	j->created = words_now() + 365 * 86400 * 1000000ull;
 	assert_int_equal(store_job_create(s->box.store, j, mail, strlen(mail), NULL, NULL, &e), 0);
-	outbound_wake(s->box.outbound);
+	queue_wake(s->box.queue);
 	svc_run(s, 200);
 	svc_expect(s, j->id, JOB_QUEUED, "next try");
 	job_free(j);
@@ -251,7 +251,7 @@ static void sending_is_durable(void **state)
 	id = queue(s, false);
 	job_free(svc_wait(s, id, JOB_SENDING));
 	svc_run(s, 150);	/* the dot is out */
-	assert_int_equal(outbound_cancel(s->box.outbound, id, &e), -EBUSY);
+	assert_int_equal(queue_cancel(s->box.queue, id, &e), -EBUSY);
 	assert_non_null(strstr(e.text, "in hand"));
 	svc_close(s);
 	fake_server_stop(&f);
@@ -303,7 +303,7 @@ static void cancel_in_hand(void **state)
 	svc_open(s, f.port);
 	id = queue(s, false);
 	svc_run(s, 50);
-	assert_int_equal(outbound_cancel(s->box.outbound, id, &e), 0);
+	assert_int_equal(queue_cancel(s->box.queue, id, &e), 0);
 	j = svc_job(s, id);
 	assert_int_equal(job_say(&s->box.keeper, j, LOG_INFO, JOB_CANCELED, NULL, NULL, "canceled"),
 			 0);
@@ -311,7 +311,7 @@ static void cancel_in_hand(void **state)
 	svc_serve(s, &f);
 	svc_run(s, 100);
 	svc_expect(s, id, JOB_CANCELED, NULL);
-	assert_int_equal(outbound_cancel(s->box.outbound, 4711, &e), 0);
+	assert_int_equal(queue_cancel(s->box.queue, 4711, &e), 0);
 }
 
 static void no_document(void **state)
@@ -324,7 +324,7 @@ static void no_document(void **state)
 	j = fake_job(0, JOB_SEND, JOB_QUEUED);
 	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
 	assert_int_equal(store_job_create(s->box.store, j, NULL, 0, NULL, NULL, &e), 0);
-	outbound_wake(s->box.outbound);
+	queue_wake(s->box.queue);
 	svc_expect(s, j->id, JOB_FAILED, "no document");
 	job_free(j);
 }
@@ -363,7 +363,7 @@ static void smarthosts(void **state)
 		{ "host:", false }, { "host:0", false }, { "host:65536", false },
 		{ "host:25x", false }, { "[::1]:", false },
 	};
-	struct outbound *o;
+	struct queue *o;
 	struct svc *s = *state;
 	struct error e;
 
@@ -372,16 +372,16 @@ static void smarthosts(void **state)
 		free(s->box.conf.smarthost);
 		s->box.conf.smarthost = strdup(rows[i].text);
 		o = NULL;
-		assert_int_equal(outbound_new(&o, &s->box, &e) >= 0, rows[i].good);
+		assert_int_equal(queue_new(&o, &s->box, &e) >= 0, rows[i].good);
 		if (!rows[i].good)
 			assert_non_null(strstr(e.text, "port"));
-		outbound_free(o);
+		queue_free(o);
 	}
 	free(s->box.conf.smarthost_tls);
 	s->box.conf.smarthost_tls = strdup("perhaps");
 	free(s->box.conf.smarthost);
 	s->box.conf.smarthost = strdup("host");
-	assert_true(outbound_new(&o, &s->box, &e) < 0);
+	assert_true(queue_new(&o, &s->box, &e) < 0);
 	assert_non_null(strstr(e.text, "SmarthostTLS=perhaps"));
 }
 

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "net/smtp_session.h"
-#include "service/outbound.h"
+#include "service/queue.h"
 #include "service/words.h"
 #include "store/store.h"
 
@@ -19,7 +19,7 @@
 
 /* One message on its way. The envelope's strings belong to the job. */
 struct delivery {
-	struct outbound *outbound;
+	struct queue *queue;
 	uint64_t number;
 	struct job *job;
 	struct smtp_session *session;
@@ -29,7 +29,7 @@ struct delivery {
 	int body;
 };
 
-struct outbound {
+struct queue {
 	struct box *box;
 	sd_event_source *timer;
 	struct delivery *delivery;	/* NULL: none */
@@ -63,7 +63,7 @@ static uint64_t next_wait(const struct conf *conf, uint32_t attempts)
 	return wait < conf->retry_max_usec ? wait : conf->retry_max_usec;
 }
 
-static uint64_t monotonic(const struct outbound *o)
+static uint64_t monotonic(const struct queue *o)
 {
 	uint64_t now = 0;
 
@@ -71,9 +71,9 @@ static uint64_t monotonic(const struct outbound *o)
 	return now;
 }
 
-static void plan(struct outbound *o);
+static void plan(struct queue *o);
 
-static void next_delivery(struct outbound *o)
+static void next_delivery(struct queue *o)
 {
 	delivery_free(o->delivery);
 	o->delivery = NULL;
@@ -86,7 +86,7 @@ static void next_delivery(struct outbound *o)
  */
 static void settle(struct delivery *d, enum job_state state, const char *sentence)
 {
-	struct outbound *o = d->outbound;
+	struct queue *o = d->queue;
 
 	if (job_say(&o->box->keeper, d->job, state == JOB_SENT ? LOG_INFO : LOG_WARNING, state,
 		    NULL, NULL, sentence) < 0)
@@ -96,7 +96,7 @@ static void settle(struct delivery *d, enum job_state state, const char *sentenc
 
 static void try_later(struct delivery *d, const char *why)
 {
-	const struct conf *conf = &d->outbound->box->conf;
+	const struct conf *conf = &d->queue->box->conf;
 	_free_ char *text = NULL;
 	uint64_t now = words_now();
 	char when[32];
@@ -200,7 +200,7 @@ struct commit {
 static void on_sending_durable(void *userdata, int r)
 {
 	struct commit *c = userdata;
-	struct outbound *o = c->box->outbound;
+	struct queue *o = c->box->queue;
 	struct delivery *d = o ? o->delivery : NULL;
 
 	if (d && d->number == c->number && d->session)
@@ -219,8 +219,8 @@ static void before_dot(void *userdata, struct smtp_session *session)
 	int r = -ENOMEM;
 
 	if (c) {
-		*c = (struct commit){ d->outbound->box, d->number };
-		r = job_say(&d->outbound->box->keeper, d->job, LOG_DEBUG, JOB_SENDING,
+		*c = (struct commit){ d->queue->box, d->number };
+		r = job_say(&d->queue->box->keeper, d->job, LOG_DEBUG, JOB_SENDING,
 			    on_sending_durable, c, "the mail server has the mail in hand");
 	}
 	if (r < 0) {
@@ -251,7 +251,7 @@ static int start_session(struct delivery *d, struct error *e)
 		.before_dot = before_dot,
 		.done = on_done,
 	};
-	struct outbound *o = d->outbound;
+	struct queue *o = d->queue;
 	struct smtp_session_options options = {
 		.host = o->host,
 		.port = o->port,
@@ -273,7 +273,7 @@ static int start_session(struct delivery *d, struct error *e)
 }
 
 /* Takes the job over. */
-static void deliver(struct outbound *o, struct job *job)
+static void deliver(struct queue *o, struct job *job)
 {
 	struct delivery *d = calloc(1, sizeof(*d));
 	struct error e = { 0 };
@@ -286,7 +286,7 @@ static void deliver(struct outbound *o, struct job *job)
 		plan(o);
 		return;
 	}
-	d->outbound = o;
+	d->queue = o;
 	d->number = ++o->deliveries;
 	d->job = job;
 	d->body = -1;
@@ -307,9 +307,9 @@ static void deliver(struct outbound *o, struct job *job)
  * The job that is due next, NULL = none waits; job_free(). *@wait: how long until
  * then. A wait longer than any given here means that the clock was set back.
  */
-static int next_job(struct outbound *o, struct job **ret, uint64_t *wait)
+static int next_job(struct queue *o, struct job **ret, uint64_t *wait)
 {
-	struct job_filter next = { .kind = JOB_SEND, .state = JOB_QUEUED,
+	struct job_filter next = { .kind = -1, .queued_kind = true, .state = JOB_QUEUED,
 				   .due_before = UINT64_MAX / 2, .limit = 1 };
 	uint64_t now = words_now();
 	struct job **jobs = NULL;
@@ -331,7 +331,7 @@ static int next_job(struct outbound *o, struct job **ret, uint64_t *wait)
 	return 0;
 }
 
-static void arm(struct outbound *o, uint64_t wait)
+static void arm(struct queue *o, uint64_t wait)
 {
 	uint64_t when = monotonic(o) + (wait < LOOK_USEC ? wait : LOOK_USEC);
 
@@ -341,7 +341,7 @@ static void arm(struct outbound *o, uint64_t wait)
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
-	struct outbound *o = userdata;
+	struct queue *o = userdata;
 	struct job *job = NULL;
 	uint64_t wait;
 	int r;
@@ -362,7 +362,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 }
 
 /* Sets the timer to the next job that is due, if there is one. */
-static void plan(struct outbound *o)
+static void plan(struct queue *o)
 {
 	struct job *job = NULL;
 	uint64_t wait;
@@ -375,12 +375,17 @@ static void plan(struct outbound *o)
 	job_free(job);
 }
 
-void outbound_wake(struct outbound *o)
+struct box *queue_box(struct queue *o)
+{
+	return o->box;
+}
+
+void queue_wake(struct queue *o)
 {
 	plan(o);
 }
 
-int outbound_cancel(struct outbound *o, uint64_t id, struct error *e)
+int queue_cancel(struct queue *o, uint64_t id, struct error *e)
 {
 	if (!o->delivery || o->delivery->job->id != id)
 		return 0;
@@ -392,9 +397,9 @@ int outbound_cancel(struct outbound *o, uint64_t id, struct error *e)
 }
 
 /* What the last run left in a server's hand may have been taken: it goes again, and says so. */
-static int recover(struct outbound *o, struct error *e)
+static int recover(struct queue *o, struct error *e)
 {
-	struct job_filter f = { .kind = JOB_SEND, .state = JOB_SENDING, .limit = UINT32_MAX };
+	struct job_filter f = { .kind = -1, .queued_kind = true, .state = JOB_SENDING, .limit = UINT32_MAX };
 	struct job **jobs = NULL;
 	size_t n = 0;
 	int r;
@@ -412,7 +417,7 @@ static int recover(struct outbound *o, struct error *e)
 }
 
 /* "host", "host:port", "[v6]", "[v6]:port"; a bare v6 address has more colons than one. */
-static int parse_smarthost(struct outbound *o, const char *text, struct error *e)
+static int parse_smarthost(struct queue *o, const char *text, struct error *e)
 {
 	const char *after = strchr(text, ']') ? strchr(text, ']') : text;
 	const char *colon = strchr(after, ':');
@@ -430,9 +435,9 @@ static int parse_smarthost(struct outbound *o, const char *text, struct error *e
 	return o->host ? 0 : error_set(e, -ENOMEM, "out of memory");
 }
 
-int outbound_new(struct outbound **ret, struct box *box, struct error *e)
+int queue_new(struct queue **ret, struct box *box, struct error *e)
 {
-	struct outbound *o = calloc(1, sizeof(*o));
+	struct queue *o = calloc(1, sizeof(*o));
 	int r;
 
 	if (!o)
@@ -457,7 +462,7 @@ int outbound_new(struct outbound **ret, struct box *box, struct error *e)
 	if (r >= 0)
 		r = recover(o, e);
 	if (r < 0) {
-		outbound_free(o);
+		queue_free(o);
 		return r;
 	}
 	plan(o);
@@ -465,7 +470,7 @@ int outbound_new(struct outbound **ret, struct box *box, struct error *e)
 	return 0;
 }
 
-void outbound_free(struct outbound *o)
+void queue_free(struct queue *o)
 {
 	if (!o)
 		return;
