@@ -23,7 +23,7 @@
 struct dialogue {
 	const char *name;
 	struct smtp_client_options o;
-	struct smtp_envelope e;
+	struct envelope e;
 	int messages;			/* how often the envelope is sent */
 	const char *body;		/* default: one line */
 	const char *const *server;	/* NULL-terminated */
@@ -196,8 +196,12 @@ static void run_free(struct run *t)
 #define EHLO_PIPE "250-mx\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250 DSN\r\n"
 #define EHLO_BARE "250 mx\r\n"
 
-static const char *const three[] = { "a@x", "b@x", "c@x" };
-static const char *const injected[] = { "a@x>\r\nRCPT TO:<evil@x", "b@x" };
+static struct envelope_rcpt three[] = {
+	{ .address = "a@x" }, { .address = "b@x" }, { .address = "c@x" },
+};
+static struct envelope_rcpt injected[] = {
+	{ .address = "a@x>\r\nRCPT TO:<evil@x" }, { .address = "b@x" },
+};
 
 #define SERVER(...) .server = (const char *const[]){ __VA_ARGS__, NULL }
 #define OPTIONS .o = { .helo = "box" }
@@ -467,7 +471,7 @@ static const struct stuffing stuffings[] = {
 static struct smtp_client *at_body(void)
 {
 	const struct smtp_client_options o = { .helo = "box" };
-	const struct smtp_envelope e = { .from = "", .rcpts = three, .n_rcpts = 1 };
+	const struct envelope e = { .from = "", .rcpts = three, .n_rcpts = 1 };
 	const char *s = "220 a\r\n250 a\r\n", *t = "250 a\r\n250 a\r\n354 a\r\n";
 	size_t len = strlen(s);
 	struct smtp_client *c;
@@ -536,7 +540,7 @@ static void test_refusal_while_the_body_goes_out(void **state)
 static void test_many_recipients(void **state)
 {
 	enum { N = 1000 };
-	const char **rcpts = calloc(N, sizeof(*rcpts));
+	struct envelope_rcpt *rcpts = calloc(N, sizeof(*rcpts));
 	const char **server = calloc(N + 8, sizeof(*server));
 	struct dialogue d = {
 		.name = "many", OPTIONS,
@@ -550,7 +554,7 @@ static void test_many_recipients(void **state)
 	server[n++] = EHLO_PIPE;
 	server[n++] = "250 ok\r\n";
 	for (int i = 0; i < N; i++) {
-		rcpts[i] = "a@x";
+		rcpts[i].address = "a@x";
 		server[n++] = i % 2 ? "250 ok\r\n" : "550 no\r\n";
 	}
 	server[n++] = "354 go\r\n";
