@@ -180,6 +180,8 @@ static int take_away(struct box *box, const struct job *job, struct error *why)
 
 	switch (job->kind) {
 	case JOB_SEND:
+	case JOB_MAIL:
+	case JOB_NOTICE:
 		if (job->state == JOB_SCANNING)
 			return sending_cancel(box->sending, job->id);
 		r = queue_cancel(box->queue, job->id, why);
@@ -228,12 +230,6 @@ static int do_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 }
 
 /* A queued job to print is with the printer's duty already. */
-static bool may_retry(const struct job *job)
-{
-	return job->state == JOB_FAILED || job->state == JOB_HELD || job->state == JOB_CANCELED ||
-	       (job->state == JOB_QUEUED && job->kind == JOB_SEND);
-}
-
 static int check_retry(const struct job *job, struct error *why)
 {
 	unsigned long long id = job->id;
@@ -242,14 +238,12 @@ static int check_retry(const struct job *job, struct error *why)
 		return error_set(why, -EINVAL,
 				 "job %llu is a collection; \"ifaxctl collect %s\" asks the "
 				 "mailbox anew", id, job->user ? job->user : "");
-	if (!may_retry(job))
+	if (job->state != JOB_FAILED && job->state != JOB_HELD && job->state != JOB_CANCELED)
 		return error_set(why, -EINVAL, "job %llu is %s; only what failed, was canceled, is "
 				 "held or is queued to be sent can be tried again", id,
 				 job_state_name(job->state));
 	if (!job->body_len)
-		return error_set(why, -EINVAL, job->kind == JOB_SEND ?
-				 "job %llu has no document; put the original in the feeder and "
-				 "send it again" :
+		return error_set(why, -EINVAL,
 				 "job %llu has no document any more; its sender may send it again",
 				 id);
 	return 0;
@@ -264,6 +258,8 @@ static int retry_job(struct box *box, struct job *job, struct error *why)
 {
 	int r;
 
+	if (job_kind_queued(job->kind))
+		return queue_retry(box->queue, job, why);
 	r = check_retry(job, why);
 	if (r < 0)
 		return r;
@@ -271,17 +267,12 @@ static int retry_job(struct box *box, struct job *job, struct error *why)
 		return error_set(why, -EBUSY,
 				 "job %llu is just leaving the printer; try again in a moment",
 				 (unsigned long long)job->id);
-	for (size_t i = 0; i < job->n_recipients; i++)
-		if (job->recipients[i].state == RCPT_REFUSED)
-			job->recipients[i].state = RCPT_WAITING;
-	job->attempts = job->kind == JOB_SEND ? 0 : job->attempts + 1;
+	job->attempts++;
 	job->next_try = 0;
-	r = job_say(&box->keeper, job, LOG_INFO,
-		    job->kind == JOB_SEND ? JOB_QUEUED : JOB_CHECKING, NULL, NULL,
+	r = job_say(&box->keeper, job, LOG_INFO, JOB_CHECKING, NULL, NULL,
 		    "tried again by request");
 	if (r < 0)
 		return r;
-	queue_wake(box->queue);
 	inbound_wake(box->inbound);
 	return 0;
 }

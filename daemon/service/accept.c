@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "service/inbound.h"
 #include "service/queue.h"
+#include "service/words.h"
 
 /* A mail that is durable is looked at; one that is not is nobody's. */
 struct taking {
@@ -22,7 +23,7 @@ static void on_durable(void *userdata, int r)
 	struct taking *t = userdata;
 
 	if (r >= 0 && t->box->queue)
-		queue_wake(t->box->queue);
+		queue_wake(t->box->queue, t->id);
 	if (t->done)
 		t->done(t->userdata, r);
 	free(t);
@@ -41,12 +42,13 @@ static int fill_recipient(struct job *job, const struct envelope_rcpt *from)
 	return r < 0 ? r : job_set(&to->orcpt, from->orcpt);
 }
 
-static int fill_job(struct job *job, const struct envelope *env)
+static int fill_job(struct job *job, const struct envelope *env, const struct conf *conf)
 {
 	int r;
 
 	job->kind = JOB_MAIL;
 	job->state = JOB_QUEUED;
+	job->deadline = queue_deadline(conf, words_now());
 	job->ret = env->ret;
 	job->eight_bit = env->eight_bit;
 	job->utf8 = env->utf8;
@@ -60,13 +62,13 @@ static int fill_job(struct job *job, const struct envelope *env)
 	return r;
 }
 
-static int take_over(struct queue *q, struct box *box, const struct envelope *env,
+static int take_over(struct box *box, const struct envelope *env,
 		     const struct iovec *body, int n_body, store_done_fn done, void *userdata,
 		     uint64_t *id, struct error *e)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct taking *t = malloc(sizeof(*t));
-	int r = job && t ? fill_job(job, env) : -ENOMEM;
+	int r = job && t ? fill_job(job, env, &box->conf) : -ENOMEM;
 
 	if (r < 0) {
 		error_set(e, r, r == -E2BIG ? "too many recipients" : "out of memory");
@@ -76,7 +78,7 @@ static int take_over(struct queue *q, struct box *box, const struct envelope *en
 	r = store_job_create_iov(box->store, job, body, n_body, on_durable, t, e);
 	if (r < 0)
 		goto fail;
-	*id = job->id;
+	*id = t->id = job->id;
 	log_full(LOG_INFO, job->id, NULL, "Job %llu: a mail of %llu bytes from <%s> for %zu recipients",
 		 (unsigned long long)job->id, (unsigned long long)job->body_len, job->from,
 		 job->n_recipients);
@@ -105,5 +107,5 @@ int queue_accept(struct queue *q, const struct envelope *env, const struct iovec
 	if (is_plain_print(env))
 		return inbound_accept(box->inbound, env->rcpts[0].user, NULL, body, n_body, done,
 				      userdata, id, e);
-	return take_over(q, box, env, body, n_body, done, userdata, id, e);
+	return take_over(box, env, body, n_body, done, userdata, id, e);
 }

@@ -22,12 +22,17 @@ struct conf {
 	char *state;		/* folder */
 	char *worker;		/* socket of the worker */
 	/* [Send] */
-	char *smarthost;	/* host or host:port; mail goes there */
-	char *smarthost_tls;	/* none, opportunistic, required */
+	char *smarthost;	/* host or host:port; NULL: mail goes to its domains' own hosts */
+	char *smarthost_tls;	/* none, opportunistic, required, tls; of all hosts */
+	char *smarthost_user;	/* to log in as; the password is a credential */
 	uint64_t retry_usec;	/* first wait after a transient failure; doubles */
 	uint64_t retry_max_usec;
 	uint64_t expire_usec;	/* queued longer than this: failed */
+	uint64_t delay_usec;	/* queued longer than this: the sender hears of it; 0 = never */
 	uint64_t timeout_usec;	/* of one command */
+	uint64_t idle_usec;	/* a connection is kept for the next mail */
+	uint32_t connections;	/* at a time */
+	uint32_t connections_per_host;
 	/* [Collect] */
 	uint64_t interval_usec;	/* default between collections of a mailbox */
 	uint64_t max_message;	/* bytes of a mail */

@@ -1,423 +1,616 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is due, and where. The store's index knows all that waits, by destination
+ * and time; here is one entry for each destination, with the time at which to look
+ * there again, and the few mails that are on their way. So the cost of a mail does
+ * not depend on how many wait, nor the memory.
+ */
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
+#include <strings.h>
+#include <syslog.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "net/smtp_session.h"
-#include "service/queue.h"
+#include "service/queue_internal.h"
 #include "service/words.h"
-#include "store/store.h"
 
-/* The queue is looked at this often at least: the clock may have been set meanwhile. */
+/* Each destination is looked at this often at least: the clock may have been set meanwhile. */
 #define LOOK_USEC (600 * 1000000ull)
+/* Mails of the box's own users, or deadlines, in one turn of the event loop. */
+#define TURN_MAX 64
 
-/* One message on its way. The envelope's strings belong to the job. */
-struct delivery {
-	struct queue *queue;
-	uint64_t number;
-	struct job *job;
-	struct smtp_session *session;
-	size_t *index;			/* recipient i of the envelope is job recipient index[i] */
-	const char **rcpts;
-	size_t n_rcpts;
-	int body;
-};
-
-struct queue {
-	struct box *box;
-	sd_event_source *timer;
-	struct delivery *delivery;	/* NULL: none */
-	uint64_t deliveries;		/* begun so far; the one in hand has this number */
-	uint64_t not_before;		/* CLOCK_MONOTONIC: the store is in trouble */
-	char *host;			/* of the smarthost */
-	uint16_t port;
-	enum net_tls tls;
-};
-
-static void delivery_free(struct delivery *d)
+uint64_t queue_monotonic(const struct queue *q)
 {
-	if (!d)
-		return;
-	smtp_session_cancel(d->session);
-	free(d->index);
-	free(d->rcpts);
-	if (d->body >= 0)
-		close(d->body);
-	job_free(d->job);
-	free(d);
+	uint64_t now = 0;
+
+	sd_event_now(q->box->event, CLOCK_MONOTONIC, &now);
+	return now;
 }
 
-/* Waits grow from the first to the longest, doubling. */
-static uint64_t next_wait(const struct conf *conf, uint32_t attempts)
+uint64_t queue_wait(const struct conf *conf, uint32_t tries)
 {
 	uint64_t wait = conf->retry_usec;
 
-	for (uint32_t i = 1; i < attempts && wait < conf->retry_max_usec; i++)
+	for (uint32_t i = 1; i < tries && wait < conf->retry_max_usec; i++)
 		wait *= 2;
 	return wait < conf->retry_max_usec ? wait : conf->retry_max_usec;
 }
 
-static uint64_t monotonic(const struct queue *o)
+/* A wait longer than any given here means that the clock was set back. */
+bool queue_is_due(const struct queue *q, uint64_t when, uint64_t now)
 {
-	uint64_t now = 0;
-
-	sd_event_now(o->box->event, CLOCK_MONOTONIC, &now);
-	return now;
+	if (when >= ROUTE_NEVER)
+		return false;
+	return when <= now || when - now > q->box->conf.retry_max_usec;
 }
 
-static void plan(struct queue *o);
-
-static void next_delivery(struct queue *o)
+void queue_kick(struct queue *q)
 {
-	delivery_free(o->delivery);
-	o->delivery = NULL;
-	plan(o);
+	sd_event_source_set_enabled(q->kick, SD_EVENT_ONESHOT);
 }
 
-/*
- * The delivery is over: the job's new state and what is known. A store that takes
- * nothing still says that the job is due: not again at once.
- */
-static void settle(struct delivery *d, enum job_state state, const char *sentence)
+void queue_pause(struct queue *q)
 {
-	struct queue *o = d->queue;
-
-	if (job_say(&o->box->keeper, d->job, state == JOB_SENT ? LOG_INFO : LOG_WARNING, state,
-		    NULL, NULL, sentence) < 0)
-		o->not_before = monotonic(o) + o->box->conf.retry_usec;
-	next_delivery(o);
+	q->not_before = queue_monotonic(q) + q->box->conf.retry_usec;
 }
 
-static void try_later(struct delivery *d, const char *why)
+struct box *queue_box(struct queue *q)
 {
-	const struct conf *conf = &d->queue->box->conf;
-	_free_ char *text = NULL;
-	uint64_t now = words_now();
-	char when[32];
-
-	/* The clock may have been set back since. */
-	if (now > d->job->created && now - d->job->created > conf->expire_usec) {
-		words_set(&text, "given up after %u attempts; the last said: %s", d->job->attempts,
-			  why);
-		settle(d, JOB_FAILED, text);
-		return;
-	}
-	d->job->next_try = now + next_wait(conf, d->job->attempts);
-	words_time(d->job->next_try, when, sizeof(when));
-	words_set(&text, "%s; next try, under the same Message-ID, at %s", why, when);
-	settle(d, JOB_QUEUED, text);
-}
-
-/* What became of a job's recipients, by all attempts so far. */
-struct tally {
-	size_t waiting, sent, refused;
-	const struct job_recipient *first_refused;
-};
-
-static struct tally count(const struct job *job)
-{
-	struct tally t = { 0 };
-
-	for (size_t i = 0; i < job->n_recipients; i++) {
-		const struct job_recipient *r = &job->recipients[i];
-
-		t.waiting += r->state == RCPT_WAITING;
-		t.sent += r->state == RCPT_SENT;
-		t.refused += r->state == RCPT_REFUSED;
-		if (r->state == RCPT_REFUSED && !t.first_refused)
-			t.first_refused = r;
-	}
-	return t;
-}
-
-static void take_verdicts(struct delivery *d, const struct smtp_session_outcome *out)
-{
-	for (size_t i = 0; i < d->n_rcpts && i < out->n_rcpts; i++) {
-		struct job_recipient *r = &d->job->recipients[d->index[i]];
-		const struct smtp_session_verdict *v = &out->rcpts[i];
-
-		if (v->result == SMTP_RESULT_ACCEPTED)
-			r->state = RCPT_SENT;
-		else if (v->result == SMTP_RESULT_REFUSED)
-			r->state = RCPT_REFUSED;
-		words_set(&r->detail, "%s", v->text ? v->text : "");
-	}
-}
-
-/* Nobody waits any more, but not everybody got it: says who, and that the others did. */
-static void settle_refused(struct delivery *d, const struct tally *t)
-{
-	const struct job_recipient *first = t->first_refused;
-	_free_ char *sent = NULL, *others = NULL, *sentence = NULL;
-
-	if (t->sent)
-		words_set(&sent, "sent to %zu of %zu recipients; ", t->sent, d->job->n_recipients);
-	if (t->refused > 1)
-		words_set(&others, " and %zu more", t->refused - 1);
-	words_set(&sentence, "%sthe mail server refuses %s%s: %s", sent ? sent : "", first->address,
-		  others ? others : "", first->detail ? first->detail : "it does not say why");
-	settle(d, JOB_FAILED, sentence);
-}
-
-static void on_done(void *userdata, const struct smtp_session_outcome *out)
-{
-	struct delivery *d = userdata;
-	const char *text = out->text ? out->text : smtp_result_name(out->result);
-	_free_ char *sentence = NULL;
-	struct tally t;
-
-	d->session = NULL;
-	take_verdicts(d, out);
-	t = count(d->job);
-	if (out->result == SMTP_RESULT_IN_DOUBT) {
-		words_set(&sentence,
-			  "the line was lost after the mail was sent, so the server may have "
-			  "it (%s)",
-			  text);
-		try_later(d, sentence ? sentence : text);
-	} else if (t.waiting) {
-		try_later(d, text);
-	} else if (t.refused) {
-		settle_refused(d, &t);
-	} else {
-		d->job->pages_done = d->job->pages;
-		settle(d, JOB_SENT, text);
-	}
-}
-
-/* A state on its way into the journal; its delivery may be over before that answers. */
-struct commit {
-	struct box *box;
-	uint64_t number;		/* of the delivery */
-};
-
-static void on_sending_durable(void *userdata, int r)
-{
-	struct commit *c = userdata;
-	struct queue *o = c->box->queue;
-	struct delivery *d = o ? o->delivery : NULL;
-
-	if (d && d->number == c->number && d->session)
-		smtp_session_go_on(d->session, r);
-	free(c);
+	return q->box;
 }
 
 /*
- * On disk before: queued. After: sending. If the box stops from here on, the
- * server may or may not have the mail; start() of the next run says so.
+ * Mails in hand
  */
-static void before_dot(void *userdata, struct smtp_session *session)
-{
-	struct delivery *d = userdata;
-	struct commit *c = malloc(sizeof(*c));
-	int r = -ENOMEM;
 
-	if (c) {
-		*c = (struct commit){ d->queue->box, d->number };
-		r = job_say(&d->queue->box->keeper, d->job, LOG_DEBUG, JOB_SENDING,
-			    on_sending_durable, c, "the mail server has the mail in hand");
-	}
-	if (r < 0) {
-		free(c);
-		smtp_session_go_on(session, r);
-	}
+static struct mail *mail_find(struct queue *q, uint64_t id)
+{
+	struct mail *m = q->mails;
+
+	while (m && m->job->id != id)
+		m = m->next;
+	return m;
 }
 
-static int envelope(struct delivery *d)
+int mail_get(struct queue *q, uint64_t id, struct mail **ret)
 {
-	d->index = calloc(d->job->n_recipients + 1, sizeof(*d->index));
-	d->rcpts = calloc(d->job->n_recipients + 1, sizeof(*d->rcpts));
-	if (!d->index || !d->rcpts)
-		return -ENOMEM;
-	for (size_t i = 0; i < d->job->n_recipients; i++) {
-		if (d->job->recipients[i].state != RCPT_WAITING)
-			continue;
-		d->index[d->n_rcpts] = i;
-		d->rcpts[d->n_rcpts++] = d->job->recipients[i].address;
+	struct mail *m = mail_find(q, id);
+	int r;
+
+	if (!m) {
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			return -ENOMEM;
+		r = store_job_get(q->box->store, id, &m->job);
+		if (r < 0) {
+			free(m);
+			return r;
+		}
+		m->queue = q;
+		m->body = -1;
+		m->next = q->mails;
+		q->mails = m;
 	}
+	m->refs++;
+	*ret = m;
 	return 0;
 }
 
-/* With d->body at hand. */
-static int start_session(struct delivery *d, struct error *e)
+void mail_put(struct mail *m)
 {
-	static const struct smtp_session_callbacks callbacks = {
-		.before_dot = before_dot,
-		.done = on_done,
-	};
-	struct queue *o = d->queue;
-	struct smtp_session_options options = {
-		.host = o->host,
-		.port = o->port,
-		.tls = o->tls,
-		.helo = o->box->conf.hostname,
-		.timeout_usec = o->box->conf.timeout_usec,
-	};
-	struct smtp_envelope env = { .from = d->job->from, .size = d->job->body_len };
-	int r;
+	struct mail **at = &m->queue->mails;
 
-	d->job->attempts++;
-	r = envelope(d);
-	if (r < 0)
-		return error_set(e, r, "out of memory");
-	env.rcpts = d->rcpts;
-	env.n_rcpts = d->n_rcpts;
-	return smtp_session_send(&d->session, o->box->event, &options, &env, d->body, &callbacks, d,
-				 e);
-}
-
-/* Takes the job over. */
-static void deliver(struct queue *o, struct job *job)
-{
-	struct delivery *d = calloc(1, sizeof(*d));
-	struct error e = { 0 };
-	int r;
-
-	if (!d) {
-		log_error("out of memory for job %llu", (unsigned long long)job->id);
-		job_free(job);
-		o->not_before = monotonic(o) + o->box->conf.retry_usec;
-		plan(o);
+	if (--m->refs)
 		return;
-	}
-	d->queue = o;
-	d->number = ++o->deliveries;
-	d->job = job;
-	d->body = -1;
-	o->delivery = d;
-	r = store_job_body(o->box->store, job->id, &d->body, &e);
-	/* Trying again does not bring a document back. */
-	if (r == -ENOENT || r == -EBADMSG) {
-		settle(d, JOB_FAILED, error_text(&e));
-		return;
-	}
-	if (r >= 0)
-		r = start_session(d, &e);
-	if (r < 0)
-		try_later(d, error_text(&e));
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	if (m->body >= 0)
+		close(m->body);
+	job_free(m->job);
+	free(m);
 }
 
 /*
- * The job that is due next, NULL = none waits; job_free(). *@wait: how long until
- * then. A wait longer than any given here means that the clock was set back.
+ * Destinations
  */
-static int next_job(struct queue *o, struct job **ret, uint64_t *wait)
+
+static int by_name(const void *a, const void *b)
 {
-	struct job_filter next = { .kind = -1, .queued_kind = true, .state = JOB_QUEUED,
-				   .due_before = UINT64_MAX / 2, .limit = 1 };
+	const struct destination *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static struct destination *destination_find(struct queue *q, const char *name)
+{
+	const struct destination key = { .name = (char *)(uintptr_t)name };
+	void *node = tfind(&key, &q->destinations, by_name);
+
+	return node ? *(struct destination **)node : NULL;
+}
+
+static struct destination *destination_make(struct queue *q, const char *name)
+{
+	struct destination *to = calloc(1, sizeof(*to));
+
+	if (!to)
+		return NULL;
+	to->queue = q;
+	to->name = name ? strdup(name) : NULL;
+	if (name && (!to->name || !tsearch(to, &q->destinations, by_name))) {
+		free(to->name);
+		free(to);
+		return NULL;
+	}
+	return to;
+}
+
+static void destination_free(struct destination *to)
+{
+	struct connection *c, *next;
+
+	if (!to)
+		return;
+	for (c = LIST_FIRST(&to->connections); c; c = next) {
+		next = LIST_NEXT(c, of_destination);
+		connection_free(c);
+	}
+	due_remove(&to->queue->due, &to->due);
+	if (to->name)
+		tdelete(to, &to->queue->destinations, by_name);
+	free(to->name);
+	free(to->trouble);
+	free(to);
+}
+
+/* The box itself is "" also where all else goes to the smarthost. */
+static struct destination *destination_get(struct queue *q, const char *domain)
+{
+	struct destination *to;
+
+	if (*domain && q->smarthost)
+		return q->smarthost;
+	to = destination_find(q, domain);
+	return to ? to : destination_make(q, domain);
+}
+
+/* To be looked at in @wait, but not before its host is to be tried again. */
+static void schedule(struct destination *to, uint64_t wait)
+{
+	struct queue *q = to->queue;
+	uint64_t when = queue_monotonic(q) + (wait < LOOK_USEC ? wait : LOOK_USEC);
+
+	if (when < to->not_before)
+		when = to->not_before;
+	if (due_set(&q->due, &to->due, when) < 0)
+		log_error("out of memory; mail to %s waits", to->name ? to->name : q->host);
+}
+
+void destination_wake(struct destination *to)
+{
+	schedule(to, 0);
+	queue_kick(to->queue);
+}
+
+int queue_next(struct destination *to, uint64_t *id, uint64_t *when)
+{
+	struct queue *q = to->queue;
+	struct store_route r = { 0 };
 	uint64_t now = words_now();
-	struct job **jobs = NULL;
-	size_t n = 0;
+	int err;
+
+	do
+		err = store_route_next(q->box->store, to->name, &r);
+	while (!err && delivery_of(q, to, r.id));
+	if (err == -ENOENT) {
+		*when = UINT64_MAX;
+		return 0;
+	}
+	*id = r.id;
+	*when = r.when;
+	return err < 0 ? err : queue_is_due(q, r.when, now);
+}
+
+/* Nothing goes there any more: what is known of its host is forgotten. */
+static bool is_done_with(const struct destination *to, uint64_t when)
+{
+	return when == UINT64_MAX && to != to->queue->smarthost && !to->n_connections;
+}
+
+static int serve_one(struct destination *to, uint64_t id)
+{
+	struct mail *m;
 	int r;
 
-	*ret = NULL;
-	*wait = 0;
-	r = store_job_list(o->box->store, &next, &jobs, &n);
+	if (!to->name || *to->name)
+		return connection_deliver(to, id);
+	r = mail_get(to->queue, id, &m);
 	if (r < 0)
 		return r;
-	if (n) {
-		*ret = jobs[0];
-		if (jobs[0]->next_try > now &&
-		    jobs[0]->next_try - now <= o->box->conf.retry_max_usec)
-			*wait = jobs[0]->next_try - now;
-	}
-	free(jobs);
+	local_deliver(m);
+	mail_put(m);
 	return 0;
 }
 
-static void arm(struct queue *o, uint64_t wait)
+/* Gives it what is due, as far as there are lines. */
+static void serve(struct destination *to)
 {
-	uint64_t when = monotonic(o) + (wait < LOOK_USEC ? wait : LOOK_USEC);
+	struct queue *q = to->queue;
+	uint64_t now = queue_monotonic(q), id, when = UINT64_MAX, real;
+	int r = 0;
 
-	sd_event_source_set_time(o->timer, when > o->not_before ? when : o->not_before);
-	sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+	if (to->barred)
+		return;
+	for (int i = 0; i < TURN_MAX && now >= to->not_before && now >= q->not_before; i++) {
+		r = queue_next(to, &id, &when);
+		if (r <= 0)
+			break;
+		when = 0;
+		r = serve_one(to, id);
+		if (r == -EBUSY)	/* its own lines, or the next that is closed, go on */
+			return;
+		if (r < 0)
+			break;
+	}
+	if (r < 0) {
+		log_error("cannot read the queue: %s", strerror(-r));
+		queue_pause(q);
+	}
+	if (is_done_with(to, when)) {
+		destination_free(to);
+		return;
+	}
+	real = words_now();
+	schedule(to, when > real ? when - real : 0);
+}
+
+/*
+ * Times
+ */
+
+/* Mails that are late or too old, whatever their hosts do. */
+static uint64_t look_at_deadlines(struct queue *q)
+{
+	uint64_t id, deadline, now = words_now();
+	struct mail *m;
+
+	for (int i = 0; i < TURN_MAX && queue_monotonic(q) >= q->not_before; i++) {
+		if (store_deadline_next(q->box->store, &id, &deadline) < 0)
+			return LOOK_USEC;
+		if (deadline > now)
+			return deadline - now;
+		if (mail_get(q, id, &m) < 0)
+			return LOOK_USEC;
+		mail_settle(m, m->job->detail ? m->job->detail : "it was not tried yet");
+		mail_put(m);
+	}
+	return 0;
+}
+
+static void arm(struct queue *q, uint64_t wait, bool full)
+{
+	uint64_t now = queue_monotonic(q), when = now + (wait < LOOK_USEC ? wait : LOOK_USEC);
+	struct due *first = due_first(&q->due);
+
+	/* Where all lines are taken, the next that is closed kicks. */
+	if (first && !full && first->when < when)
+		when = first->when;
+	sd_event_source_set_time(q->timer, when > q->not_before ? when : q->not_before);
+	sd_event_source_set_enabled(q->timer, SD_EVENT_ONESHOT);
+}
+
+static struct destination *of_due(struct due *d)
+{
+	return (struct destination *)((char *)d - offsetof(struct destination, due));
+}
+
+static void run(struct queue *q)
+{
+	uint64_t now = queue_monotonic(q), wait = look_at_deadlines(q);
+	bool full = false;
+	struct due *first;
+
+	for (int i = 0; i < TURN_MAX && now >= q->not_before; i++) {
+		struct destination *to;
+
+		first = due_first(&q->due);
+		if (!first || first->when > now)
+			break;
+		to = of_due(first);
+		full = (!to->name || *to->name) && !to->n_connections && !connection_room(q);
+		if (full)
+			break;
+		due_remove(&q->due, &to->due);
+		serve(to);
+	}
+	arm(q, wait, full);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
-	struct queue *o = userdata;
+	run(userdata);
+	return 0;
+}
+
+static int on_kick(sd_event_source *s, void *userdata)
+{
+	run(userdata);
+	return 0;
+}
+
+/*
+ * From outside
+ */
+
+static void wake_domain(struct queue *q, const char *domain)
+{
+	struct destination *to = destination_get(q, domain);
+
+	if (to)
+		destination_wake(to);
+	else
+		log_error("out of memory; mail to %s waits", domain);
+}
+
+static int wake_all(struct queue *q)
+{
+	struct store_route route = { 0 };
+	int r = store_route_domain(q->box->store, true, &route);
+
+	for (; !r; r = store_route_domain(q->box->store, false, &route)) {
+		wake_domain(q, route.domain);
+		if (*route.domain && q->smarthost)
+			return 0;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+/* The domain as the index has it. */
+static void domain_of(const struct job_recipient *r, char domain[ROUTE_DOMAIN + 1])
+{
+	const char *at = strrchr(r->address, '@');
+	size_t n = 0;
+
+	if (!r->user)
+		for (at = at ? at + 1 : "localhost"; *at && n < ROUTE_DOMAIN; at++)
+			domain[n++] = *at >= 'A' && *at <= 'Z' ? *at + 'a' - 'A' : *at;
+	domain[n] = '\0';
+}
+
+static void each_destination(struct queue *q, const struct job *job,
+			     void (*fn)(struct queue *q, const char *domain))
+{
+	char domain[ROUTE_DOMAIN + 1];
+
+	for (size_t i = 0; i < job->n_recipients; i++) {
+		if (job->recipients[i].state != RCPT_WAITING)
+			continue;
+		domain_of(&job->recipients[i], domain);
+		fn(q, domain);
+	}
+}
+
+void queue_wake(struct queue *q, uint64_t id)
+{
 	struct job *job = NULL;
-	uint64_t wait;
+
+	if (!id || store_job_get(q->box->store, id, &job) < 0) {
+		wake_all(q);
+		return;
+	}
+	each_destination(q, job, wake_domain);
+	job_free(job);
+	queue_kick(q);
+}
+
+void queue_on_arrival(void *userdata, int r)
+{
+	struct queue_arrival *a = userdata;
+
+	/* A failed commit is told by the store itself, which takes no more then. */
+	if (r >= 0 && a->box->queue)
+		queue_wake(a->box->queue, a->id);
+	free(a);
+}
+
+int queue_cancel(struct queue *q, uint64_t id, struct error *e)
+{
+	struct delivery *d;
+	struct connection *c, *next;
+
+	LIST_FOREACH(c, &q->connections, of_queue) {
+		d = c->delivery;
+		if (d && d->mail->job->id == id && d->at_dot && !d->noted_with)
+			return error_set(e, -EBUSY, "job %llu: the mail server has it in hand "
+					 "already", (unsigned long long)id);
+	}
+	for (c = LIST_FIRST(&q->connections); c; c = next) {
+		struct destination *to = c->to;
+
+		next = LIST_NEXT(c, of_queue);
+		if (!c->delivery || c->delivery->mail->job->id != id)
+			continue;
+		connection_free(c);
+		destination_wake(to);
+	}
+	return 0;
+}
+
+static void not_in_hand(struct job *job)
+{
+	for (size_t i = 0; i < job->n_recipients; i++)
+		job->recipients[i].flags &= ~(uint32_t)RCPT_IN_HAND;
+}
+
+static int check_queued(const struct job *job, struct error *e)
+{
+	if (!job_kind_queued(job->kind))
+		return error_set(e, -EINVAL, "job %llu is no mail of the queue",
+				 (unsigned long long)job->id);
+	return 0;
+}
+
+int queue_hold(struct queue *q, struct job *job, struct error *e)
+{
+	int r = check_queued(job, e);
+
+	if (!r && job->state != JOB_QUEUED && job->state != JOB_SENDING)
+		r = error_set(e, -EINVAL, "job %llu is %s; only what is queued can be held",
+			      (unsigned long long)job->id, job_state_name(job->state));
+	if (!r)
+		r = queue_cancel(q, job->id, e);
+	if (r < 0)
+		return r;
+	not_in_hand(job);
+	return job_say(&q->box->keeper, job, LOG_INFO, JOB_HELD, NULL, NULL, "held by request");
+}
+
+static void lift(struct queue *q, const char *domain)
+{
+	struct destination *to = destination_get(q, domain);
+
+	if (!to)
+		return;
+	to->barred = false;
+	to->failures = 0;
+	to->not_before = 0;
+}
+
+/* Goes at once: what its hosts did before is forgotten. */
+static int go(struct queue *q, struct job *job, const char *sentence)
+{
 	int r;
 
-	if (o->delivery)
-		return 0;
-	r = next_job(o, &job, &wait);
-	if (r < 0) {
-		log_error("cannot read the queue: %s", strerror(-r));
-		arm(o, o->box->conf.retry_usec);
-	} else if (job && !wait) {
-		deliver(o, take_ptr(job));
-	} else if (job) {
-		arm(o, wait);
+	not_in_hand(job);
+	for (size_t i = 0; i < job->n_recipients; i++)
+		job->recipients[i].next_try = 0;
+	job->next_try = 0;
+	job->deadline = queue_deadline(&q->box->conf, words_now());
+	r = job_say(&q->box->keeper, job, LOG_INFO, JOB_QUEUED, NULL, NULL, sentence);
+	if (r < 0)
+		return r;
+	each_destination(q, job, lift);
+	queue_wake(q, job->id);
+	return 0;
+}
+
+int queue_release(struct queue *q, struct job *job, struct error *e)
+{
+	int r = check_queued(job, e);
+
+	if (!r && job->state != JOB_HELD)
+		r = error_set(e, -EINVAL, "job %llu is %s, not held", (unsigned long long)job->id,
+			      job_state_name(job->state));
+	return r < 0 ? r : go(q, job, "released by request");
+}
+
+/* Those who were refused are asked for anew; their sender may hear of them anew, too. */
+static void wait_again(struct job *job)
+{
+	for (size_t i = 0; i < job->n_recipients; i++) {
+		struct job_recipient *r = &job->recipients[i];
+
+		if (r->state != RCPT_REFUSED)
+			continue;
+		r->state = RCPT_WAITING;
+		r->tries = 0;
+		r->flags = 0;
 	}
-	job_free(job);
+}
+
+static int check_retry(const struct job *job, struct error *e)
+{
+	unsigned long long id = job->id;
+	int r = check_queued(job, e);
+
+	if (r < 0)
+		return r;
+	if (job->state != JOB_QUEUED && job->state != JOB_FAILED && job->state != JOB_HELD &&
+	    job->state != JOB_CANCELED)
+		return error_set(e, -EINVAL, "job %llu is %s; only what failed, was canceled, is "
+				 "held or is queued to be sent can be tried again", id,
+				 job_state_name(job->state));
+	if (!job->body_len)
+		return error_set(e, -EINVAL, job->kind == JOB_SEND ?
+				 "job %llu has no document; put the original in the feeder and "
+				 "send it again" :
+				 "job %llu has no document any more; its sender may send it again",
+				 id);
 	return 0;
 }
 
-/* Sets the timer to the next job that is due, if there is one. */
-static void plan(struct queue *o)
+int queue_retry(struct queue *q, struct job *job, struct error *e)
 {
-	struct job *job = NULL;
-	uint64_t wait;
+	int r = check_retry(job, e);
 
-	if (o->delivery)
-		return;
-	/* What cannot be read now is read by on_timer(), which says so. */
-	if (next_job(o, &job, &wait) < 0 || job)
-		arm(o, wait);
-	job_free(job);
+	if (!r)
+		r = queue_cancel(q, job->id, e);
+	if (r < 0)
+		return r;
+	wait_again(job);
+	job->attempts = 0;
+	return go(q, job, "tried again by request");
 }
 
-struct box *queue_box(struct queue *o)
+const char *queue_trouble(struct queue *q, const char *domain)
 {
-	return o->box;
+	struct destination *to = *domain && q->smarthost ? q->smarthost :
+				 destination_find(q, domain);
+
+	return to && (to->barred || to->failures) ? to->trouble : NULL;
 }
 
-void queue_wake(struct queue *o)
+void queue_set_net(struct queue *q, const char *dns, uint16_t port)
 {
-	plan(o);
+	free(q->dns);
+	q->dns = dns ? strdup(dns) : NULL;
+	q->port = port;
 }
 
-int queue_cancel(struct queue *o, uint64_t id, struct error *e)
+/*
+ * Beginning and end
+ */
+
+static int recover_one(struct queue *q, struct job *job)
 {
-	if (!o->delivery || o->delivery->job->id != id)
-		return 0;
-	if (o->delivery->job->state == JOB_SENDING)
-		return error_set(e, -EBUSY, "job %llu: the mail server has it in hand already",
-				 (unsigned long long)id);
-	next_delivery(o);
-	return 0;
+	for (size_t i = 0; i < job->n_recipients; i++)
+		if (job->recipients[i].flags & RCPT_IN_HAND)
+			job->recipients[i].next_try = 0;
+	not_in_hand(job);
+	job->next_try = 0;
+	return job_say(&q->box->keeper, job, LOG_WARNING, JOB_QUEUED, NULL, NULL,
+		       "the box stopped while the mail server took this mail, so it may have it; it "
+		       "is sent again under the same Message-ID");
 }
 
 /* What the last run left in a server's hand may have been taken: it goes again, and says so. */
-static int recover(struct queue *o, struct error *e)
+static int recover(struct queue *q, struct error *e)
 {
-	struct job_filter f = { .kind = -1, .queued_kind = true, .state = JOB_SENDING, .limit = UINT32_MAX };
+	struct job_filter f = { .kind = -1, .queued_kind = true, .unfinished = true,
+				.state = JOB_SENDING, .limit = UINT32_MAX };
 	struct job **jobs = NULL;
 	size_t n = 0;
 	int r;
 
-	r = store_job_list(o->box->store, &f, &jobs, &n);
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		jobs[i]->next_try = 0;
-		r = job_say(&o->box->keeper, jobs[i], LOG_WARNING, JOB_QUEUED, NULL, NULL,
-			    "the box stopped while the mail server took this mail, so it may have "
-			    "it; it is sent again under the same Message-ID");
-	}
+	r = store_job_list(q->box->store, &f, &jobs, &n);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = recover_one(q, jobs[i]);
 	job_list_free(jobs, n);
+	if (r >= 0)
+		r = wake_all(q);
 	return r < 0 ? error_set(e, r, "cannot take over what was being sent: %s", strerror(-r))
 		     : 0;
 }
 
 /* "host", "host:port", "[v6]", "[v6]:port"; a bare v6 address has more colons than one. */
-static int parse_smarthost(struct queue *o, const char *text, struct error *e)
+static int parse_smarthost(struct queue *q, const char *text, struct error *e)
 {
 	const char *after = strchr(text, ']') ? strchr(text, ']') : text;
 	const char *colon = strchr(after, ':');
@@ -430,52 +623,112 @@ static int parse_smarthost(struct queue *o, const char *text, struct error *e)
 			return error_set(e, -EINVAL, "Smarthost=%s: \"%s\" is no port", text,
 					 colon + 1);
 	}
-	o->host = port ? strndup(text, colon - text) : strdup(text);
-	o->port = port;
-	return o->host ? 0 : error_set(e, -ENOMEM, "out of memory");
+	q->host = port ? strndup(text, colon - text) : strdup(text);
+	q->port = port;
+	q->smarthost = destination_make(q, NULL);
+	return q->host && q->smarthost ? 0 : error_set(e, -ENOMEM, "out of memory");
+}
+
+/* The password comes as a systemd credential: the text of its file, without its line end. */
+static int load_password(struct queue *q, struct error *e)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	char path[4096], text[1024] = "";
+	_fclose_ FILE *f = NULL;
+
+	if (snprintf(path, sizeof(path), "%s/smarthost.password", folder ? folder : "") >=
+	    (int)sizeof(path))
+		return error_set(e, -ENAMETOOLONG, "the credentials' folder has too long a name");
+	f = folder ? fopen(path, "re") : NULL;
+	if (!f || !fgets(text, sizeof(text), f))
+		return error_set(e, -ENOENT, "SmarthostUser= is set, but there is no credential "
+				 "smarthost.password: see ifax.conf(5)");
+	text[strcspn(text, "\r\n")] = '\0';
+	q->password = strdup(text);
+	explicit_bzero(text, sizeof(text));
+	return q->password ? 0 : error_set(e, -ENOMEM, "out of memory");
+}
+
+static int set_up_smarthost(struct queue *q, struct error *e)
+{
+	const struct conf *conf = &q->box->conf;
+	int r = net_tls_from_name(conf->smarthost_tls);
+
+	if (r < 0)
+		return error_set(e, r, "SmarthostTLS=%s is none of none, opportunistic, required, "
+				 "tls", conf->smarthost_tls);
+	q->tls = (enum net_tls)r;
+	if (!conf->smarthost)
+		return 0;
+	r = parse_smarthost(q, conf->smarthost, e);
+	if (r < 0 || !conf->smarthost_user)
+		return r;
+	q->user = strdup(conf->smarthost_user);
+	return q->user ? load_password(q, e) : error_set(e, -ENOMEM, "out of memory");
+}
+
+static int set_up_events(struct queue *q, struct error *e)
+{
+	int r;
+
+	r = sd_event_add_time(q->box->event, &q->timer, CLOCK_MONOTONIC, 0, 10000, on_timer, q);
+	if (r >= 0)
+		r = sd_event_add_defer(q->box->event, &q->kick, on_kick, q);
+	if (r < 0)
+		return error_set(e, r, "cannot set a timer: %s", strerror(-r));
+	sd_event_source_set_enabled(q->kick, SD_EVENT_ONESHOT);
+	return 0;
 }
 
 int queue_new(struct queue **ret, struct box *box, struct error *e)
 {
-	struct queue *o = calloc(1, sizeof(*o));
+	struct queue *q = calloc(1, sizeof(*q));
 	int r;
 
-	if (!o)
+	if (!q)
 		return error_set(e, -ENOMEM, "out of memory");
-	o->box = box;
-	r = parse_smarthost(o, box->conf.smarthost, e);
-	if (r >= 0) {
-		r = net_tls_from_name(box->conf.smarthost_tls);
-		o->tls = r < 0 ? NET_TLS_NONE : (enum net_tls)r;
-		if (r < 0)
-			error_set(e, r, "SmarthostTLS=%s is none of none, opportunistic, required",
-				  box->conf.smarthost_tls);
-	}
-	if (r >= 0) {
-		r = sd_event_add_time(box->event, &o->timer, CLOCK_MONOTONIC, 0, 100000, on_timer,
-				      o);
-		if (r < 0)
-			error_set(e, r, "cannot set a timer: %s", strerror(-r));
-		else
-			sd_event_source_set_enabled(o->timer, SD_EVENT_OFF);
-	}
+	q->box = box;
+	r = set_up_smarthost(q, e);
 	if (r >= 0)
-		r = recover(o, e);
+		r = set_up_events(q, e);
+	if (r >= 0)
+		r = recover(q, e);
 	if (r < 0) {
-		queue_free(o);
+		queue_free(q);
 		return r;
 	}
-	plan(o);
-	*ret = o;
+	*ret = q;
 	return 0;
 }
 
-void queue_free(struct queue *o)
+static void free_node(void *node)
 {
-	if (!o)
+	struct destination *to = node;
+
+	free(to->name);
+	free(to->trouble);
+	free(to);
+}
+
+void queue_free(struct queue *q)
+{
+	struct connection *c;
+
+	if (!q)
 		return;
-	delivery_free(o->delivery);
-	sd_event_source_disable_unref(o->timer);
-	free(o->host);
-	free(o);
+	while ((c = LIST_FIRST(&q->connections)))
+		connection_free(c);
+	tdestroy(q->destinations, free_node);
+	if (q->smarthost)
+		free_node(q->smarthost);
+	due_queue_free(&q->due);
+	sd_event_source_disable_unref(q->timer);
+	sd_event_source_disable_unref(q->kick);
+	if (q->password)
+		explicit_bzero(q->password, strlen(q->password));
+	free(q->password);
+	free(q->user);
+	free(q->host);
+	free(q->dns);
+	free(q);
 }

@@ -57,6 +57,7 @@ void svc_make(struct svc *s)
 	set(&s->box.conf.state, s->state);
 	set(&s->box.conf.worker, s->socket);
 	set(&s->box.conf.smarthost_tls, "none");
+	s->box.conf.idle_usec = 0;
 	fake_scanner_init(&s->scanner, "S1");
 	fake_printer_init(&s->printer, "S1");
 }

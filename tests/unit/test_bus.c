@@ -573,7 +573,7 @@ static void cancel_everywhere(void **state)
 
 	/* waits for its next try */
 	id = add_job(r, JOB_SEND, JOB_QUEUED, "Subject: x\r\n\r\nx\r\n", NULL);
-	queue_wake(r->svc.box.queue);
+	queue_wake(r->svc.box.queue, id);
 	svc_run(&r->svc, 100);
 	granted(call(r, "CancelJob", "t", id));
 	svc_expect(&r->svc, id, JOB_CANCELED, "by request");
@@ -634,7 +634,7 @@ static void cancel_too_late(void **state)
 	assert_int_equal(queue_new(&r->svc.box.queue, &r->svc.box, NULL), 0);
 	assert_int_equal(manager_new(&r->svc.box.manager, &r->svc.box, NULL), 0);
 	id = add_job(r, JOB_SEND, JOB_QUEUED, "Subject: x\r\n\r\nx\r\n", NULL);
-	queue_wake(r->svc.box.queue);
+	queue_wake(r->svc.box.queue, id);
 	job_free(svc_wait(&r->svc, id, JOB_SENDING));
 	svc_run(&r->svc, 100);
 	refused(call(r, "CancelJob", "t", id), NULL, "in hand already");

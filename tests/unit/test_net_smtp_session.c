@@ -106,7 +106,9 @@ static int on_too_long(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void start_with(struct test *t, const struct smtp_session_options *o)
 {
-	static const struct smtp_session_callbacks callbacks = { before_dot, on_done };
+	static const struct smtp_session_callbacks callbacks = {
+		.before_dot = before_dot, .done = on_done,
+	};
 	const struct envelope e = {
 		.from = "me@box", .rcpts = addresses, .n_rcpts = t->n_rcpts,
 	};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The outbound queue: the real store and SMTP engine, a server that follows a script. */
+/* The queue: the real store and SMTP engine, a server that follows a script. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +23,8 @@
 #define B	"C:RCPT TO:<b@x.test>"
 #define OK	"S:250 ok\r\n"
 #define DATA	"C:DATA", "S:354 go\r\n", "BODY"
+/* To the sender, over the same line. */
+#define NOTICE	"C:MAIL FROM:<>", OK, "C:RCPT TO:<ada@example.test>", OK, DATA
 #define GOODBYE	"C:QUIT", "S:221 bye\r\n", "WAIT"
 #define SCRIPT(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
@@ -61,7 +63,7 @@ static uint64_t queue(struct svc *s, bool two)
 		fail_msg("%s", error_text(&e));
 	id = j->id;
 	job_free(j);
-	queue_wake(s->box.queue);
+	queue_wake(s->box.queue, id);
 	return id;
 }
 
@@ -85,15 +87,15 @@ static void sent(void **state)
 	buffer_free(&f.body);
 }
 
+/* Over one connection. */
 static void two_in_a_row(void **state)
 {
 	struct svc *s = *state;
 	struct fake_server f;
 	uint64_t one, two;
 
-	fake_server_start(&f, SCRIPT(HELLO, FROM, A, OK, DATA, "S:250 taken\r\n", "C:QUIT",
-				     "S:221 bye\r\n", "NEXT", HELLO, FROM, A, OK, DATA,
-				     "S:250 taken\r\n", GOODBYE));
+	fake_server_start(&f, SCRIPT(HELLO, FROM, A, OK, DATA, "S:250 taken\r\n", FROM, A, OK,
+				     DATA, "S:250 taken\r\n", GOODBYE));
 	svc_open(s, f.port);
 	one = queue(s, false);
 	two = queue(s, false);
@@ -112,7 +114,7 @@ static void partly_refused(void **state)
 	uint64_t id;
 
 	fake_server_start(&f, SCRIPT(HELLO, FROM, A, OK, B, "S:550 5.1.1 nobody\r\n", DATA,
-				     "S:250 taken\r\n", GOODBYE));
+				     "S:250 taken\r\n", NOTICE, "S:250 taken\r\n", GOODBYE));
 	svc_open(s, f.port);
 	id = queue(s, true);
 	svc_expect(s, id, JOB_FAILED,
@@ -123,6 +125,10 @@ static void partly_refused(void **state)
 	assert_non_null(strstr(j->detail, "550"));
 	job_free(j);
 	svc_serve(s, &f);
+	assert_non_null(strstr(f.body.data, "Action: failed"));
+	assert_non_null(strstr(f.body.data, "Status: 5.1.1"));
+	assert_non_null(strstr(f.body.data, "b@x.test"));
+	assert_null(strstr(f.body.data, "a@x.test"));
 	buffer_free(&f.body);
 }
 
@@ -195,7 +201,7 @@ static void clock_set_back(void **state)
 	j->created = words_now() + 365 * 86400 * 1000000ull;
 	j->next_try = j->created;
 	assert_int_equal(store_job_create(s->box.store, j, mail, strlen(mail), NULL, NULL, &e), 0);
-	queue_wake(s->box.queue);
+	queue_wake(s->box.queue, j->id);
 	svc_expect(s, j->id, JOB_SENT, NULL);
 	job_free(j);
 	svc_serve(s, &f);
@@ -213,7 +219,7 @@ static void clock_set_back_no_server(void **state)
 	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
 	j->created = words_now() + 365 * 86400 * 1000000ull;
 	assert_int_equal(store_job_create(s->box.store, j, mail, strlen(mail), NULL, NULL, &e), 0);
-	queue_wake(s->box.queue);
+	queue_wake(s->box.queue, j->id);
 	svc_run(s, 200);
 	svc_expect(s, j->id, JOB_QUEUED, "next try");
 	job_free(j);
@@ -324,7 +330,7 @@ static void no_document(void **state)
 	j = fake_job(0, JOB_SEND, JOB_QUEUED);
 	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
 	assert_int_equal(store_job_create(s->box.store, j, NULL, 0, NULL, NULL, &e), 0);
-	queue_wake(s->box.queue);
+	queue_wake(s->box.queue, j->id);
 	svc_expect(s, j->id, JOB_FAILED, "no document");
 	job_free(j);
 }
