@@ -150,7 +150,7 @@ static void take_verdict(struct queue *q, struct job_recipient *r,
 				    v->result == SMTP_RESULT_ACCEPTED ? "2.0.0" :
 				    v->result == SMTP_RESULT_REFUSED ? "5.0.0" : "4.0.0");
 	if (job_set(&r->remote, out->host) < 0)
-		words_set(&r->remote, NULL);
+		free(take_ptr(r->remote));
 }
 
 static void take_verdicts(struct delivery *d, const struct smtp_session_outcome *out)
@@ -178,7 +178,7 @@ static void judge_host(struct destination *to, const struct smtp_session_outcome
 	if (to->reached) {
 		to->failures = 0;
 		to->not_before = 0;
-		words_set(&to->trouble, NULL);
+		free(take_ptr(to->trouble));
 		return;
 	}
 	to->failures++;

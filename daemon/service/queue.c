@@ -275,6 +275,15 @@ static void serve(struct destination *to)
  * Times
  */
 
+/* The last thing that was heard of one who waits. */
+static const char *last_word(const struct job *job)
+{
+	for (size_t i = 0; i < job->n_recipients; i++)
+		if (job->recipients[i].state == RCPT_WAITING && job->recipients[i].detail)
+			return job->recipients[i].detail;
+	return "it was not tried yet";
+}
+
 /* Mails that are late or too old, whatever their hosts do. */
 static uint64_t look_at_deadlines(struct queue *q)
 {
@@ -288,7 +297,7 @@ static uint64_t look_at_deadlines(struct queue *q)
 			return deadline - now;
 		if (mail_get(q, id, &m) < 0)
 			return LOOK_USEC;
-		mail_settle(m, m->job->detail ? m->job->detail : "it was not tried yet");
+		mail_settle(m, last_word(m->job));
 		mail_put(m);
 	}
 	return 0;
