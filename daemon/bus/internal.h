@@ -12,6 +12,10 @@ int bus_fail(sd_bus_error *e, int r, const struct error *why);
 
 /* One job as a{sv}: @whole with all of its recipients, else with the first few. */
 int job_append(sd_bus_message *m, const struct job *job, bool whole);
+/* The same within a dictionary that is open. */
+int job_append_fields(sd_bus_message *m, const struct job *job, bool whole);
+/* The method that lists the queue. */
+int queue_list_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The box as a{sv}. */
 int status_append(sd_bus_message *m, struct box *box);
 /* The methods about users and recipients. */

@@ -282,6 +282,33 @@ static int do_retry_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return steer_job(m, userdata, e, retry_job);
 }
 
+static int hold_job(struct box *box, struct job *job, struct error *why)
+{
+	return queue_hold(box->queue, job, why);
+}
+
+static int do_hold_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	return steer_job(m, userdata, e, hold_job);
+}
+
+static int release_job(struct box *box, struct job *job, struct error *why)
+{
+	return queue_release(box->queue, job, why);
+}
+
+static int do_release_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	return steer_job(m, userdata, e, release_job);
+}
+
+static int do_list_queue(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return queue_list_call(m, mgr->box, e);
+}
+
 static int do_remove_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	struct manager *mgr = userdata;
@@ -358,6 +385,9 @@ static int do_people(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("CancelJob", "t", "", "org.ifax1.manage", do_cancel_job)             \
 	M("RetryJob", "t", "", "org.ifax1.manage", do_retry_job)               \
 	M("RemoveJob", "t", "", "org.ifax1.manage", do_remove_job)             \
+	M("ListQueue", "a{sv}", "aa{sv}", "org.ifax1.view", do_list_queue)     \
+	M("HoldJob", "t", "", "org.ifax1.manage", do_hold_job)                 \
+	M("ReleaseJob", "t", "", "org.ifax1.manage", do_release_job)           \
 	M("GetDocument", "t", "h", "org.ifax1.view", do_get_document)          \
 	M("Collect", "s", "t", "org.ifax1.manage", do_collect)                 \
 	M("ListUsers", "", "aa{sv}", "org.ifax1.view", do_people)              \

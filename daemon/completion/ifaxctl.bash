@@ -13,6 +13,7 @@ _ifaxctl() {
 	--user) words=$(_ifaxctl_column users) ;;
 	--to) words=$(_ifaxctl_column recipients) ;;
 	--resolution) words="standard fine superfine" ;;
+	--state) words="queued sending held scanning" ;;
 	--accepts) words="s f-mr f" ;;
 	--pop3-tls) words="none starttls tls" ;;
 	--auto-receive|--auto-print|--leave-on-server) words="yes no" ;;
@@ -20,7 +21,7 @@ _ifaxctl() {
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="status send jobs users recipients collect config version --config --help"
+			words="status send jobs queue users recipients collect config version --config --help"
 		else
 			case $verb in
 			send) words="--user --to --subject --resolution --board --wait" ;;
@@ -31,6 +32,16 @@ _ifaxctl() {
 					words="--all --user"
 				else
 					words=$(_ifaxctl_column jobs list --all)
+				fi ;;
+			queue)
+				if ((COMP_CWORD == 2)); then
+					words="list show hold release retry delete"
+				elif [[ ${COMP_WORDS[2]} == list ]]; then
+					words="--host --state --limit"
+				elif [[ ${COMP_WORDS[2]} == release ]]; then
+					words=$(_ifaxctl_column queue list --state held)
+				else
+					words=$(_ifaxctl_column queue list)
 				fi ;;
 			users)
 				if ((COMP_CWORD == 2)); then

@@ -21,6 +21,8 @@ static const struct verb verbs[] = {
 	  "scan what lies in the feeder and mail it" },
 	{ "jobs", verb_jobs, true, "[list|show|wait|save|cancel|retry|remove] [JOB]",
 	  "what was sent and received, and what became of it" },
+	{ "queue", verb_queue, true, "[list|show|hold|release|retry|delete] [JOB]",
+	  "mail that waits to leave, and why it waits" },
 	{ "users", verb_users, true, "[list|show|add|edit|remove] [CODE]",
 	  "the people of this box and their mailboxes" },
 	{ "recipients", verb_recipients, true, "[list|set|remove] [ADDRESS]",

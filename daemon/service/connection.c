@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <syslog.h>
 
 #include "base/cleanup.h"
@@ -226,12 +225,15 @@ static void on_done(void *userdata, const struct smtp_session_outcome *out)
 
 static bool is_for(const struct destination *to, const struct job_recipient *r, uint64_t now)
 {
-	const char *at = strrchr(r->address, '@');
+	char domain[ROUTE_DOMAIN + 1];
 
 	if (r->state != RCPT_WAITING || r->user || (r->flags & RCPT_IN_HAND) ||
 	    !queue_is_due(to->queue, r->next_try, now))
 		return false;
-	return !to->name || !strncasecmp(at ? at + 1 : "localhost", to->name, ROUTE_DOMAIN);
+	if (!to->name)
+		return true;
+	store_domain_of(r, domain);
+	return !strcmp(domain, to->name);
 }
 
 static int fill_envelope(struct delivery *d, const struct destination *to)

@@ -381,18 +381,6 @@ static int wake_all(struct queue *q)
 	return r == -ENOENT ? 0 : r;
 }
 
-/* The domain as the index has it. */
-static void domain_of(const struct job_recipient *r, char domain[ROUTE_DOMAIN + 1])
-{
-	const char *at = strrchr(r->address, '@');
-	size_t n = 0;
-
-	if (!r->user)
-		for (at = at ? at + 1 : "localhost"; *at && n < ROUTE_DOMAIN; at++)
-			domain[n++] = *at >= 'A' && *at <= 'Z' ? *at + 'a' - 'A' : *at;
-	domain[n] = '\0';
-}
-
 static void each_destination(struct queue *q, const struct job *job,
 			     void (*fn)(struct queue *q, const char *domain))
 {
@@ -401,7 +389,7 @@ static void each_destination(struct queue *q, const struct job *job,
 	for (size_t i = 0; i < job->n_recipients; i++) {
 		if (job->recipients[i].state != RCPT_WAITING)
 			continue;
-		domain_of(&job->recipients[i], domain);
+		store_domain_of(&job->recipients[i], domain);
 		fn(q, domain);
 	}
 }

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "store/routes.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void set_domain(struct store_route *r, const struct job_recipient *c)
+void store_lower_domain(const char *from, char domain[ROUTE_DOMAIN + 1])
 {
-	const char *at = strrchr(c->address, '@');
 	size_t n = 0;
 
-	if (!c->user)
-		for (at = at ? at + 1 : "localhost"; *at && n < ROUTE_DOMAIN; at++)
-			r->domain[n++] = (char)tolower((unsigned char)*at);
-	r->domain[n] = '\0';
+	for (; *from && n < ROUTE_DOMAIN; from++)
+		domain[n++] = *from >= 'A' && *from <= 'Z' ? *from + 'a' - 'A' : *from;
+	domain[n] = '\0';
+}
+
+void store_domain_of(const struct job_recipient *c, char domain[ROUTE_DOMAIN + 1])
+{
+	const char *at = strrchr(c->address, '@');
+
+	store_lower_domain(c->user ? "" : at ? at + 1 : "localhost", domain);
 }
 
 static int compare(const void *a, const void *b)
@@ -56,7 +60,7 @@ int routes_of(const struct job *j, struct routes *ret)
 
 		if (c->state != RCPT_WAITING)
 			continue;
-		set_domain(r, c);
+		store_domain_of(c, r->domain);
 		r->id = j->id;
 		r->when = j->state == JOB_HELD || c->next_try > ROUTE_NEVER ? ROUTE_NEVER :
 			  c->next_try;

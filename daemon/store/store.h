@@ -221,6 +221,9 @@ struct store_route {
 	uint64_t id;		/* the job */
 };
 
+/* The domain by which @c's route goes, also of one who does not wait; "" for a user's. */
+void store_domain_of(const struct job_recipient *c, char domain[ROUTE_DOMAIN + 1]);
+void store_lower_domain(const char *from, char domain[ROUTE_DOMAIN + 1]);
 /*
  * The soonest route behind @r->when and @r->id, into @r: to @domain or, where it
  * is NULL, to any but the box itself. -ENOENT: there is none.
