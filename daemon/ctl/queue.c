@@ -28,7 +28,8 @@ static void print_line(const struct dict *j)
 			 (unsigned long long)(n - to->number));
 	printf("%7llu  %-6s %-8s %9llu  <%s> -> %s%s\n", (unsigned long long)dict_number(j, "id"),
 	       dict_text(j, "kind"), dict_text(j, "state"),
-	       (unsigned long long)dict_number(j, "document-bytes"), from, dict_text(j, "to"), more);
+	       (unsigned long long)dict_number(j, "document-bytes"), from, dict_text(j, "to"),
+	       more);
 	printf("%7s  %s\n", "", *trouble ? trouble : dict_text(j, "detail"));
 }
 

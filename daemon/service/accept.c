@@ -79,7 +79,8 @@ static int take_over(struct box *box, const struct envelope *env,
 	if (r < 0)
 		goto fail;
 	*id = t->id = job->id;
-	log_full(LOG_INFO, job->id, NULL, "Job %llu: a mail of %llu bytes from <%s> for %zu recipients",
+	log_full(LOG_INFO, job->id, NULL,
+		 "Job %llu: a mail of %llu bytes from <%s> for %zu recipients",
 		 (unsigned long long)job->id, (unsigned long long)job->body_len, job->from,
 		 job->n_recipients);
 	job_free(job);

@@ -583,8 +583,8 @@ static int recover_one(struct queue *q, struct job *job)
 	not_in_hand(job);
 	job->next_try = 0;
 	return job_say(&q->box->keeper, job, LOG_WARNING, JOB_QUEUED, NULL, NULL,
-		       "the box stopped while the mail server took this mail, so it may have it; it "
-		       "is sent again under the same Message-ID");
+		       "the box stopped while the mail server took this mail, so it may have it; "
+		       "it is sent again under the same Message-ID");
 }
 
 /* What the last run left in a server's hand may have been taken: it goes again, and says so. */

@@ -177,7 +177,8 @@ int mail_settle(struct mail *m, const char *why)
 	job->deadline = next_deadline(job, conf, now);
 	if (r < 0 && !t.waiting) {
 		job->deadline = now + LATER_USEC;
-		words_set(&sentence, "the notice to its sender cannot be written: %s", strerror(-r));
+		words_set(&sentence, "the notice to its sender cannot be written: %s",
+			  strerror(-r));
 	} else if (state == JOB_QUEUED) {
 		say_waiting(&sentence, &t, why, now);
 	} else if (state == JOB_FAILED) {

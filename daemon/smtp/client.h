@@ -71,7 +71,7 @@ struct smtp_event {
 	size_t rcpt;				/* of RECIPIENT */
 	const struct smtp_reply *reply;		/* what the server said last; NULL: nothing */
 	const char *enhanced;			/* status code of the verdict (RFC 3463), or "" */
-	bool login;				/* of FAILED: it refused user or password for good */
+	bool login;				/* of FAILED: user or password is wrong */
 	const char *text;			/* a sentence for people, of those with a verdict */
 };
 

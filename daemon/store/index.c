@@ -525,8 +525,9 @@ static int list_statement(struct index *x, const char *what, const struct job_fi
 	_buffer_ struct buffer q = { 0 };
 	int r;
 
-	r = buffer_printf(&q, "SELECT %s FROM jobs WHERE 1%s%s%s%s%s%s%s ORDER BY %s LIMIT ?5", what,
-			  f->kind >= 0 ? " AND kind=?1" : "", f->state >= 0 ? " AND state=?2" : "",
+	r = buffer_printf(&q, "SELECT %s FROM jobs WHERE 1%s%s%s%s%s%s%s ORDER BY %s LIMIT ?5",
+			  what, f->kind >= 0 ? " AND kind=?1" : "",
+			  f->state >= 0 ? " AND state=?2" : "",
 			  f->queued_kind ? " AND kind IN (0,3,4)" : "",
 			  f->domain ? " AND id IN (SELECT id FROM routes WHERE domain=?6)" : "",
 			  f->unfinished || f->due_before ? " AND final=0" : "",

@@ -368,7 +368,8 @@ int store_job_attach(struct store *s, struct job *j, const void *body, size_t le
 	if (!r)
 		r = check_space(s, e);
 	if (!r)
-		r = put_new(s, old, j, &(struct document){ .iov = &iov, .n = 1 }, done, userdata, e);
+		r = put_new(s, old, j, &(struct document){ .iov = &iov, .n = 1 }, done, userdata,
+			    e);
 	job_free(old);
 	return r;
 }

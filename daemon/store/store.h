@@ -229,7 +229,7 @@ void store_lower_domain(const char *from, char domain[ROUTE_DOMAIN + 1]);
  * is NULL, to any but the box itself. -ENOENT: there is none.
  */
 int store_route_next(struct store *s, const char *domain, struct store_route *r);
-/* The domain that follows @r->domain, with its soonest route; "" comes first where @first is said. */
+/* The domain behind @r->domain by name, or the very @first, with its soonest route. -ENOENT */
 int store_route_domain(struct store *s, bool first, struct store_route *r);
 /* The unfinished job whose deadline is the soonest: -ENOENT there is none. */
 int store_deadline_next(struct store *s, uint64_t *id, uint64_t *deadline);

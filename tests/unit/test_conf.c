@@ -27,7 +27,12 @@ static void defaults(void **state)
 	assert_string_equal(c.spool, "/var/spool/ifax");
 	assert_string_equal(c.state, "/var/lib/ifax");
 	assert_string_equal(c.worker, "/run/ifax/worker.sock");
-	assert_string_equal(c.smarthost, "localhost:25");
+	assert_null(c.smarthost);
+	assert_null(c.smarthost_user);
+	assert_int_equal(c.delay_usec, 4 * 3600 * 1000000ull);
+	assert_int_equal(c.idle_usec, 2000000);
+	assert_int_equal(c.connections, 20);
+	assert_int_equal(c.connections_per_host, 10);
 	assert_string_equal(c.smarthost_tls, "opportunistic");
 	assert_int_equal(c.retry_usec, 300 * 1000000ull);
 	assert_int_equal(c.retry_max_usec, 4 * 3600 * 1000000ull);
@@ -181,7 +186,7 @@ static void shipped_file_is_the_defaults(void **state)
 	}
 	if (parse(&c, text, &e))
 		fail_msg("%s", error_text(&e));
-	assert_int_equal(keys, 17);
+	assert_int_equal(keys, 22);
 	assert_int_equal(conf_defaults(&d, &e), 0);
 	assert_int_equal(c.retry_usec, d.retry_usec);
 	assert_int_equal(c.retry_max_usec, d.retry_max_usec);
@@ -196,7 +201,12 @@ static void shipped_file_is_the_defaults(void **state)
 	assert_string_equal(c.spool, d.spool);
 	assert_string_equal(c.state, d.state);
 	assert_string_equal(c.worker, d.worker);
-	assert_string_equal(c.smarthost, d.smarthost);
+	assert_null(c.smarthost);
+	assert_null(c.smarthost_user);
+	assert_int_equal(c.delay_usec, d.delay_usec);
+	assert_int_equal(c.idle_usec, d.idle_usec);
+	assert_int_equal(c.connections, d.connections);
+	assert_int_equal(c.connections_per_host, d.connections_per_host);
 	assert_string_equal(c.smarthost_tls, d.smarthost_tls);
 	conf_free(&c);
 	conf_free(&d);

@@ -98,8 +98,8 @@ static void known_already(void **state)
 
 	svc_open(s, 0);
 	accept_bytes(s, "pop3/100/a", "x", 1);
-	assert_int_equal(inbound_accept(s->box.inbound, "100", "pop3/100/a", &letter, 1, on_stored, &n,
-					NULL, &e), -EEXIST);
+	assert_int_equal(inbound_accept(s->box.inbound, "100", "pop3/100/a", &letter, 1, on_stored,
+					&n, NULL, &e), -EEXIST);
 	assert_int_equal(n, 0);
 	assert_int_equal(svc_count(s, -1, -1, NULL), 1);
 }
@@ -302,8 +302,8 @@ static void stop_with_a_mail(void **state)
 	int n = 0;
 
 	svc_open(s, 0);
-	assert_int_equal(inbound_accept(s->box.inbound, "100", "pop3/100/a", &letter, 1, on_stored, &n,
-					NULL, &e), 0);
+	assert_int_equal(inbound_accept(s->box.inbound, "100", "pop3/100/a", &letter, 1, on_stored,
+					&n, NULL, &e), 0);
 	svc_close(s);
 	assert_int_equal(n, 1);
 	svc_open(s, 0);
