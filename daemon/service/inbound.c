@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "service/inbound.h"
 #include "service/printing.h"
+#include "service/queue.h"
 #include "service/words.h"
 #include "worker/client.h"
 
@@ -168,6 +169,23 @@ static void on_pages(struct inbound *i, struct page_list *pages)
 	}
 }
 
+/* A report about what was sent from here is done with when its job has heard of it. */
+static void on_report(struct inbound *i, const struct worker_reply *reply)
+{
+	struct queue *q = i->box->queue;
+	_free_ char *about = NULL, *sentence = NULL;
+	int r = q ? queue_report(q, i->job->user, &reply->report, &about) : -ENOENT;
+
+	if (r == -ENOENT) {
+		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
+	} else if (r < 0) {
+		this_later(i, strerror(-r));
+	} else {
+		words_set(&sentence, "a report %s", about ? about : "");
+		settle(i, LOG_INFO, JOB_COLLECTED, sentence);
+	}
+}
+
 static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 		      struct page_list *pages, const struct error *e)
 {
@@ -180,6 +198,8 @@ static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 		this_later(i, reply->sentence);
 	else if (take_summary(i->job, reply) < 0)
 		this_later(i, "out of memory");
+	else if (reply->code == WORKER_REPORT)
+		on_report(i, reply);
 	else if (reply->code != WORKER_PAGES)
 		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
 	else

@@ -22,6 +22,7 @@
 #include <sys/uio.h>
 
 #include "mail/envelope.h"
+#include "mail/report.h"
 #include "service/box.h"
 #include "store/store.h"
 
@@ -64,6 +65,13 @@ int queue_hold(struct queue *q, struct job *job, struct error *e);
 int queue_release(struct queue *q, struct job *job, struct error *e);
 /* What waits goes at once, whatever its times and its hosts' troubles. */
 int queue_retry(struct queue *q, struct job *job, struct error *e);
+/* A job that is sent from here gets names by which reports about it are known again. */
+void queue_name_envelope(struct job *job, const struct conf *conf);
+/*
+ * @user got a report: what it says goes into the job that it is about. *@sentence,
+ * free(), names that. -ENOENT: about none that he sent.
+ */
+int queue_report(struct queue *q, const char *user, const struct report *report, char **sentence);
 /* Why mail to @domain waits, as far as its host is to blame: a sentence, or NULL. */
 const char *queue_trouble(struct queue *q, const char *domain);
 

@@ -119,6 +119,9 @@ int mail_settle(struct mail *m, const char *why);
 /* The same when the job is held. */
 int mail_hold(struct mail *m, const char *why);
 
+/* Writes what a report says of recipients for whom the mail was sent already. */
+int mail_correct(struct mail *m, const char *why);
+
 /* local.c: gives @m to those of its recipients who are users of this box. */
 void local_deliver(struct mail *m);
 

@@ -245,6 +245,7 @@ static int hand_over(struct box *box, struct job *job, const struct buffer *mess
 		return error_set(e, -ENOMEM, "out of memory");
 	*a = (struct queue_arrival){ box, job->id };
 	job->state = JOB_QUEUED;
+	queue_name_envelope(job, &box->conf);
 	job->deadline = queue_deadline(&box->conf, words_now());
 	words_set(&job->detail, "%u page(s) scanned; waits for the mail server", job->pages);
 	r = store_job_attach(box->store, job, message->data, message->len, queue_on_arrival, a, e);

@@ -191,3 +191,15 @@ int mail_hold(struct mail *m, const char *why)
 {
 	return say(m, JOB_HELD, why);
 }
+
+int mail_correct(struct mail *m, const char *why)
+{
+	struct job *job = m->job;
+	struct tally t = count(job);
+
+	if (job->state == JOB_QUEUED || job->state == JOB_SENDING)
+		return mail_settle(m, why);
+	if (job->state == JOB_HELD || job->state == JOB_CANCELED || t.waiting)
+		return say(m, job->state, why);
+	return say(m, state_of(&t), why);
+}

@@ -24,6 +24,7 @@ static const char schema[] =
 	"CREATE INDEX jobs_open ON jobs(next_try) WHERE final=0;"
 	"CREATE INDEX jobs_user ON jobs(user) WHERE user IS NOT NULL;"
 	"CREATE INDEX jobs_twin ON jobs(message_id) WHERE message_id IS NOT NULL AND kind=1;"
+	"CREATE INDEX jobs_sent ON jobs(message_id) WHERE message_id IS NOT NULL AND kind=0;"
 	"CREATE INDEX jobs_oldest ON jobs(oldest, body_offset);"
 	"CREATE INDEX jobs_live ON jobs(final, shared, record_len, body_len);"
 	"CREATE INDEX jobs_deadline ON jobs(deadline) WHERE deadline IS NOT NULL;"
@@ -51,6 +52,7 @@ enum statement {
 	SQL_ROUTE_DOMAIN,
 	SQL_DEADLINE,
 	SQL_TWIN,
+	SQL_SENT,
 	SQL_SOURCE_PUT,
 	SQL_SOURCE_HAS,
 	SQL_SOURCE_REMOVE,
@@ -90,6 +92,7 @@ static const char *const sql[_STATEMENTS] = {
 	/* Those that printed or will: not failed, canceled or themselves duplicates. */
 	[SQL_TWIN] = "SELECT id FROM jobs WHERE kind=1 AND message_id=?1 AND digest=?2 AND id<>?3 "
 		     "AND (?3=0 OR id<?3) AND state NOT IN (?4,?5,?6) ORDER BY id LIMIT 1",
+	[SQL_SENT] = "SELECT id FROM jobs WHERE kind=0 AND message_id=? ORDER BY id DESC LIMIT 1",
 	[SQL_SOURCE_PUT] = "INSERT OR REPLACE INTO sources VALUES(?,?)",
 	[SQL_SOURCE_HAS] = "SELECT 1 FROM sources WHERE source=?",
 	[SQL_SOURCE_REMOVE] = "DELETE FROM sources WHERE source=?",
@@ -623,6 +626,18 @@ int index_twin(struct index *x, const struct job *j, uint64_t *ret)
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		*ret = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return result(rc);
+}
+
+int index_sent(struct index *x, const char *message_id, uint64_t *ret)
+{
+	sqlite3_stmt *st = statement(x, SQL_SENT);
+	int rc;
+
+	bind_text(st, 1, message_id);
+	rc = sqlite3_step(st);
+	*ret = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
 	sqlite3_reset(st);
 	return result(rc);
 }

@@ -55,6 +55,8 @@ int index_route_domain(struct index *x, bool first, struct store_route *r);
 int index_deadline_next(struct index *x, uint64_t *id, uint64_t *deadline);
 int index_twin(struct index *x, const struct job *j, uint64_t *ret);
 
+int index_sent(struct index *x, const char *message_id, uint64_t *ret);
+
 int index_put_source(struct index *x, const char *source, uint64_t segment);
 int index_has_source(struct index *x, const char *source);	/* 1 or 0 */
 int index_remove_source(struct index *x, const char *source);

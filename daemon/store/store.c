@@ -571,6 +571,11 @@ int store_find_twin(struct store *s, const struct job *j, uint64_t *ret)
 	return index_twin(s->index, j, ret);
 }
 
+int store_find_sent(struct store *s, const char *message_id, uint64_t *ret)
+{
+	return index_sent(s->index, message_id, ret);
+}
+
 void store_watch(struct store *s, store_watch_fn fn, void *userdata)
 {
 	s->watch = fn;

@@ -241,6 +241,9 @@ int store_source_forget(struct store *s, const char *prefix, const char *const *
 /* An earlier received job of the same Message-ID and digest that printed or will: id, 0 = none. */
 int store_find_twin(struct store *s, const struct job *j, uint64_t *ret);
 
+/* The last job sent from here whose mail has this Message-ID: id, 0 = none. */
+int store_find_sent(struct store *s, const char *message_id, uint64_t *ret);
+
 /* Called after every change of a job, on the event loop. */
 typedef void (*store_watch_fn)(void *userdata, const struct job *j);
 void store_watch(struct store *s, store_watch_fn fn, void *userdata);

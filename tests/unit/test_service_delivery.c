@@ -15,6 +15,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "mail/dsn.h"
+#include "service/inbound.h"
 #include "service/queue.h"
 #include "service/words.h"
 #include "store/store.h"
@@ -582,6 +584,98 @@ static void many_over_few_lines(void **state)
 	stop(s, &f);
 }
 
+/* A job of user 100 that a host has, as it is after a sending. */
+static uint64_t sent_job(struct svc *s, char envid[128])
+{
+	struct job *j = fake_job(0, JOB_SEND, JOB_SCANNING);
+	struct error e = { 0 };
+	uint64_t id;
+
+	assert_int_equal(job_set(&j->user, "100"), 0);
+	assert_int_equal(job_set(&j->message_id, "<fax.7@box.example.test>"), 0);
+	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
+	assert_int_equal(job_add_recipient(j, "b@x.test"), 0);
+	assert_int_equal(store_job_create(s->box.store, j, text, strlen(text), NULL, NULL, &e), 0);
+	queue_name_envelope(j, &s->box.conf);
+	j->state = JOB_SENT;
+	j->recipients[0].state = j->recipients[1].state = RCPT_SENT;
+	assert_int_equal(store_job_update(s->box.store, j, NULL, NULL, &e), 0);
+	snprintf(envid, 128, "%s", j->envid);
+	id = j->id;
+	job_free(j);
+	return id;
+}
+
+/* Another house's notice comes to @user's mailbox; the job that it became. */
+static uint64_t report(struct svc *s, const char *user, const char *envid, const char *original,
+		       enum dsn_action action, const char *address)
+{
+	const struct dsn_rcpt rcpt = {
+		.address = "moved@y.test", .orcpt = address, .action = action,
+		.status = action == DSN_FAILED ? "5.2.2" : NULL,
+		.diagnostic = action == DSN_FAILED ? "552 5.2.2 mailbox full" : NULL,
+	};
+	const struct dsn_spec spec = {
+		.hostname = "mx.x.test", .to = "ada@example.test", .message_id = "<n.1@mx.x.test>",
+		.date = words_now(), .envid = envid, .rcpts = &rcpt, .n_rcpts = 1,
+		.original = original, .original_len = strlen(original),
+	};
+	_buffer_ struct buffer mail = { 0 };
+	struct error e = { 0 };
+	bool eight_bit;
+	uint64_t id = 0;
+	int n = 0;
+
+	if (dsn_build(&spec, &mail, &eight_bit, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	assert_int_equal(inbound_accept(s->box.inbound, user, NULL,
+					&(struct iovec){ mail.data, mail.len }, 1, on_taken, &n,
+					&id, &e), 0);
+	return id;
+}
+
+static void reports_come_back(void **state)
+{
+	static const char by_id[] = "Message-ID: <fax.7@box.example.test>\r\n\r\nx\r\n";
+	struct svc *s = *state;
+	char envid[128];
+	struct job *j;
+	uint64_t id;
+
+	svc_open(s, 0);
+	svc_start_worker(s, NULL);
+	svc_add_user(s, "100", "u", 0);
+	svc_add_user(s, "101", "u", 0);
+	id = sent_job(s, envid);
+
+	/* To somebody else, or with a name that was guessed: not believed. */
+	svc_expect(s, report(s, "101", envid, text, DSN_FAILED, "rfc822;a@x.test"), JOB_FAILED,
+		   NULL);
+	svc_expect(s, report(s, "100", "ifax.1.1@box.example.test", text, DSN_FAILED,
+			     "rfc822;a@x.test"), JOB_FAILED, NULL);
+	svc_expect(s, id, JOB_SENT, NULL);
+
+	svc_expect(s, report(s, "100", envid, text, DSN_DELIVERED, "rfc822;A@x.test"),
+		   JOB_COLLECTED, "a@x.test: a notice says that it was delivered");
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_expect(s, report(s, "100", envid, text, DSN_DELIVERED, "rfc822;b@x.test"),
+		   JOB_COLLECTED, NULL);
+	svc_expect(s, id, JOB_DELIVERED, "b@x.test");
+
+	/* Only the mail's own name is known; and it was not delivered after all. */
+	svc_expect(s, report(s, "100", NULL, by_id, DSN_FAILED, "rfc822;b@x.test"),
+		   JOB_COLLECTED, "mailbox full");
+	svc_expect(s, id, JOB_FAILED, "mailbox full");
+	j = svc_job(s, id);
+	assert_int_equal(j->recipients[0].state, RCPT_DELIVERED);
+	assert_int_equal(j->recipients[1].state, RCPT_REFUSED);
+	assert_string_equal(j->recipients[1].status, "5.2.2");
+	job_free(j);
+	svc_expect(s, report(s, "100", envid, text, DSN_FAILED, "rfc822;z@x.test"),
+		   JOB_COLLECTED, "nothing new");
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -593,7 +687,7 @@ int main(void)
 		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out),
 		TEST(held_and_released), TEST(retried), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
-		TEST(many_over_few_lines),
+		TEST(many_over_few_lines), TEST(reports_come_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
