@@ -644,6 +644,48 @@ static void cancel_too_late(void **state)
 	buffer_free(&f.body);
 }
 
+/* What waits, by host and state; held, released and deleted; by ifaxctl, too. */
+static void queue_is_steered(void **state)
+{
+	struct room *r = *state;
+	uint64_t id, print, held;
+	char number[24];
+
+	id = add_job(r, JOB_MAIL, JOB_QUEUED, "Subject: x\r\n\r\nx\r\n", "waits");
+	print = add_job(r, JOB_PRINT, JOB_HELD, "x", NULL);
+	queue_wake(r->svc.box.queue, id);
+	svc_run(&r->svc, 100);
+	assert_true(says(call(r, "ListQueue", "a{sv}", 0), "cannot be reached"));
+	assert_true(says(call(r, "ListQueue", "a{sv}", 1, "host", "s", "X.test"), "a@x.test"));
+	assert_false(says(call(r, "ListQueue", "a{sv}", 1, "host", "s", "y.test"), "a@x.test"));
+	assert_false(says(call(r, "ListQueue", "a{sv}", 1, "state", "s", "held"), "a@x.test"));
+	refused(call(r, "ListQueue", "a{sv}", 1, "state", "s", "printed"), INVALID, "no mail of");
+	refused(call(r, "ListQueue", "a{sv}", 1, "colour", "s", "red"), INVALID, "colour");
+
+	refused(call(r, "HoldJob", "t", print), INVALID, "no mail of the queue");
+	refused(call(r, "ReleaseJob", "t", id), INVALID, "not held");
+	refused(call(r, "HoldJob", "t", (uint64_t)4711), INVALID, "there is no job");
+	granted(call(r, "HoldJob", "t", id));
+	svc_expect(&r->svc, id, JOB_HELD, "by request");
+	assert_true(says(call(r, "ListQueue", "a{sv}", 1, "state", "s", "held"), "a@x.test"));
+	granted(call(r, "ReleaseJob", "t", id));
+	svc_run(&r->svc, 100);
+	svc_expect(&r->svc, id, JOB_QUEUED, "next try");
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
+	expect(r, CTL(r, "queue", "hold", number), 0, "");
+	expect(r, CTL(r, "queue", "--state", "held"), 0, "<ada@example.test> -> a@x.test");
+	expect(r, CTL(r, "queue", "hold", number), 1, "is held; only what is queued can be held");
+	expect(r, CTL(r, "queue", "shred", number), 2, "");
+	expect(r, CTL(r, "queue", "delete", number), 0, "");
+	svc_expect(&r->svc, id, JOB_CANCELED, NULL);
+	assert_int_equal(store_job_count(r->svc.box.store,
+					 &(struct job_filter){ .kind = JOB_MAIL, .state = -1,
+							       .unfinished = true }, &held), 0);
+	assert_int_equal(held, 0);
+	granted(call(r, "CancelJob", "t", print));
+}
+
 /* A job that the printer's duty lets go is not given to it a second time before that is noted. */
 static void retry_too_soon(void **state)
 {
@@ -885,7 +927,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(status), TEST(unknown_method), TEST(send_and_cancel), TEST(wrong_sends),
 		TEST(foreign_words), TEST(many_recipients), TEST(no_such_job), TEST(document),
-		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(retry_everywhere),
+		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(queue_is_steered), TEST(retry_everywhere),
 		TEST(retry_too_soon), TEST(status_counts),
 		TEST(users), TEST(recipients), TEST(command_line), TEST(no_daemon),
 		TEST(not_root),
