@@ -62,7 +62,7 @@ static void describe(struct dsn_rcpt *to, const struct job *job, const struct jo
 		.remote = r->remote,
 		.text = r->detail,
 		.last_attempt = job->changed,
-		.retry_until = n->action == DSN_DELAYED ? job->created + conf->expire_usec : 0,
+		.retry_until = n->action == DSN_DELAYED ? mail_since(job) + conf->expire_usec : 0,
 	};
 	/* The class must agree with the action (RFC 3464 2.3.4). */
 	if (n->action == DSN_DELAYED && (!r->status || r->status[0] != '4'))
@@ -236,8 +236,8 @@ int notice_make(struct mail *m)
 	const struct conf *conf = &m->queue->box->conf;
 	struct draft d = { 0 };
 	struct job *job = m->job;
-	uint64_t now = words_now();
-	bool late = conf->delay_usec && now > job->created && now - job->created > conf->delay_usec;
+	uint64_t now = words_now(), since = mail_since(job);
+	bool late = conf->delay_usec && now > since && now - since > conf->delay_usec;
 	bool heard = job->from && *job->from && job->kind != JOB_NOTICE;
 	int r = heard ? gather(&d, job, late, conf) : 0;
 

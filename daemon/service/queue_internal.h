@@ -2,7 +2,8 @@
 /*
  * What the files of the queue share: queue.c knows what is due, connection.c has
  * the lines to the hosts, settle.c writes into the job what became of it, local.c
- * delivers in the box, notice.c writes to senders, accept.c takes mails in.
+ * delivers in the box, notice.c writes to senders, report.c hears from receivers,
+ * accept.c takes mails in, and steer.c does what people say.
  *
  * Ownership: the queue has its destinations and the mails in hand; a destination
  * has its connections, a connection the delivery that goes over it, and each
@@ -98,6 +99,12 @@ void mail_put(struct mail *m);
 int queue_next(struct destination *to, uint64_t *id, uint64_t *when);
 void destination_wake(struct destination *to);
 
+/* What barred or delayed the destinations of @job is forgotten. */
+void queue_lift(struct queue *q, const struct job *job);
+
+/* steer.c: no host has any of it in hand. */
+void job_not_in_hand(struct job *job);
+
 /* connection.c */
 /*
  * Sends job @id over a line to @to: one that is idle, or a new one. 0 also where the
@@ -119,6 +126,8 @@ int mail_settle(struct mail *m, const char *why);
 /* The same when the job is held. */
 int mail_hold(struct mail *m, const char *why);
 
+/* From when on its time in the queue counts. */
+uint64_t mail_since(const struct job *job);
 /* Writes what a report says of recipients for whom the mail was sent already. */
 int mail_correct(struct mail *m, const char *why);
 

@@ -43,9 +43,14 @@ static struct tally count(const struct job *job)
 }
 
 /* The clock may have been set back since. */
-static bool is_past(uint64_t created, uint64_t span, uint64_t now)
+static bool is_past(uint64_t since, uint64_t span, uint64_t now)
 {
-	return now > created && now - created > span;
+	return now > since && now - since > span;
+}
+
+uint64_t mail_since(const struct job *job)
+{
+	return job->since ? job->since : job->created;
 }
 
 static void give_up(struct job *job, const char *why)
@@ -64,13 +69,13 @@ static void give_up(struct job *job, const char *why)
 
 static uint64_t next_deadline(const struct job *job, const struct conf *conf, uint64_t now)
 {
-	uint64_t created = job->created < now ? job->created : now;
+	uint64_t since = mail_since(job) < now ? mail_since(job) : now;
 
-	if (conf->delay_usec && !is_past(created, conf->delay_usec, now))
-		return created + conf->delay_usec;
-	if (is_past(created, conf->expire_usec, now))
+	if (conf->delay_usec && !is_past(since, conf->delay_usec, now))
+		return since + conf->delay_usec;
+	if (is_past(since, conf->expire_usec, now))
 		return now + LATER_USEC;	/* something is under way still */
-	return created + conf->expire_usec;
+	return since + conf->expire_usec;
 }
 
 uint64_t queue_deadline(const struct conf *conf, uint64_t created)
@@ -167,7 +172,7 @@ int mail_settle(struct mail *m, const char *why)
 	int r = 0;
 
 	if (!m->deliveries) {
-		if (t.waiting && is_past(job->created, conf->expire_usec, now))
+		if (t.waiting && is_past(mail_since(job), conf->expire_usec, now))
 			give_up(job, why);
 		r = notice_make(m);
 		t = count(job);

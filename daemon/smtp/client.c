@@ -16,18 +16,18 @@
 #include <string.h>
 #include <strings.h>
 
-#include <gsasl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "base/cleanup.h"
 #include "smtp/client.h"
+#include "smtp/parameters.h"
+#include "smtp/scram_client.h"
 #include "smtp/stuff.h"
 
 #define PIPELINE_MAX	64
 #define ADDRESS_MAX	480	/* a command line is 512 octets with its verb and parameters */
 #define SECRET_MAX	1024
-#define PARAMETER_MAX	500	/* of ENVID and ORCPT, before they are coded (RFC 3461 5.3) */
 
 enum state {
 	GREETING,
@@ -63,9 +63,7 @@ struct smtp_client {
 	struct buffer out;
 	char text[400];			/* the sentence of the last event */
 
-	Gsasl *sasl;			/* while SCRAM goes on */
-	Gsasl_session *scram;
-	bool scram_done;		/* the server has proved itself */
+	struct scram_client scram;	/* while it goes on */
 
 	/* The message in hand. */
 	struct envelope e;
@@ -182,21 +180,11 @@ int smtp_client_new(struct smtp_client **ret, const struct smtp_client_options *
 	return 0;
 }
 
-static void end_scram(struct smtp_client *c)
-{
-	if (c->scram)
-		gsasl_finish(c->scram);
-	if (c->sasl)
-		gsasl_done(c->sasl);
-	c->scram = NULL;
-	c->sasl = NULL;
-}
-
 void smtp_client_free(struct smtp_client *c)
 {
 	if (!c)
 		return;
-	end_scram(c);
+	scram_client_end(&c->scram);
 	buffer_free(&c->out);
 	free(c);
 }
@@ -419,41 +407,26 @@ static void base64(char *to, const void *from, size_t len)
 
 #define BASE64_MAX(n)	(((n) + 2) / 3 * 4 + 1)
 
-/*
- * SCRAM (RFC 5802, 7677): the password does not leave this machine, and the server
- * proves that it knows it, too.
- */
 static void auth_scram(struct smtp_client *c)
 {
 	char *first = NULL;
-	int r;
 
-	r = gsasl_init(&c->sasl);
-	if (r == GSASL_OK)
-		r = gsasl_client_start(c->sasl, "SCRAM-SHA-256", &c->scram);
-	if (r == GSASL_OK)
-		r = gsasl_property_set(c->scram, GSASL_AUTHID, c->o.user);
-	if (r == GSASL_OK)
-		r = gsasl_property_set(c->scram, GSASL_PASSWORD, c->o.password);
-	if (r == GSASL_OK)
-		r = gsasl_step64(c->scram, "", &first);
-	if (r == GSASL_NEEDS_MORE)
-		command(c, AUTH_SCRAM, "AUTH SCRAM-SHA-256 %s", first);
-	else
+	if (scram_client_begin(&c->scram, c->o.user, c->o.password, &first) < 0)
 		lose(c, SMTP_TRANSIENT, "SCRAM could not be begun");
+	else
+		command(c, AUTH_SCRAM, "AUTH SCRAM-SHA-256 %s", first);
 	gsasl_free(first);
 }
 
 static bool answer_scram(struct smtp_client *c, struct smtp_event *ev)
 {
 	char *next = NULL;
-	int r = gsasl_step64(c->scram, c->parser.reply.text, &next);
+	int r = scram_client_step(&c->scram, c->parser.reply.text, &next);
 
-	c->scram_done = r == GSASL_OK;
-	if (r == GSASL_OK || r == GSASL_NEEDS_MORE)
+	if (r >= 0)
 		command(c, AUTH_SCRAM, "%s", next ? next : "");
 	gsasl_free(next);
-	if (r == GSASL_OK || r == GSASL_NEEDS_MORE)
+	if (r >= 0)
 		return false;
 	return fail_local(c, ev, SMTP_TRANSIENT, "the server does not prove that it knows the "
 			  "password, so it may not be the right one: nothing was sent");
@@ -575,11 +548,11 @@ static bool answer_auth(struct smtp_client *c, struct smtp_event *ev, int class)
 		auth_line(c, AUTH_DONE, c->o.password);
 		return false;
 	}
-	if (class == 2 && c->state == AUTH_SCRAM && !c->scram_done)
+	if (class == 2 && c->state == AUTH_SCRAM && !c->scram.proved)
 		return fail_local(c, ev, SMTP_TRANSIENT, "the server took the login without "
 				  "proving that it knows the password: nothing was sent");
 	if (class == 2 && c->state != AUTH_LOGIN_USER && c->state != AUTH_LOGIN_PASSWORD) {
-		end_scram(c);
+		scram_client_end(&c->scram);
 		c->state = SAY_READY;
 		return false;
 	}
@@ -625,73 +598,11 @@ static const char *unfit(const struct smtp_client *c, const char **enhanced)
 	return NULL;
 }
 
-/* RFC 3461 4: printable ASCII but "+" and "=" stands for itself, the rest in hex. */
-static int put_xtext(struct buffer *b, const char *name, const char *value)
-{
-	int r = buffer_printf(b, " %s=", name);
-
-	for (; *value && r >= 0; value++) {
-		unsigned char u = (unsigned char)*value;
-
-		if (u > ' ' && u < 0x7f && u != '+' && u != '=')
-			r = buffer_append(b, value, 1);
-		else
-			r = buffer_printf(b, "+%02X", u);
-	}
-	return r;
-}
-
-static bool fits_parameter(const char *s)
-{
-	return s && *s && strlen(s) <= PARAMETER_MAX;
-}
-
-static int put_notify(struct buffer *b, unsigned int notify)
-{
-	static const struct {
-		unsigned int bit;
-		const char *name;
-	} words[] = {
-		{ NOTIFY_NEVER, "NEVER" }, { NOTIFY_SUCCESS, "SUCCESS" },
-		{ NOTIFY_FAILURE, "FAILURE" }, { NOTIFY_DELAY, "DELAY" },
-	};
-	const char *lead = " NOTIFY=";
-	int r = 0;
-
-	if (notify & NOTIFY_NEVER)
-		notify = NOTIFY_NEVER;
-	for (size_t i = 0; i < ARRAY_SIZE(words) && r >= 0; i++) {
-		if (!(notify & words[i].bit))
-			continue;
-		r = buffer_printf(b, "%s%s", lead, words[i].name);
-		lead = ",";
-	}
-	return r;
-}
-
-static int mail_parameters(struct smtp_client *c, struct buffer *b)
-{
-	static const char *const rets[] = { [RET_FULL] = "FULL", [RET_HDRS] = "HDRS" };
-	int r = 0;
-
-	if (c->caps.size && c->e.size)
-		r = buffer_printf(b, " SIZE=%llu", (unsigned long long)c->e.size);
-	if (r >= 0 && c->e.eight_bit)
-		r = buffer_printf(b, " BODY=8BITMIME");
-	if (r >= 0 && c->e.utf8)
-		r = buffer_printf(b, " SMTPUTF8");
-	if (r >= 0 && c->caps.dsn && c->e.ret)
-		r = buffer_printf(b, " RET=%s", rets[c->e.ret]);
-	if (r >= 0 && c->caps.dsn && fits_parameter(c->e.envid))
-		r = put_xtext(b, "ENVID", c->e.envid);
-	return r;
-}
-
 static void mail(struct smtp_client *c)
 {
 	_buffer_ struct buffer parameters = { 0 };
 
-	if (mail_parameters(c, &parameters) < 0)
+	if (smtp_mail_parameters(&c->e, &c->caps, &parameters) < 0)
 		lose(c, SMTP_TRANSIENT, "there was no memory for a command");
 	command(c, ENVELOPE, "MAIL FROM:<%s>%s", c->e.from,
 		parameters.data ? parameters.data : "");
@@ -701,13 +612,8 @@ static void mail(struct smtp_client *c)
 static void rcpt_to(struct smtp_client *c, const struct envelope_rcpt *r)
 {
 	_buffer_ struct buffer parameters = { 0 };
-	int err = 0;
 
-	if (c->caps.dsn)
-		err = put_notify(&parameters, r->notify);
-	if (err >= 0 && c->caps.dsn && fits_parameter(r->orcpt))
-		err = put_xtext(&parameters, "ORCPT", r->orcpt);
-	if (err < 0)
+	if (smtp_rcpt_parameters(r, &c->caps, &parameters) < 0)
 		lose(c, SMTP_TRANSIENT, "there was no memory for a command");
 	command(c, ENVELOPE, "RCPT TO:<%s>%s", r->address, parameters.data ? parameters.data : "");
 }

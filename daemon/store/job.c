@@ -185,7 +185,7 @@ int job_encode(const struct job *j, struct buffer *b)
 		j->attempts, (uint32_t)j->n_recipients, j->ret, flags_of(j),
 	};
 	const uint64_t large[] = {
-		j->id, j->created, j->changed, j->next_try, j->body_len, j->deadline,
+		j->id, j->created, j->changed, j->next_try, j->body_len, j->since, j->deadline,
 	};
 	const char *const strings[] = {
 		j->user, j->from, j->subject, j->message_id, j->source, j->digest, j->board,
@@ -339,8 +339,10 @@ static void get_numbers(struct cursor *c, struct job *j, struct raw *raw)
 	j->changed = get64(c);
 	j->next_try = get64(c);
 	j->body_len = get64(c);
-	if (raw->version > 1)
+	if (raw->version > 1) {
+		j->since = get64(c);
 		j->deadline = get64(c);
+	}
 	if (!c->bad && (raw->version < 1 || raw->version > STATE_VERSION ||
 			raw->kind >= _JOB_KINDS || raw->state >= _JOB_STATES ||
 			raw->ret > RET_HDRS || !j->id || j->id > INT64_MAX))

@@ -135,6 +135,7 @@ struct job {
 	uint64_t created;
 	uint64_t changed;
 	uint64_t next_try;	/* 0 = now */
+	uint64_t since;		/* being late and too old counts from then; 0 = created */
 	uint64_t deadline;	/* the queue looks at it then, whatever its hosts do; 0 = none */
 	uint64_t body_len;	/* bytes of the document, a whole message; 0 = none yet */
 };

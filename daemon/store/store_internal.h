@@ -75,6 +75,11 @@ int store_put_job(struct store *s, const struct job *old, const struct job *j,
 int store_put_link(struct store *s, const struct job *old, const struct job *j,
 		   const struct index_body *body, struct journal_pos *pos, struct error *e);
 
+void store_commit_index(struct store *s);
+
+/* recover.c: brings the index up to the journal's end, from its place or from nothing */
+int store_recover(struct store *s, struct error *e);
+
 /* Makes sure that @path, a database, is there and its owner's alone. */
 int private_file(const char *path);
 

@@ -454,6 +454,25 @@ static void retried(void **state)
 	stop(s, &f);
 }
 
+/* Held for long, it has its whole time again: the next failure is not its last. */
+static void released_when_old(void **state)
+{
+	struct svc *s = *state;
+	struct error e = { 0 };
+	struct job *j = fake_job(0, JOB_MAIL, JOB_HELD);
+
+	svc_open(s, 0);
+	j->created = words_now() - 30 * 86400 * 1000000ull;
+	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
+	assert_int_equal(job_set(&j->from, "ada@far.test"), 0);
+	assert_int_equal(store_job_create(s->box.store, j, text, strlen(text), NULL, NULL, &e), 0);
+	assert_int_equal(queue_release(s->box.queue, j, &e), 0);
+	svc_run(s, 100);
+	svc_expect(s, j->id, JOB_QUEUED, "next try");
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
+	job_free(j);
+}
+
 static void no_utf8(void **state)
 {
 	struct svc *s = *state;
@@ -685,7 +704,7 @@ int main(void)
 		TEST(crash_between), TEST(user_gone), TEST(wishes_passed_on),
 		TEST(relayed_and_delivered), TEST(no_notice_of_a_notice),
 		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out),
-		TEST(held_and_released), TEST(retried), TEST(no_utf8),
+		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
 		TEST(many_over_few_lines), TEST(reports_come_back),
 	};

@@ -81,6 +81,7 @@ static void envelope_comes_back(void **state)
 	j->ret = RET_HDRS;
 	j->eight_bit = j->utf8 = true;
 	j->deadline = 99;
+	j->since = 98;
 	job_set(&j->envid, "QQ 1");
 	job_set(&r->user, "100");
 	job_set(&r->orcpt, "rfc822;b@y.test");
@@ -97,6 +98,7 @@ static void envelope_comes_back(void **state)
 	assert_int_equal(back->ret, RET_HDRS);
 	assert_true(back->eight_bit && back->utf8);
 	assert_int_equal(back->deadline, 99);
+	assert_int_equal(back->since, 98);
 	assert_string_equal(back->envid, "QQ 1");
 	assert_string_equal(back->recipients[0].user, "100");
 	assert_string_equal(back->recipients[0].orcpt, "rfc822;b@y.test");
