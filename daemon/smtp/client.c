@@ -21,7 +21,7 @@
 
 #include "base/cleanup.h"
 #include "smtp/client.h"
-#include "smtp/parameters.h"
+#include "smtp/client_params.h"
 #include "smtp/scram_client.h"
 #include "smtp/stuff.h"
 
@@ -602,7 +602,7 @@ static void mail(struct smtp_client *c)
 {
 	_buffer_ struct buffer parameters = { 0 };
 
-	if (smtp_mail_parameters(&c->e, &c->caps, &parameters) < 0)
+	if (client_mail_params(&c->e, &c->caps, &parameters) < 0)
 		lose(c, SMTP_TRANSIENT, "there was no memory for a command");
 	command(c, ENVELOPE, "MAIL FROM:<%s>%s", c->e.from,
 		parameters.data ? parameters.data : "");
@@ -613,7 +613,7 @@ static void rcpt_to(struct smtp_client *c, const struct envelope_rcpt *r)
 {
 	_buffer_ struct buffer parameters = { 0 };
 
-	if (smtp_rcpt_parameters(r, &c->caps, &parameters) < 0)
+	if (client_rcpt_params(r, &c->caps, &parameters) < 0)
 		lose(c, SMTP_TRANSIENT, "there was no memory for a command");
 	command(c, ENVELOPE, "RCPT TO:<%s>%s", r->address, parameters.data ? parameters.data : "");
 }

@@ -927,8 +927,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(status), TEST(unknown_method), TEST(send_and_cancel), TEST(wrong_sends),
 		TEST(foreign_words), TEST(many_recipients), TEST(no_such_job), TEST(document),
-		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(queue_is_steered), TEST(retry_everywhere),
-		TEST(retry_too_soon), TEST(status_counts),
+		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(queue_is_steered),
+		TEST(retry_everywhere), TEST(retry_too_soon), TEST(status_counts),
 		TEST(users), TEST(recipients), TEST(command_line), TEST(no_daemon),
 		TEST(not_root),
 	};

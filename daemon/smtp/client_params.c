@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "smtp/parameters.h"
+#include "smtp/client_params.h"
 
 #define PARAMETER_MAX 500	/* of ENVID and ORCPT, before they are coded (RFC 3461 5.3) */
 
@@ -50,8 +50,8 @@ static int put_notify(struct buffer *b, unsigned int notify)
 	return r;
 }
 
-int smtp_mail_parameters(const struct envelope *e, const struct smtp_offers *offers,
-			 struct buffer *b)
+int client_mail_params(const struct envelope *e, const struct smtp_offers *offers,
+		       struct buffer *b)
 {
 	static const char *const rets[] = { [RET_FULL] = "FULL", [RET_HDRS] = "HDRS" };
 	int r = 0;
@@ -69,8 +69,8 @@ int smtp_mail_parameters(const struct envelope *e, const struct smtp_offers *off
 	return r;
 }
 
-int smtp_rcpt_parameters(const struct envelope_rcpt *rcpt, const struct smtp_offers *offers,
-			 struct buffer *b)
+int client_rcpt_params(const struct envelope_rcpt *rcpt, const struct smtp_offers *offers,
+		       struct buffer *b)
 {
 	int r = 0;
 
