@@ -326,10 +326,30 @@ static void hand_over(struct connection *c, struct delivery *d)
 	d->mail->job->attempts++;
 }
 
-/* Sends over an idle line. Its transaction begins at once: so does the note. */
+/* What was to go over it could not even be begun: told as if the line had ended. */
+static void give_up_line(struct connection *c, enum smtp_blame blame, const struct error *e)
+{
+	const struct smtp_session_outcome out = {
+		.result = SMTP_RESULT_CANNOT_CONNECT,
+		.blame = blame,
+		.text = error_text(e),
+	};
+	struct delivery *d = c->delivery;
+
+	for (size_t i = 0; blame != SMTP_BLAME_LINE && i < d->env.n_rcpts; i++)
+		put_off(c->to->queue, &d->mail->job->recipients[d->index[i]]);
+	on_done(c, &out);
+	connection_free(c);
+}
+
+/*
+ * Sends over an idle line. Its transaction begins at once: so does the note. -EPIPE:
+ * the line is gone, and @c with it.
+ */
 static int go_over(struct connection *c, uint64_t id)
 {
 	struct delivery *d = NULL;
+	struct error e = { 0 };
 	int r = delivery_new(&d, c->to, id);
 
 	if (r < 0)
@@ -337,7 +357,10 @@ static int go_over(struct connection *c, uint64_t id)
 	sd_event_source_set_enabled(c->idle, SD_EVENT_OFF);
 	hand_over(c, d);
 	note_in_hand(d);
-	return smtp_session_next(c->session, &d->env, d->mail->body, NULL);
+	if (smtp_session_next(c->session, &d->env, d->mail->body, &e) >= 0)
+		return 0;
+	give_up_line(c, SMTP_BLAME_LINE, &e);
+	return -EPIPE;
 }
 
 static void quit(struct connection *c)
@@ -355,7 +378,10 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* 0: the line is busy again. What cannot be sent has said so and is not due any more. */
+/*
+ * 0: the line is busy again; -ENOENT: nothing is due; -EPIPE: as above. What cannot
+ * be sent has said so and is not due any more.
+ */
 static int take_next(struct connection *c)
 {
 	struct queue *q = c->to->queue;
@@ -365,8 +391,8 @@ static int take_next(struct connection *c)
 	       queue_next(c->to, &id, &when) > 0) {
 		int r = go_over(c, id);
 
-		if (r >= 0)
-			return 0;
+		if (r >= 0 || r == -EPIPE)
+			return r;
 		if (r != -ENOENT && r != -EBADMSG)
 			queue_pause(q);
 	}
@@ -378,11 +404,11 @@ static void on_ready(void *userdata, struct smtp_session *session)
 	struct connection *c = userdata;
 	struct destination *to = c->to;
 	uint64_t keep = to->queue->box->conf.idle_usec;
-	bool busy = take_next(c) >= 0;
+	int r = take_next(c);
 
 	/* More may be due than one line carries; or the next look has another time now. */
 	destination_wake(to);
-	if (busy)
+	if (r != -ENOENT)
 		return;
 	if (!keep || c->messages >= MESSAGES_MAX) {
 		quit(c);
@@ -486,22 +512,6 @@ static int open_line(struct connection *c, struct delivery *d, struct error *e)
 				 c, e);
 }
 
-/* No line can even be begun, which is told as if a host had not been reached. */
-static void no_line(struct connection *c, const struct error *e)
-{
-	const struct smtp_session_outcome out = {
-		.result = SMTP_RESULT_CANNOT_CONNECT,
-		.blame = SMTP_BLAME_HOST,
-		.text = error_text(e),
-	};
-	struct delivery *d = c->delivery;
-
-	for (size_t i = 0; i < d->env.n_rcpts; i++)
-		put_off(c->to->queue, &d->mail->job->recipients[d->index[i]]);
-	on_done(c, &out);
-	connection_free(c);
-}
-
 int connection_deliver(struct destination *to, uint64_t id)
 {
 	struct connection *c = idle_one(to);
@@ -511,7 +521,7 @@ int connection_deliver(struct destination *to, uint64_t id)
 
 	if (c) {
 		r = go_over(c, id);
-		return r == -ENOENT || r == -EBADMSG ? 0 : r;
+		return r == -ENOENT || r == -EBADMSG || r == -EPIPE ? 0 : r;
 	}
 	if (!may_open(to))
 		return -EBUSY;
@@ -525,6 +535,6 @@ int connection_deliver(struct destination *to, uint64_t id)
 	}
 	hand_over(c, d);
 	if (open_line(c, d, &e) < 0)
-		no_line(c, &e);
+		give_up_line(c, SMTP_BLAME_HOST, &e);
 	return 0;
 }

@@ -23,7 +23,7 @@
 /* Each destination is looked at this often at least: the clock may have been set meanwhile. */
 #define LOOK_USEC (600 * 1000000ull)
 /* Mails of the box's own users, or deadlines, in one turn of the event loop. */
-#define TURN_MAX 64
+#define TURN_MAX 16
 
 uint64_t queue_monotonic(const struct queue *q)
 {

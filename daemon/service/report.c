@@ -62,7 +62,7 @@ static struct job_recipient *find_recipient(struct job *job, const struct report
 /* True: something is known that was not. What still waits here is nobody else's to judge. */
 static bool take(struct job_recipient *to, const struct report_rcpt *r)
 {
-	if (to->state == RCPT_WAITING)
+	if (to->state == RCPT_WAITING || (to->state == RCPT_REFUSED && r->action == REPORT_FAILED))
 		return false;
 	switch (r->action) {
 	case REPORT_FAILED:

@@ -399,6 +399,29 @@ static void line_worn_out(void **state)
 	stop(s, &f);
 }
 
+/* A line that is kept is used again; one that ended meanwhile is not missed. */
+static void idle_line(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+
+	s->box.conf.idle_usec = 5000000;
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT TO:<a@x.test>", OK, DATA, OK, FROM,
+				     "C:RCPT TO:<b@x.test>", OK, DATA, OK, "S:421 bye\r\n", "NEXT",
+				     HELLO, FROM, "C:RCPT TO:<c@x.test>", OK, DATA, OK));
+	svc_open(s, f.port);
+	id = take(s, MAIL(TO("a@x.test")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_run(s, 50);
+	id = take(s, MAIL(TO("b@x.test")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_run(s, 50);
+	id = take(s, MAIL(TO("c@x.test")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	stop(s, &f);
+}
+
 static void held_and_released(void **state)
 {
 	struct svc *s = *state;
@@ -703,7 +726,7 @@ int main(void)
 		TEST(dead_host_delays_nobody), TEST(users_of_the_box), TEST(one_user),
 		TEST(crash_between), TEST(user_gone), TEST(wishes_passed_on),
 		TEST(relayed_and_delivered), TEST(no_notice_of_a_notice),
-		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out),
+		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out), TEST(idle_line),
 		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
 		TEST(many_over_few_lines), TEST(reports_come_back),
