@@ -260,6 +260,8 @@ struct user {
 	char *pop3_login;
 	char *pop3_password;	/* store_user_get() gives it only with @secrets */
 	bool has_password;	/* out: one is stored */
+	char *verifier;		/* "SCRAM-SHA-256$...", for AUTH; only with @secrets */
+	bool has_login;		/* out: one is stored */
 	bool auto_receive;
 	bool auto_print;
 	uint32_t interval;	/* seconds between collections, 0 = the configured one */
@@ -268,11 +270,19 @@ struct user {
 };
 
 void user_free(struct user *u);
-/* Where no password is given, the stored one stays; "" removes it. -EEXIST, -ENOENT by @create. */
+/*
+ * Where no password or verifier is given, the stored one stays; "" removes it. -EEXIST, -ENOENT by
+ * @create.
+ */
 int store_user_put(struct store *s, const struct user *u, bool create, struct error *e);
 int store_user_get(struct store *s, const char *code, bool secrets, struct user **ret);
 int store_user_list(struct store *s, struct user ***ret, size_t *n);
 void user_list_free(struct user **users, size_t n);
+/*
+ * The user whose code or mail address this is; case matters left of the "@" alone.
+ * -ENOENT, or -ENOTUNIQ: several users have this address. user_free().
+ */
+int store_user_find(struct store *s, const char *address_or_code, bool secrets, struct user **ret);
 int store_user_remove(struct store *s, const char *code, struct error *e);
 
 /* Recipients of whom something is known; of others nothing is: profile S. */
@@ -288,5 +298,38 @@ int store_recipient_get(struct store *s, const char *address, struct recipient *
 int store_recipient_list(struct store *s, struct recipient ***ret, size_t *n);
 void recipient_list_free(struct recipient **r, size_t n);
 int store_recipient_remove(struct store *s, const char *address, struct error *e);
+
+/* Names of the box beside its users: one name that stands for another, or for many. */
+enum alias_kind {
+	ALIAS_PLAIN,		/* mail for the name goes to its members */
+	ALIAS_MOVED,		/* so it does, and the sender is told the new address (251) */
+	ALIAS_GONE,		/* mail is refused, and the sender told the new address (551) */
+	_ALIAS_KINDS
+};
+
+#define ALIAS_MEMBERS_MAX 1000
+
+/* Strings are owned. */
+struct alias {
+	char *name;		/* a local part in lower case */
+	char *title;		/* a full name, for VRFY and EXPN; may be NULL */
+	enum alias_kind kind;
+	char **members;		/* NULL-terminated: addresses, names of aliases, codes of users */
+};
+
+const char *alias_kind_name(enum alias_kind kind);	/* "plain", "moved", "gone" */
+int alias_kind_from_name(const char *name);		/* or -EINVAL */
+void alias_free(struct alias *a);
+int alias_add_member(struct alias *a, const char *member);
+/*
+ * -EEXIST, -ENOENT by @create; -ELOOP: it would hold itself, by way of others;
+ * -EINVAL: a user has this code, or a field is not as it must be.
+ */
+int store_alias_put(struct store *s, const struct alias *a, bool create, struct error *e);
+/* The name in any case. -ENOENT. */
+int store_alias_get(struct store *s, const char *name, struct alias **ret);
+int store_alias_list(struct store *s, struct alias ***ret, size_t *n);
+void alias_list_free(struct alias **a, size_t n);
+int store_alias_remove(struct store *s, const char *name, struct error *e);
 
 #endif

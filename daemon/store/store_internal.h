@@ -90,4 +90,14 @@ void reclaim_step(struct store *s);
 int users_open(struct store *s, const char *state, struct error *e);
 void users_close(struct store *s);
 
+/* For the other tables of users.db. */
+int users_db_error(struct store *s, int rc, struct error *e);
+/* A sentence about what is too long or no single line. */
+int users_check_text(const char *what, const char *v, size_t max, struct error *e);
+void users_bind_text(sqlite3_stmt *st, int at, const char *v);
+/* A column as an owned string; a missing one stays NULL. */
+int users_column(sqlite3_stmt *st, int i, char **ret);
+/* Deletes by @key; -ENOENT: there was none. */
+int users_remove_row(struct store *s, const char *sql, const char *key, struct error *e);
+
 #endif
