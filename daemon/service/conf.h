@@ -36,6 +36,23 @@ struct conf {
 	/* [Collect] */
 	uint64_t interval_usec;	/* default between collections of a mailbox */
 	uint64_t max_message;	/* bytes of a mail */
+	/* [Receive] */
+	char *domains;		/* ours, words; NULL: the host name alone */
+	char *networks;		/* words, who may relay and ask for names: networks_parse() */
+	char *certificate;	/* PEM files, or NULL */
+	char *key;
+	uint32_t max_sessions;
+	uint32_t max_sessions_per_address;
+	uint64_t receive_max_message;	/* octets */
+	uint64_t receive_max_memory;	/* of messages under way */
+	uint32_t max_recipients;	/* of a transaction */
+	uint32_t max_messages;		/* of a session, 0 = any number */
+	uint32_t max_errors;		/* commands of a session that were wrong */
+	uint32_t max_idle_commands;	/* that led to no mail */
+	uint32_t max_auth_failures;
+	uint32_t max_hops;		/* Received fields */
+	uint64_t command_timeout_usec;
+	uint64_t data_timeout_usec;	/* between two stretches of a message */
 	/* [Scan] */
 	uint32_t xres;		/* pixels per metre */
 	uint32_t yres;
