@@ -20,5 +20,17 @@ int queue_list_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 int status_append(sd_bus_message *m, struct box *box);
 /* The methods about users and recipients. */
 int people_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
+/* The methods about aliases and lists. */
+int aliases_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
+/* An array of whatever @append writes, as the reply to @m. */
+int bus_reply_list(sd_bus_message *m, void **items, size_t n,
+		   int (*append)(sd_bus_message *m, const void *item));
+
+/* Panels of users, which are told what SMTP sends them: signals to them alone. */
+struct panels;
+
+int panels_new(struct panels **ret, struct box *box, sd_bus *bus);
+void panels_free(struct panels *p);
+int panels_attach(struct panels *p, sd_bus_message *m, sd_bus_error *e);
 
 #endif

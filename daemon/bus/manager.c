@@ -24,6 +24,7 @@ struct manager {
 	struct box *box;
 	sd_bus *bus;
 	sd_bus_slot *vtable;
+	struct panels *panels;
 };
 
 /* A sentence of ours becomes the bus's error, by the kind of errno. */
@@ -376,6 +377,20 @@ static int do_people(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return people_call(m, mgr->box, e);
 }
 
+static int do_aliases(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return aliases_call(m, mgr->box, e);
+}
+
+static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return panels_attach(mgr->panels, m, e);
+}
+
 /* name, in, out, who may (NULL: anyone), what it does */
 #define METHODS(M)                                                             \
 	M("GetStatus", "", "a{sv}", NULL, do_get_status)                       \
@@ -396,7 +411,12 @@ static int do_people(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("RemoveUser", "s", "", "org.ifax1.manage", do_people)                \
 	M("ListRecipients", "", "aa{sv}", "org.ifax1.view", do_people)         \
 	M("SetRecipient", "a{sv}", "", "org.ifax1.manage", do_people)          \
-	M("RemoveRecipient", "s", "", "org.ifax1.manage", do_people)
+	M("RemoveRecipient", "s", "", "org.ifax1.manage", do_people)           \
+	M("ListAliases", "", "aa{sv}", "org.ifax1.view", do_aliases)           \
+	M("AddAlias", "a{sv}", "", "org.ifax1.manage", do_aliases)             \
+	M("EditAlias", "a{sv}", "", "org.ifax1.manage", do_aliases)            \
+	M("RemoveAlias", "s", "", "org.ifax1.manage", do_aliases)              \
+	M("AttachPanel", "s", "", "org.ifax1.panel", do_attach_panel)
 
 static const struct method {
 	const char *name, *action;
@@ -446,6 +466,7 @@ void manager_free(struct manager *mgr)
 	if (!mgr)
 		return;
 	store_watch(mgr->box->store, NULL, NULL);
+	panels_free(mgr->panels);
 	sd_bus_slot_unref(mgr->vtable);
 	if (mgr->bus)
 		sd_bus_detach_event(mgr->bus);
@@ -484,6 +505,8 @@ int manager_new(struct manager **ret, struct box *box, struct error *e)
 		r = sd_bus_match_signal(mgr->bus, NULL, "org.freedesktop.DBus.Local", NULL,
 					"org.freedesktop.DBus.Local", "Disconnected",
 					on_disconnected, mgr);
+	if (r >= 0)
+		r = panels_new(&mgr->panels, box, mgr->bus);
 	if (r >= 0)
 		r = sd_bus_request_name(mgr->bus, BUS_NAME, 0);
 	if (r < 0) {

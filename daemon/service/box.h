@@ -28,6 +28,8 @@ struct box {
 	struct scanning *scanning;
 	struct sending *sending;
 	struct collector *collector;
+	struct terminals *terminals;	/* panels where users are active */
+	struct receiver *receiver;
 	struct manager *manager;	/* the bus */
 };
 
