@@ -25,6 +25,8 @@ int verb_send(struct ctl *c, int argc, char **argv);
 int verb_jobs(struct ctl *c, int argc, char **argv);
 int verb_queue(struct ctl *c, int argc, char **argv);
 int verb_users(struct ctl *c, int argc, char **argv);
+int verb_aliases(struct ctl *c, int argc, char **argv);
+int verb_panel(struct ctl *c, int argc, char **argv);
 int verb_recipients(struct ctl *c, int argc, char **argv);
 int verb_collect(struct ctl *c, int argc, char **argv);
 int verb_config(struct ctl *c, int argc, char **argv);

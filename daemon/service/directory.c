@@ -10,7 +10,8 @@
 #include "service/directory.h"
 
 #define POSTMASTER "postmaster"
-#define NAMES_MAX  1000		/* aliases and lists looked into for one name */
+#define NAMES_MAX  1000		/* looked into for one name */
+#define DEPTH_MAX  50		/* of lists in lists */
 
 static void user_freep(struct user **u)
 {
@@ -192,71 +193,86 @@ static int find_user(struct store *s, const struct conf *c, const char *local, s
 	return *ret ? 0 : -ENOENT;
 }
 
-/* What is still to be looked into, each name once: lists may hold each other. */
-struct names {
-	char *names[NAMES_MAX];
+/* The walk through lists, which may hold each other: names met so far, each looked into once. */
+struct walk {
+	struct store *store;
+	const struct conf *conf;
+	struct directory_answer *answer;
+	unsigned int depth;
 	size_t n;
+	char *names[NAMES_MAX];
 };
 
-static int add_name(struct names *w, char *name)
+/* 1: @name is new, 0: it was met before. */
+static int meet(struct walk *w, const char *name)
 {
-	if (!name)
-		return -ENOMEM;
-	for (size_t i = 0; i < w->n; i++) {
-		if (!strcasecmp(w->names[i], name)) {
-			free(name);
+	for (size_t i = 0; i < w->n; i++)
+		if (!strcasecmp(w->names[i], name))
 			return 0;
-		}
-	}
-	if (w->n == NAMES_MAX) {
-		free(name);
+	if (w->n == NAMES_MAX)
 		return -EMLINK;
-	}
-	w->names[w->n++] = name;
-	return 0;
+	w->names[w->n] = strdup(name);
+	if (!w->names[w->n])
+		return -ENOMEM;
+	w->n++;
+	return 1;
 }
 
-static int add_member(struct directory_answer *a, struct store *s, const struct conf *c,
-		      struct names *w, const char *member)
-{
-	const char *at = strrchr(member, '@');
-
-	if (at && !directory_is_ours(c, at + 1))
-		return add_foreign(a, s, member);
-	return add_name(w, directory_local(member));
-}
+static int walk_members(struct walk *w, const struct alias *alias);
 
 /* A member of whom nothing is known any more does not keep the others from their mail. */
-static int expand_name(struct directory_answer *a, struct store *s, const struct conf *c,
-		       struct names *w, const char *name)
+static int walk_name(struct walk *w, const char *name)
 {
 	_cleanup_(alias_freep) struct alias *alias = NULL;
 	_cleanup_(user_freep) struct user *u = NULL;
-	int r = find_user(s, c, name, &u);
+	int r = find_user(w->store, w->conf, name, &u);
 
 	if (r != -ENOENT)
-		return r == -ENOTUNIQ ? 0 : r < 0 ? r : add_user(a, c, u);
-	r = store_alias_get(s, name, &alias);
+		return r == -ENOTUNIQ ? 0 : r < 0 ? r : add_user(w->answer, w->conf, u);
+	r = store_alias_get(w->store, name, &alias);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (alias->kind == ALIAS_GONE)
-		return 0;
+	return alias->kind == ALIAS_GONE ? 0 : walk_members(w, alias);
+}
+
+static int walk_member(struct walk *w, const char *member)
+{
+	const char *at = strrchr(member, '@');
+	_free_ char *local = NULL;
+	int r;
+
+	if (at && !directory_is_ours(w->conf, at + 1))
+		return add_foreign(w->answer, w->store, member);
+	local = directory_local(member);
+	r = local ? meet(w, local) : -ENOMEM;
+	return r == 1 ? walk_name(w, local) : r;
+}
+
+static int walk_members(struct walk *w, const struct alias *alias)
+{
+	int r = 0;
+
+	if (++w->depth > DEPTH_MAX)
+		return -EMLINK;
 	for (size_t i = 0; alias->members[i] && r >= 0; i++)
-		r = add_member(a, s, c, w, alias->members[i]);
+		r = walk_member(w, alias->members[i]);
+	w->depth--;
 	return r;
 }
 
 static int expand(struct directory_answer *a, struct store *s, const struct conf *c,
 		  const struct alias *alias)
 {
-	struct names *w = calloc(1, sizeof(*w));
-	int r = w ? 0 : -ENOMEM;
+	struct walk *w = calloc(1, sizeof(*w));
+	int r;
 
-	for (size_t i = 0; alias->members[i] && r >= 0; i++)
-		r = add_member(a, s, c, w, alias->members[i]);
-	for (size_t i = 0; r >= 0 && i < w->n; i++)
-		r = expand_name(a, s, c, w, w->names[i]);
-	for (size_t i = 0; w && i < w->n; i++)
+	if (!w)
+		return -ENOMEM;
+	w->store = s;
+	w->conf = c;
+	w->answer = a;
+	r = walk_members(w, alias);
+	for (size_t i = 0; i < w->n; i++)
 		free(w->names[i]);
 	free(w);
 	return r < 0 ? r : a->n ? 0 : -EMLINK;
