@@ -74,7 +74,7 @@ static int accept_by_queue(void *userdata, const struct envelope *env, const str
 	return queue_accept(box->queue, env, body, n_body, done, done_data, id, e);
 }
 
-/* Certificate= and Key=, or the credentials smtp.crt and smtp.key; neither: no TLS. */
+/* Certificate= and Key=, or the credentials ifax.smtp.crt and ifax.smtp.key; neither: no TLS. */
 static int load_tls(struct receiver *r, struct error *e)
 {
 	const struct conf *c = &r->box->conf;
@@ -85,11 +85,11 @@ static int load_tls(struct receiver *r, struct error *e)
 		return net_tls_server_new(&r->tls, c->certificate, c->key, e);
 	if (!folder)
 		return 0;
-	if (asprintf(&certificate, "%s/smtp.crt", folder) < 0) {
+	if (asprintf(&certificate, "%s/ifax.smtp.crt", folder) < 0) {
 		certificate = NULL;
 		return error_set(e, -ENOMEM, "out of memory");
 	}
-	if (asprintf(&key, "%s/smtp.key", folder) < 0) {
+	if (asprintf(&key, "%s/ifax.smtp.key", folder) < 0) {
 		key = NULL;
 		return error_set(e, -ENOMEM, "out of memory");
 	}

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,6 +39,7 @@ void peer_connect(struct peer *p, sd_event *event, uint16_t port)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int on = 1;
 
 	memset(p, 0, sizeof(*p));
 	p->event = event;
@@ -45,6 +47,7 @@ void peer_connect(struct peer *p, sd_event *event, uint16_t port)
 	assert_true(p->fd >= 0);
 	assert_int_equal(connect(p->fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(fcntl(p->fd, F_SETFL, O_NONBLOCK), 0);
+	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 void peer_close(struct peer *p)

@@ -30,6 +30,7 @@
 #include "fake_kernel.h"
 #include "service/inbound.h"
 #include "service/queue.h"
+#include "service/terminal.h"
 #include "store/store.h"
 #include "svc_help.h"
 #include "worker/parse.h"
@@ -183,6 +184,7 @@ static int setup(void **state)
 	assert_int_equal(boards_new(&box->boards, box->event, &fake_kernel_sys, &board_handlers,
 				    NULL), 0);
 	start_polkit(r);
+	assert_int_equal(terminals_new(&box->terminals), 0);
 	if (manager_new(&box->manager, box, &e) < 0)
 		fail_msg("manager_new: %s", error_text(&e));
 	assert_true(sd_bus_open_system(&r->client) >= 0);
@@ -206,6 +208,7 @@ static int teardown(void **state)
 
 	close_bus(r->client);
 	manager_free(take_ptr(r->svc.box.manager));
+	terminals_free(take_ptr(r->svc.box.terminals));
 	close_bus(r->polkit);
 	boards_free(take_ptr(r->svc.box.boards));
 	svc_remove(&r->svc);
@@ -821,6 +824,86 @@ static void recipients(void **state)
 }
 
 
+static void aliases(void **state)
+{
+	struct room *r = *state;
+
+	refused(call(r, "AddAlias", "a{sv}", 0), INVALID, "name is missing");
+	refused(call(r, "AddAlias", "a{sv}", 1, "name", "s", "info"), INVALID, "no member");
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "info", "shoe", "s", "42"), INVALID,
+		"shoe");
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "info", "members", "s", "42"), INVALID,
+		"members");
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "info", "kind", "s", "lost"), INVALID,
+		"plain, moved or gone");
+	granted(call(r, "AddAlias", "a{sv}", 3, "name", "s", "info", "title", "s", "The Desk",
+		     "members", "as", 2, "100", "x@far.test"));
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "info", "members", "as", 1, "100"),
+		INVALID, "already");
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "100", "members", "as", 1, "info"),
+		INVALID, "code of a user");
+	assert_true(says(call(r, "ListAliases", ""), "x@far.test"));
+	/* An edit leaves what it does not name. */
+	granted(call(r, "EditAlias", "a{sv}", 2, "name", "s", "info", "title", "s", "Desk 2"));
+	assert_true(says(call(r, "ListAliases", ""), "x@far.test"));
+	granted(call(r, "EditAlias", "a{sv}", 2, "name", "s", "info", "members", "as", 1, "y@b.c"));
+	assert_false(says(call(r, "ListAliases", ""), "x@far.test"));
+	assert_true(says(call(r, "ListAliases", ""), "Desk 2"));
+	refused(call(r, "EditAlias", "a{sv}", 2, "name", "s", "info", "members", "as", 1, "info"),
+		NULL, "would hold itself");
+	refused(call(r, "EditAlias", "a{sv}", 1, "name", "s", "none"), INVALID, "no alias or list");
+	granted(call(r, "RemoveAlias", "s", "info"));
+	refused(call(r, "RemoveAlias", "s", "info"), INVALID, "no alias or list");
+}
+
+static int on_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	const char *user, *from, *text;
+	struct room *r = userdata;
+
+	assert_true(sd_bus_message_read(m, "sss", &user, &from, &text) >= 0);
+	r->signals++;
+	snprintf(r->signal_text, sizeof(r->signal_text), "%s|%s|%s", user, from, text);
+	return 0;
+}
+
+/* What is sent to a user's terminal reaches the connection that asked for it, and no other. */
+static void panel(void **state)
+{
+	static const char text[] = "one\r\n\x1b[31mtwo\r\nthree";
+	struct terminal_message m = { "100", "b@far.test", text, sizeof(text) - 1 };
+	struct room *r = *state, other = { 0 };
+	struct terminals *t = r->svc.box.terminals;
+	sd_bus *bus = NULL;
+
+	refused(call(r, "AttachPanel", "s", "999"), INVALID, "no user 999");
+	assert_int_equal(terminal_send(t, &m), 0);
+	assert_true(sd_bus_match_signal(r->client, NULL, "org.ifax1", NULL, "org.ifax1.Panel",
+					"Message", on_panel, r) >= 0);
+	assert_true(sd_bus_open_system(&bus) >= 0);
+	assert_true(sd_bus_attach_event(bus, r->svc.box.event, 0) >= 0);
+	assert_true(sd_bus_match_signal(bus, NULL, "org.ifax1", NULL, "org.ifax1.Panel", "Message",
+					on_panel, &other) >= 0);
+	granted(call(r, "AttachPanel", "s", "100"));
+	refused(call(r, "AttachPanel", "s", "100"), INVALID, "panel of user 100 already");
+	assert_true(terminal_active(t, "100"));
+	r->signals = 0;
+	assert_int_equal(terminal_send(t, &m), 1);
+	svc_run(&r->svc, 100);
+	assert_int_equal(r->signals, 1);
+	assert_string_equal(r->signal_text, "100|b@far.test|one\n [31mtwo\nthree\n");
+	assert_int_equal(other.signals, 0);
+	close_bus(bus);
+	svc_run(&r->svc, 50);
+	assert_true(terminal_active(t, "100"));
+	/* With its connection the panel goes. */
+	close_bus(r->client);
+	svc_run(&r->svc, 100);
+	assert_false(terminal_active(t, "100"));
+	assert_true(sd_bus_open_system(&r->client) >= 0);
+	assert_true(sd_bus_attach_event(r->client, r->svc.box.event, 0) >= 0);
+}
+
 static void command_line(void **state)
 {
 	struct room *r = *state;
@@ -856,6 +939,17 @@ static void command_line(void **state)
 	expect(r, CTL(r, "recipients", "set", "a@b.c", "--accepts", "f"), 0, "");
 	expect(r, CTL(r, "recipients"), 0, "a@b.c");
 	expect(r, CTL(r, "collect", "999"), 1, "no user 999");
+	expect(r, CTL(r, "aliases", "add", "info"), 1, "no member");
+	expect(r, CTL(r, "aliases", "add"), 2, "MEMBER");
+	expect(r, CTL(r, "aliases", "add", "info", "--title", "The Desk", "100", "a@b.c"), 0, "");
+	expect(r, CTL(r, "aliases"), 0, "100, a@b.c");
+	expect(r, CTL(r, "aliases", "edit", "info", "--kind", "gone", "new@b.c"), 0, "");
+	expect(r, CTL(r, "aliases", "show", "Info"), 0, "member     new@b.c");
+	expect(r, CTL(r, "aliases", "show", "none"), 1, "no alias or list none");
+	expect(r, CTL(r, "aliases", "remove", "info"), 0, "");
+	expect(r, CTL(r, "panel"), 2, "--user CODE");
+	expect(r, CTL(r, "panel", "--user", "999"), 1, "no user 999");
+	expect(r, CTL(r, "users", "passwd", "100", "x"), 2, "passwd CODE");
 	job = add_job(r, JOB_PRINT, JOB_FAILED, "the mail", "no \x1b pages");
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)job);
 	snprintf(path, sizeof(path), "%s/saved", r->svc.dir);
@@ -928,8 +1022,8 @@ int main(void)
 		TEST(status), TEST(unknown_method), TEST(send_and_cancel), TEST(wrong_sends),
 		TEST(foreign_words), TEST(many_recipients), TEST(no_such_job), TEST(document),
 		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(queue_is_steered),
-		TEST(retry_everywhere), TEST(retry_too_soon), TEST(status_counts),
-		TEST(users), TEST(recipients), TEST(command_line), TEST(no_daemon),
+		TEST(retry_everywhere), TEST(retry_too_soon), TEST(status_counts), TEST(users),
+		TEST(recipients), TEST(aliases), TEST(panel), TEST(command_line), TEST(no_daemon),
 		TEST(not_root),
 	};
 
