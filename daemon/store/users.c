@@ -5,6 +5,7 @@
  * another user does not open.
  */
 #include "store/store_internal.h"
+#include "smtp/scram.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -249,6 +250,16 @@ static bool one_of(const char *v, const char *const *list)
 	return false;
 }
 
+static int check_verifier(const char *text, struct error *e)
+{
+	struct scram_verifier v;
+
+	if (text && *text && scram_verifier_parse(text, &v) < 0)
+		return error_set(e, -EINVAL, "What is to check the log-in is no verifier of "
+				 "SCRAM-SHA-256.");
+	return 0;
+}
+
 static int check_user(struct store *s, const struct user *u, struct error *e)
 {
 	static const char *const tls[] = { "none", "starttls", "tls", NULL };
@@ -269,6 +280,8 @@ static int check_user(struct store *s, const struct user *u, struct error *e)
 		r = users_check_text(texts[i].what, texts[i].value, texts[i].max, e);
 	if (!r)
 		r = check_address(u->address, e);
+	if (!r)
+		r = check_verifier(u->verifier, e);
 	if (r < 0)
 		return r;
 	if (u->pop3_tls && !one_of(u->pop3_tls, tls))

@@ -31,6 +31,7 @@
 #include "service/inbound.h"
 #include "service/queue.h"
 #include "service/terminal.h"
+#include "smtp/scram.h"
 #include "store/store.h"
 #include "svc_help.h"
 #include "worker/parse.h"
@@ -53,6 +54,7 @@ struct room {
 	unsigned int signals;
 	char signal_text[400];
 	char *out;		/* what ifaxctl said last, on both outputs */
+	const char *in;		/* what it reads, NULL: the test's own input */
 };
 
 /*
@@ -354,6 +356,15 @@ static uint64_t add_job(struct room *r, enum job_kind kind, enum job_state state
  * ifaxctl
  */
 
+static void feed(const char *text)
+{
+	int in = memfd_create("in", 0);
+
+	if (write(in, text, strlen(text)) < 0 || lseek(in, 0, SEEK_SET) < 0)
+		_exit(125);
+	dup2(in, 0);
+}
+
 /* Runs it as @uid; its exit status. What it says goes to r->out. */
 static int run_ctl(struct room *r, uid_t uid, const char *const *words)
 {
@@ -370,6 +381,8 @@ static int run_ctl(struct room *r, uid_t uid, const char *const *words)
 	if (!pid) {
 		dup2(out, 1);
 		dup2(out, 2);
+		if (r->in)
+			feed(r->in);
 		if (uid && setresuid(uid, uid, uid) < 0)
 			_exit(126);
 		execv(ifaxctl, (char **)argv);
@@ -904,6 +917,32 @@ static void panel(void **state)
 	assert_true(sd_bus_attach_event(r->client, r->svc.box.event, 0) >= 0);
 }
 
+/* The password goes in by standard input, its verifier over the bus. */
+static void log_in(void **state)
+{
+	struct room *r = *state;
+	struct scram_verifier v;
+	struct user *u = NULL;
+
+	if (access(ifaxctl, X_OK) < 0)
+		skip();
+	r->in = "correct horse\n";
+	expect(r, CTL(r, "users", "passwd", "100"), 0, "");
+	assert_int_equal(store_user_get(r->svc.box.store, "100", true, &u), 0);
+	assert_int_equal(scram_verifier_parse(u->verifier, &v), 0);
+	assert_true(scram_verifier_check(&v, "correct horse"));
+	assert_false(scram_verifier_check(&v, "correct horse "));
+	assert_string_equal(u->pop3_password, "p");
+	user_free(u);
+	expect(r, CTL(r, "users", "show", "100"), 0, "smtp log-in      stored");
+	assert_false(says(call(r, "ListUsers", ""), "SCRAM"));
+	expect(r, CTL(r, "users", "passwd", "999"), 1, "no user 999");
+	r->in = "\n";
+	expect(r, CTL(r, "users", "passwd", "100"), 1, "password is empty");
+	expect(r, CTL(r, "users", "passwd", "100", "--remove"), 0, "");
+	expect(r, CTL(r, "users", "show", "100"), 0, "smtp log-in      none");
+}
+
 static void command_line(void **state)
 {
 	struct room *r = *state;
@@ -1023,7 +1062,7 @@ int main(void)
 		TEST(foreign_words), TEST(many_recipients), TEST(no_such_job), TEST(document),
 		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(queue_is_steered),
 		TEST(retry_everywhere), TEST(retry_too_soon), TEST(status_counts), TEST(users),
-		TEST(recipients), TEST(aliases), TEST(panel), TEST(command_line), TEST(no_daemon),
+		TEST(recipients), TEST(aliases), TEST(panel), TEST(log_in), TEST(command_line), TEST(no_daemon),
 		TEST(not_root),
 	};
 

@@ -18,6 +18,7 @@
 #include "service/queue.h"
 #include "service/receiver.h"
 #include "service/terminal.h"
+#include "smtp/scram.h"
 #include "smtp_peer.h"
 #include "svc_help.h"
 
@@ -933,6 +934,196 @@ static void times(void **state)
 	peer_expect_end(q);
 }
 
+/*
+ * TLS and logging in
+ */
+
+static void set_verifier(struct room *r, const char *code, const char *password)
+{
+	char text[SCRAM_TEXT_MAX];
+	struct scram_verifier v;
+	struct error e = { 0 };
+	struct user *u = NULL;
+
+	must(scram_verifier_make(password, &v, &e), &e);
+	scram_verifier_format(&v, text);
+	assert_int_equal(store_user_get(r->svc.box.store, code, false, &u), 0);
+	assert_int_equal(job_set(&u->verifier, text), 0);
+	must(store_user_put(r->svc.box.store, u, false, &e), &e);
+	user_free(u);
+}
+
+/* With a certificate, and nobody permitted by his address. */
+static void start_tls_room(struct room *r)
+{
+	struct conf *c = &r->svc.box.conf;
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s/crt", r->svc.dir);
+	set(&c->certificate, path);
+	snprintf(path, sizeof(path), "%s/key", r->svc.dir);
+	set(&c->key, path);
+	peer_make_certificate(c->certificate, c->key);
+	set(&c->networks, "none");
+	set_verifier(r, "100", "correct horse");
+	start(r, false);
+}
+
+static void secure(struct peer *p)
+{
+	peer_say(p, "STARTTLS", "220");
+	peer_start_tls(p);
+	peer_say(p, "EHLO client.test", "250-");
+}
+
+/* The line of AUTH PLAIN. */
+static const char *plain(const char *user, const char *password)
+{
+	static char line[300];
+	unsigned char raw[200];
+	int n = snprintf((char *)raw, sizeof(raw), "%c%s%c%s", 0, user, 0, password);
+
+	strcpy(line, "AUTH PLAIN ");
+	EVP_EncodeBlock((unsigned char *)line + 11, raw, n);
+	return line;
+}
+
+static void submission(void **state)
+{
+	static const char *const mine[] = { "ada@example.test", "ada@EXAMPLE.test", "info@example.test",
+					    "100@box.example.test", "" };
+	static const char *const others[] = { "otto@elsewhere.test", "Ada@example.test",
+					      "ada@far.test", "200@box.example.test",
+					      "staff@example.test", "postmaster@example.test" };
+	struct room *r = *state;
+	struct peer *p;
+	char line[100];
+
+	add_alias(r, "info", NULL, ALIAS_PLAIN, "100");
+	add_alias(r, "staff", NULL, ALIAS_PLAIN, "100 200");
+	add_alias(r, "postmaster", NULL, ALIAS_PLAIN, "200");
+	start_tls_room(r);
+	p = client(r, RECEIVER_SUBMISSION);
+	peer_say(p, "MAIL FROM:<ada@example.test>", "530");
+	peer_say(p, plain("100", "correct horse"), "5");
+	secure(p);
+	peer_say(p, "MAIL FROM:<ada@example.test>", "530");
+	peer_say(p, plain("ada@EXAMPLE.test", "correct horse"), "235");
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		snprintf(line, sizeof(line), "MAIL FROM:<%s>", others[i]);
+		peer_say(p, line, "553 5.7.1 This is not an address of user 100");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(mine); i++) {
+		snprintf(line, sizeof(line), "MAIL FROM:<%s>", mine[i]);
+		peer_say(p, line, "250");
+		peer_say(p, "RCPT TO:<v@far.test>", "250");
+		mail(p, "x\r\n");
+		assert_string_equal(r->env.from, mine[i]);
+	}
+	has(&r->mail, " (using TLSv1.3)\r\n\tvia TCP with ESMTPSA id ");
+	/* Who has logged in may ask for names, but has no routes obeyed. */
+	peer_say(p, "VRFY ada", "250");
+	peer_say(p, "MAIL FROM:<ada@example.test>", "250");
+	peer_say(p, "RCPT TO:<@far.test:v@other.test>", "550 5.7.1");
+}
+
+static void submission_from_the_first_byte(void **state)
+{
+	struct room *r = *state;
+	struct peer *p = &r->peers[0];
+
+	start_tls_room(r);
+	peer_connect(p, r->svc.box.event, r->ports[RECEIVER_SUBMISSIONS]);
+	peer_start_tls(p);
+	peer_expect(p, "220");
+	peer_say(p, "EHLO client.test", "250-");
+	assert_null(strstr(p->reply, "STARTTLS"));
+	assert_non_null(strstr(p->reply, "AUTH "));
+	peer_say(p, plain("100", "correct horse"), "235");
+	peer_say(p, "MAIL FROM:<ada@example.test>", "250");
+	peer_say(p, "RCPT TO:<v@far.test>", "250");
+	mail(p, "x\r\n");
+	assert_int_equal(r->taken, 1);
+}
+
+static void submission_without_a_certificate(void **state)
+{
+	struct room *r = *state;
+	struct peer *p = &r->peers[0];
+
+	start(r, false);
+	peer_connect(p, r->svc.box.event, r->ports[RECEIVER_SUBMISSIONS]);
+	peer_expect_end(p);
+	p = client(r, RECEIVER_SMTP);
+	assert_null(strstr(p->reply, "STARTTLS"));
+	peer_say(p, "STARTTLS", "5");
+}
+
+static void wrong_passwords(void **state)
+{
+	struct room *r = *state;
+	struct peer *p;
+
+	start_tls_room(r);
+	p = client(r, RECEIVER_SUBMISSION);
+	secure(p);
+	peer_say(p, plain("100", "wrong"), "535");
+	peer_say(p, plain("200", "correct horse"), "535");	/* has no log-in */
+	peer_say(p, "MAIL FROM:<ada@example.test>", "530");
+	peer_say(p, plain("999", "correct horse"), "535");
+	peer_say(p, plain("100", "Correct Horse"), "421");
+	peer_expect_end(p);
+}
+
+/* What was said in the clear behind STARTTLS is not heard (the injection of 2011). */
+static void nothing_crosses_starttls(void **state)
+{
+	static const char line[] = "STARTTLS\r\nRSET\r\nMAIL FROM:<evil@far.test>\r\n";
+	struct room *r = *state;
+	struct peer *p;
+
+	start_tls_room(r);
+	p = client(r, RECEIVER_SMTP);
+	peer_send(p, line, strlen(line));
+	peer_expect(p, "220");
+	peer_start_tls(p);
+	peer_say(p, "MAIL FROM:<b@far.test>", "503");	/* not even the greeting is remembered */
+	peer_say(p, "EHLO client.test", "250-");
+	peer_say(p, "RCPT TO:<ada@example.test>", "503");
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<ada@example.test>", "250");
+	mail(p, "x\r\n");
+	has(&r->mail, "with ESMTPS id ");
+}
+
+/* A big mail over TLS, with others waiting behind it in the same stream. */
+static void pipelined_over_tls(void **state)
+{
+	_buffer_ struct buffer all = { 0 };
+	struct room *r = *state;
+	struct peer *p;
+
+	start_tls_room(r);
+	p = client(r, RECEIVER_SMTP);
+	secure(p);
+	for (int k = 0; k < 3; k++) {
+		assert_int_equal(buffer_printf(&all, "MAIL FROM:<b@far.test>\r\n"
+					       "RCPT TO:<ada@example.test>\r\nDATA\r\n"), 0);
+		for (int i = 0; i < 3000; i++)
+			assert_int_equal(buffer_printf(&all, "%090d\r\n", i), 0);
+		assert_int_equal(buffer_printf(&all, ".\r\n"), 0);
+	}
+	peer_send(p, all.data, all.len);
+	for (int k = 0; k < 3; k++) {
+		peer_expect(p, "250");
+		peer_expect(p, "250");
+		peer_expect(p, "354");
+		peer_expect(p, "250 2.0.0");
+		assert_true(r->mail.len > 3000 * 92);
+	}
+	assert_int_equal(r->taken, 3);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -943,7 +1134,9 @@ int main(void)
 		TEST(vrfy_and_expn), TEST(no_open_relay), TEST(permitted_networks_relay),
 		TEST(source_routes), TEST(terminals), TEST(sessions_in_all),
 		TEST(sessions_of_an_address), TEST(size_of_a_message), TEST(memory_of_messages),
-		TEST(counted_limits), TEST(hops), TEST(times),
+		TEST(counted_limits), TEST(hops), TEST(times), TEST(submission),
+		TEST(submission_from_the_first_byte), TEST(submission_without_a_certificate),
+		TEST(wrong_passwords), TEST(nothing_crosses_starttls), TEST(pipelined_over_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
