@@ -1075,7 +1075,7 @@ static void wrong_passwords(void **state)
 	peer_expect_end(p);
 }
 
-/* What was said in the clear behind STARTTLS is not heard (the injection of 2011). */
+/* What is said in the clear behind STARTTLS is not heard (the injection of 2011). */
 static void nothing_crosses_starttls(void **state)
 {
 	static const char line[] = "STARTTLS\r\nRSET\r\nMAIL FROM:<evil@far.test>\r\n";
@@ -1083,11 +1083,21 @@ static void nothing_crosses_starttls(void **state)
 	struct peer *p;
 
 	start_tls_room(r);
+	/* in one packet: no TLS */
 	p = client(r, RECEIVER_SMTP);
 	peer_send(p, line, strlen(line));
-	peer_expect(p, "220");
+	peer_expect(p, "503");
+	/* behind the answer: it is no handshake */
+	p = client(r, RECEIVER_SMTP);
+	peer_say(p, "STARTTLS", "220");
+	peer_send(p, "MAIL FROM:<evil@far.test>\r\n", 27);
+	while (peer_read(p))
+		assert_true(p->reply[0] != '2');
+	/* and what was learnt before is forgotten, the greeting, too */
+	p = client(r, RECEIVER_SMTP);
+	peer_say(p, "STARTTLS", "220");
 	peer_start_tls(p);
-	peer_say(p, "MAIL FROM:<b@far.test>", "503");	/* not even the greeting is remembered */
+	peer_say(p, "MAIL FROM:<b@far.test>", "503");
 	peer_say(p, "EHLO client.test", "250-");
 	peer_say(p, "RCPT TO:<ada@example.test>", "503");
 	peer_say(p, "MAIL FROM:<b@far.test>", "250");
