@@ -39,7 +39,8 @@ static int alias_entry(sd_bus_message *m, const char *key, const char *type, voi
 
 	if (!strcmp(key, "members") && !strcmp(type, "as"))
 		return read_members(m, a);
-	if (strcmp(type, "s") || (strcmp(key, "name") && strcmp(key, "title") && strcmp(key, "kind")))
+	if (strcmp(type, "s") ||
+	    (strcmp(key, "name") && strcmp(key, "title") && strcmp(key, "kind")))
 		return -EINVAL;
 	r = sd_bus_message_read(m, "s", &text);
 	if (r < 0)
@@ -82,7 +83,8 @@ static int put_alias(sd_bus_message *m, struct box *box, bool create, sd_bus_err
 		if (r == -ENOENT)
 			return sd_bus_error_setf(
 				e, SD_BUS_ERROR_INVALID_ARGS,
-				"there is no alias or list %s; \"ifaxctl aliases\" lists them", name);
+				"there is no alias or list %s; \"ifaxctl aliases\" lists them",
+				name);
 	} else {
 		a = calloc(1, sizeof(*a));
 		r = a ? 0 : -ENOMEM;

@@ -286,10 +286,11 @@ int net_listen_systemd(struct net_listen *l, const char *const *names, struct er
 		if (r < 0)
 			continue;
 		tag = find_name(names, given[i]);
-		r = tag < 0 ? error_set(e, tag, "systemd gave a socket named \"%s\", of which there "
-					"is no use: mend FileDescriptorName= of its unit",
-					given[i])
-			    : net_listen_add(l, take_fd(fd), (unsigned int)tag, e);
+		if (tag < 0)
+			r = error_set(e, tag, "systemd gave a socket named \"%s\", of which there is "
+				      "no use: mend FileDescriptorName= of its unit", given[i]);
+		else
+			r = net_listen_add(l, take_fd(fd), (unsigned int)tag, e);
 	}
 	return r < 0 ? r : n;
 }

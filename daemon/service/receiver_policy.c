@@ -100,7 +100,8 @@ void policy_mail(struct box *box, const struct policy_peer *peer, const struct s
 	if (!*path->text)
 		return;
 	if (peer->user && !owns(box, peer, path))
-		return verdict_set(v, 553, "5.7.1", "This is not an address of user %s", peer->user);
+		return verdict_set(v, 553, "5.7.1", "This is not an address of user %s",
+				   peer->user);
 	if (!path->n_hops || peer->permitted)
 		return;
 	/* The way back that a stranger names is not ours to take (RFC 5321 3.3). */
@@ -196,7 +197,7 @@ static void rcpt_here(struct box *box, const char *mailbox, enum smtp_how how,
 	if (how == SMTP_HOW_SEND && !anybody_active(box, &a))
 		return verdict_set(v, 450, "4.2.1", "%s is not active at a panel now", mailbox);
 	if (env->n_rcpts + a.n > (size_t)box->conf.max_recipients + DIRECTORY_MAILBOXES_MAX)
-		return verdict_set(v, 452, "4.5.3", "Too many recipients; send them in another mail");
+		return verdict_set(v, 452, "4.5.3", "Too many recipients; send another mail");
 	if (put_boxes(env, &a) < 0)
 		return verdict_set(v, 452, "4.3.0", "Out of memory");
 	if (a.kind == DIRECTORY_MOVED)
@@ -331,7 +332,8 @@ static int add_line(struct buffer *b, const char *name, const char *address)
 static bool say_moved(struct verdict *v, const struct directory_answer *a)
 {
 	if (a->kind == DIRECTORY_MOVED)
-		verdict_set(v, 251, "2.1.5", "User not local; will forward to <%s>", a->new_address);
+		verdict_set(v, 251, "2.1.5", "User not local; will forward to <%s>",
+			    a->new_address);
 	else if (a->kind == DIRECTORY_GONE)
 		verdict_set(v, 551, "5.1.6", "User not local; please try <%s>", a->new_address);
 	return a->kind == DIRECTORY_MOVED || a->kind == DIRECTORY_GONE;

@@ -360,7 +360,7 @@ static void on_end(struct receiver_session *s, const struct smtp_server_event *e
 	if (s->void_body)
 		answer(s, 452, "4.3.1", "Too many messages are under way; try again later");
 	else if (s->body.len && trace_hops(s->body.data, s->body.len, max) > max)
-		answer(s, 554, "5.4.6", "This mail runs in a circle: it has too many Received lines");
+		answer(s, 554, "5.4.6", "This mail runs in a circle: too many Received lines");
 	else if (!is_sent(s, ev)) {
 		unite_rcpts(ev->envelope);
 		hand_over(s, ev);

@@ -115,7 +115,8 @@ static int check_alias(const struct alias *a, struct error *e)
 	if (!r)
 		r = users_check_text("title", a->title, TITLE_MAX, e);
 	if (!r && !n)
-		r = error_set(e, -EINVAL, "%s has no member: mail for it would go nowhere.", a->name);
+		r = error_set(e, -EINVAL, "%s has no member: mail for it would go nowhere.",
+			      a->name);
 	if (!r && n > ALIAS_MEMBERS_MAX)
 		r = error_set(e, -EINVAL, "A list has at most %d members.", ALIAS_MEMBERS_MAX);
 	if (!r && a->kind != ALIAS_PLAIN && (n != 1 || !strchr(a->members[0], '@')))

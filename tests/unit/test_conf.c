@@ -111,7 +111,7 @@ static void errors_name_file_and_line(void **state)
 		{ "[Box]\nCompany=a\001b\n", "f:2: A control character." },
 		{ "[Receive]\nDomains=a b,c\n", "f:2: Domains= wants host names" },
 		{ "[Receive]\nDomains=a:25\n", "f:2: Domains= wants host names" },
-		{ "[Receive]\nNetworks=10.0.0.1/8\n", "f:2: Networks= wants addresses or networks" },
+		{ "[Receive]\nNetworks=10.0.0.1/8\n", "f:2: Networks= wants addresses or" },
 		{ "[Receive]\nNetworks=::1 any\n", "f:2: Networks= wants addresses or networks" },
 		{ "[Receive]\nMaxRecipients=99\n", "f:2: MaxRecipients= must lie between 100" },
 	};

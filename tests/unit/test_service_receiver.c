@@ -303,7 +303,8 @@ static void pipelined(void **state)
 	static const char all[] =
 		"EHLO c.test\r\nMAIL FROM:<b@far.test>\r\nRCPT TO:<ada@example.test>\r\n"
 		"RCPT TO:<nobody@example.test>\r\nDATA\r\nSubject: 1\r\n\r\n1\r\n.\r\n"
-		"MAIL FROM:<b@far.test>\r\nRCPT TO:<100@example.test>\r\nDATA\r\n2\r\n.\r\nQUIT\r\n";
+		"MAIL FROM:<b@far.test>\r\nRCPT TO:<100@example.test>\r\nDATA\r\n2\r\n.\r\n"
+		"QUIT\r\n";
 	struct room *r = *state;
 	struct peer *p = &r->peers[0];
 
@@ -537,7 +538,8 @@ static void vrfy_and_expn(void **state)
 	} cases[] = {
 		{ "VRFY ada", "250 2.1.5 Ada Muster <ada@example.test>\r\n" },
 		{ "VRFY ada@example.test", "250 2.1.5 Ada Muster <ada@example.test>\r\n" },
-		{ "VRFY <200@box.example.test>", "250 2.1.5 Otto Muster <200@box.example.test>\r\n" },
+		{ "VRFY <200@box.example.test>",
+		  "250 2.1.5 Otto Muster <200@box.example.test>\r\n" },
 		{ "VRFY otto muster", "250 2.1.5 Otto Muster <200@box.example.test>\r\n" },
 		{ "VRFY Otto", "250 2.1.5 Otto Muster <200@box.example.test>\r\n" },
 		{ "VRFY Muster", "553 5.1.4" },
@@ -990,8 +992,8 @@ static const char *plain(const char *user, const char *password)
 
 static void submission(void **state)
 {
-	static const char *const mine[] = { "ada@example.test", "ada@EXAMPLE.test", "info@example.test",
-					    "100@box.example.test", "" };
+	static const char *const mine[] = { "ada@example.test", "ada@EXAMPLE.test",
+					    "info@example.test", "100@box.example.test", "" };
 	static const char *const others[] = { "otto@elsewhere.test", "Ada@example.test",
 					      "ada@far.test", "200@box.example.test",
 					      "staff@example.test", "postmaster@example.test" };

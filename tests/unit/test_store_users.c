@@ -471,7 +471,8 @@ static void an_old_file_is_brought_up(void **state)
 	     "CREATE TABLE users(code TEXT PRIMARY KEY, name TEXT, address TEXT, pop3_host TEXT,"
 	     " pop3_port INT, pop3_tls TEXT, pop3_login TEXT, sealed BLOB, auto_receive INT,"
 	     " auto_print INT, interval INT, keep_days INT, leave INT) WITHOUT ROWID;"
-	     "INSERT INTO users VALUES('7','Otto','otto@x.test','h',110,'none','l',NULL,1,1,9,7,1);");
+	     "INSERT INTO users VALUES('7','Otto','otto@x.test','h',110,'none','l',NULL,"
+	     "1,1,9,7,1);");
 	for (int i = 0; i < 2; i++) {	/* and again: nothing is left to do */
 		box_open(b);
 		assert_int_equal(store_user_find(b->store, "otto@x.test", true, &got), 0);
