@@ -287,8 +287,8 @@ int net_listen_systemd(struct net_listen *l, const char *const *names, struct er
 			continue;
 		tag = find_name(names, given[i]);
 		if (tag < 0)
-			r = error_set(e, tag, "systemd gave a socket named \"%s\", of which there is "
-				      "no use: mend FileDescriptorName= of its unit", given[i]);
+			r = error_set(e, tag, "systemd gave a socket named \"%s\", which is of no "
+				      "use: mend FileDescriptorName= of its unit", given[i]);
 		else
 			r = net_listen_add(l, take_fd(fd), (unsigned int)tag, e);
 	}

@@ -82,6 +82,8 @@ static const struct setting settings[] = {
 	{ "Receive", "MaxIdleCommands", VALUE_NUMBER, AT(max_idle_commands), "100", 1, 1000000,
 	  NULL },
 	{ "Receive", "MaxAuthFailures", VALUE_NUMBER, AT(max_auth_failures), "3", 1, 100, NULL },
+	{ "Receive", "MaxAuthFailuresPerAddress", VALUE_NUMBER, AT(max_auth_failures_per_address),
+	  "20", 1, 1000000, NULL },
 	{ "Receive", "MaxHops", VALUE_NUMBER, AT(max_hops), "100", 1, 1000, NULL },
 	{ "Receive", "CommandTimeout", VALUE_SPAN, AT(command_timeout_usec), "5min", SEC, HOUR,
 	  NULL },

@@ -49,7 +49,8 @@ struct conf {
 	uint32_t max_messages;		/* of a session, 0 = any number */
 	uint32_t max_errors;		/* commands of a session that were wrong */
 	uint32_t max_idle_commands;	/* that led to no mail */
-	uint32_t max_auth_failures;
+	uint32_t max_auth_failures;	/* of a session */
+	uint32_t max_auth_failures_per_address;	/* within ten minutes */
 	uint32_t max_hops;		/* Received fields */
 	uint64_t command_timeout_usec;
 	uint64_t data_timeout_usec;	/* between two stretches of a message */

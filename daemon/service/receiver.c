@@ -15,6 +15,7 @@
 /* Of the disk, beside mails: what the store keeps free for the states of jobs. */
 #define RESERVE	   (32u << 20)
 #define FREE_USEC  1000000	/* how long an answer of statvfs() is good */
+#define PENALTY_USEC (600 * UINT64_C(1000000))
 
 bool receiver_has_room(struct receiver *r, uint64_t size)
 {
@@ -38,6 +39,25 @@ void receiver_note_tls(struct receiver *r)
 
 	if (notice)
 		log_notice("%s", notice);
+}
+
+static uint64_t monotonic(struct receiver *r)
+{
+	uint64_t now = 0;
+
+	sd_event_now(r->box->event, CLOCK_MONOTONIC, &now);
+	return now;
+}
+
+void receiver_login_failed(struct receiver *r, const struct sockaddr_storage *a)
+{
+	penalty_add(&r->penalties, a, monotonic(r), PENALTY_USEC);
+}
+
+bool receiver_may_log_in(struct receiver *r, const struct sockaddr_storage *a)
+{
+	return penalty_count(&r->penalties, a, monotonic(r), PENALTY_USEC) <
+	       r->box->conf.max_auth_failures_per_address;
 }
 
 /*

@@ -4,6 +4,7 @@
 #define IFAX_SERVICE_RECEIVER_INTERNAL_H
 
 #include "net/listen.h"
+#include "net/penalty.h"
 #include "net/tls.h"
 #include "service/receiver.h"
 #include "smtp/server.h"
@@ -21,6 +22,7 @@ struct receiver {
 	uint64_t memory;		/* octets of messages under way */
 	uint64_t mails;
 	uint64_t last_id;		/* of trace lines */
+	struct penalties penalties;	/* failed log-ins */
 	uint64_t free_bytes, free_asked;	/* of the spool's disk, and when */
 };
 
@@ -32,6 +34,9 @@ void receiver_session_stop(struct receiver_session *s);
 
 /* Is there room for a message of @size octets (0: not said) on the disk? */
 bool receiver_has_room(struct receiver *r, uint64_t size);
+/* A log-in from @a has failed; may @a try again? Checking a password takes its time. */
+void receiver_login_failed(struct receiver *r, const struct sockaddr_storage *a);
+bool receiver_may_log_in(struct receiver *r, const struct sockaddr_storage *a);
 /* Says what the certificate's files have to say. */
 void receiver_note_tls(struct receiver *r);
 

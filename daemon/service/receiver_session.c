@@ -46,7 +46,7 @@ struct receiver_session {
 	struct net_stream *stream;
 	struct net_seat *seat;
 	struct smtp_server *smtp;
-	struct sockaddr_storage local;
+	struct sockaddr_storage local, remote;
 	char peer[NET_PEER_TEXT];
 	enum receiver_port port;
 	bool permitted;
@@ -182,11 +182,21 @@ static void on_verifier(struct receiver_session *s, const struct smtp_server_eve
 	struct user *u = NULL;
 	bool known;
 
+	if (!receiver_may_log_in(s->receiver, &s->remote)) {
+		smtp_server_end(s->smtp, "Too many log-ins from your address have failed");
+		return;
+	}
 	known = store_user_find(s->receiver->box->store, ev->name, true, &u) >= 0 && u->verifier &&
 		scram_verifier_parse(u->verifier, &v) >= 0;
 	smtp_server_verifier(s->smtp, known ? &v : NULL);
 	explicit_bzero(&v, sizeof(v));
 	user_free(u);
+}
+
+static void on_auth_failed(struct receiver_session *s, const struct smtp_server_event *ev)
+{
+	receiver_login_failed(s->receiver, &s->remote);
+	log_notice("%s: a log-in as \"%s\" has failed", s->peer, ev->name ? ev->name : "");
 }
 
 /* He may have logged in by his address; from here on he is his code. */
@@ -385,8 +395,7 @@ static void act(struct receiver_session *s, const struct smtp_server_event *ev)
 	case SMTPD_AUTHENTICATED:
 		return on_authenticated(s, ev);
 	case SMTPD_AUTH_FAILED:
-		return log_notice("%s: a log-in as \"%s\" has failed", s->peer,
-				  ev->name ? ev->name : "");
+		return on_auth_failed(s, ev);
 	case SMTPD_MAIL:
 		return on_mail(s, ev);
 	case SMTPD_RCPT:
@@ -609,6 +618,7 @@ static struct receiver_session *make(struct receiver *r, const struct net_peer *
 	s->seat = seat;
 	s->port = peer->tag;
 	s->local = peer->local;
+	s->remote = peer->addr;
 	s->permitted = networks_have(r->box->conf.networks, &peer->addr);
 	memcpy(s->peer, peer->text, sizeof(s->peer));
 	s->next = r->sessions;

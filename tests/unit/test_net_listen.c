@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "net/listen.h"
 #include "net/network.h"
+#include "net/penalty.h"
 #include "net/stream.h"
 #include "smtp_peer.h"
 
@@ -569,6 +570,33 @@ static void literals(void **state)
 	assert_false(network_is_literal("[]", &four));
 }
 
+static void penalties(void **state)
+{
+	struct penalties *p = calloc(1, sizeof(*p));
+	struct sockaddr_storage a, b, many;
+	char text[32];
+
+	assert_non_null(p);
+	address("2001:db8::1", &a);
+	address("2001:db8::2", &b);	/* the same network */
+	assert_int_equal(penalty_count(p, &a, 1000, 100), 0);
+	penalty_add(p, &a, 1000, 100);
+	penalty_add(p, &b, 1050, 100);
+	assert_int_equal(penalty_count(p, &a, 1100, 100), 2);
+	assert_int_equal(penalty_count(p, &a, 1101, 100), 0);
+	penalty_add(p, &a, 1101, 100);
+	assert_int_equal(penalty_count(p, &a, 1102, 100), 1);
+	/* Full: the one who was quiet for longest goes. */
+	for (int i = 0; i < PENALTY_PLACES; i++) {
+		snprintf(text, sizeof(text), "10.0.%d.%d", i / 256, i % 256);
+		address(text, &many);
+		penalty_add(p, &many, 1103 + (uint64_t)i, 10000);
+	}
+	assert_int_equal(penalty_count(p, &a, 1400, 10000), 0);
+	assert_int_equal(penalty_count(p, &many, 1400, 10000), 1);
+	free(p);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -577,7 +605,7 @@ int main(void)
 		TEST(not_a_listening_socket), TEST(paused), TEST(ends), TEST(deadlines),
 		TEST(a_slow_reader), TEST(tls_from_the_first_byte), TEST(start_tls),
 		TEST(no_handshake), TEST(a_new_certificate), TEST(no_certificate), TEST(networks),
-		TEST(literals),
+		TEST(literals), TEST(penalties),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

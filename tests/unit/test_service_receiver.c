@@ -1077,6 +1077,26 @@ static void wrong_passwords(void **state)
 	peer_expect_end(p);
 }
 
+/* From one address, by however many sessions: the right password is not looked at any more. */
+static void too_many_wrong_passwords(void **state)
+{
+	struct room *r = *state;
+	struct peer *p;
+
+	r->svc.box.conf.max_auth_failures_per_address = 2;
+	start_tls_room(r);
+	for (int i = 0; i < 2; i++) {
+		p = client(r, RECEIVER_SUBMISSION);
+		secure(p);
+		peer_say(p, plain("100", "wrong"), "535");
+		peer_say(p, "QUIT", "221");
+	}
+	p = client(r, RECEIVER_SUBMISSION);
+	secure(p);
+	peer_say(p, plain("100", "correct horse"), "421");
+	peer_expect_end(p);
+}
+
 /* What is said in the clear behind STARTTLS is not heard (the injection of 2011). */
 static void nothing_crosses_starttls(void **state)
 {
@@ -1148,7 +1168,7 @@ int main(void)
 		TEST(sessions_of_an_address), TEST(size_of_a_message), TEST(memory_of_messages),
 		TEST(counted_limits), TEST(hops), TEST(times), TEST(submission),
 		TEST(submission_from_the_first_byte), TEST(submission_without_a_certificate),
-		TEST(wrong_passwords), TEST(nothing_crosses_starttls), TEST(pipelined_over_tls),
+		TEST(wrong_passwords), TEST(too_many_wrong_passwords), TEST(nothing_crosses_starttls), TEST(pipelined_over_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
