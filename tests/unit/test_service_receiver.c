@@ -1168,7 +1168,8 @@ int main(void)
 		TEST(sessions_of_an_address), TEST(size_of_a_message), TEST(memory_of_messages),
 		TEST(counted_limits), TEST(hops), TEST(times), TEST(submission),
 		TEST(submission_from_the_first_byte), TEST(submission_without_a_certificate),
-		TEST(wrong_passwords), TEST(too_many_wrong_passwords), TEST(nothing_crosses_starttls), TEST(pipelined_over_tls),
+		TEST(wrong_passwords), TEST(too_many_wrong_passwords),
+		TEST(nothing_crosses_starttls), TEST(pipelined_over_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
