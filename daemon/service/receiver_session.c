@@ -245,6 +245,14 @@ static int by_rcpt(const void *a, const void *b)
 	return r ? r : strcmp(x->user ? x->user : x->address, y->user ? y->user : y->address);
 }
 
+/* What was wished for one mailbox twice (RFC 3461 4.1): nothing said is what failure brings. */
+static unsigned int unite_notify(unsigned int a, unsigned int b)
+{
+	const unsigned int unsaid = NOTIFY_FAILURE | NOTIFY_DELAY;
+
+	return a == b ? a : ((a ? a : unsaid) | (b ? b : unsaid)) & ~(unsigned int)NOTIFY_NEVER;
+}
+
 /* Lists and names may lead to the same mailbox: it gets the mail once. */
 static void unite_rcpts(struct envelope *env)
 {
@@ -254,7 +262,8 @@ static void unite_rcpts(struct envelope *env)
 	for (size_t i = env->n_rcpts - 1; i; i--) {
 		if (!is_same_rcpt(&env->rcpts[i], &env->rcpts[i - 1]))
 			continue;
-		env->rcpts[i - 1].notify |= env->rcpts[i].notify;
+		env->rcpts[i - 1].notify = unite_notify(env->rcpts[i - 1].notify,
+							env->rcpts[i].notify);
 		remove_rcpt(env, i);
 	}
 }
@@ -367,23 +376,19 @@ static void on_end(struct receiver_session *s, const struct smtp_server_event *e
 {
 	unsigned int max = s->receiver->box->conf.max_hops;
 
+	unite_rcpts(ev->envelope);
 	if (s->void_body)
 		answer(s, 452, "4.3.1", "Too many messages are under way; try again later");
 	else if (s->body.len && trace_hops(s->body.data, s->body.len, max) > max)
 		answer(s, 554, "5.4.6", "This mail runs in a circle: too many Received lines");
-	else if (!is_sent(s, ev)) {
-		unite_rcpts(ev->envelope);
-		hand_over(s, ev);
-		return;
-	}
+	else if (!is_sent(s, ev))
+		return hand_over(s, ev);
 	drop_body(s);
 }
 
 /*
  * The stream
  */
-
-static void go_on(struct receiver_session *s);
 
 static void act(struct receiver_session *s, const struct smtp_server_event *ev)
 {

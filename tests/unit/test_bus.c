@@ -1062,7 +1062,8 @@ int main(void)
 		TEST(foreign_words), TEST(many_recipients), TEST(no_such_job), TEST(document),
 		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(queue_is_steered),
 		TEST(retry_everywhere), TEST(retry_too_soon), TEST(status_counts), TEST(users),
-		TEST(recipients), TEST(aliases), TEST(panel), TEST(log_in), TEST(command_line), TEST(no_daemon),
+		TEST(recipients), TEST(aliases), TEST(panel), TEST(log_in), TEST(command_line),
+		TEST(no_daemon),
 		TEST(not_root),
 	};
 

@@ -510,7 +510,9 @@ static void lists(void **state)
 	/* Each once: two users here and two people elsewhere. */
 	assert_int_equal(r->env.n_rcpts, 4);
 	assert_string_equal(r->env.rcpts[0].user, "100");
+	assert_int_equal(r->env.rcpts[0].notify, NOTIFY_FAILURE);
 	assert_string_equal(r->env.rcpts[1].user, "200");
+	assert_int_equal(r->env.rcpts[1].notify, NOTIFY_FAILURE | NOTIFY_DELAY);
 	assert_string_equal(r->env.rcpts[2].address, "x@far.test");
 	assert_string_equal(r->env.rcpts[3].address, "y@far.test");
 	assert_int_equal(r->env.rcpts[3].notify, NOTIFY_FAILURE);
@@ -707,8 +709,10 @@ static void terminals(void **state)
 	peer_say(p, "SEND FROM:<b@far.test>", "250");
 	peer_say(p, "RCPT TO:<200@example.test>", "450 4.2.1");
 	peer_say(p, "RCPT TO:<ada@example.test>", "250");
+	peer_say(p, "RCPT TO:<100@example.test>", "250");	/* himself again: said once */
 	mail(p, "hello\r\n");
 	assert_int_equal(r->taken, 1);
+	assert_int_equal(r->n_said, 1);
 	assert_string_equal(r->said_to, ":1.7");
 	assert_string_equal(r->said, "100|b@far.test|hello\r\n");
 
