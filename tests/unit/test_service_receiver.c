@@ -903,12 +903,12 @@ static void times(void **state)
 	struct room *r = *state;
 	struct peer *p, *q;
 
-	r->svc.box.conf.command_timeout_usec = 200000;
-	r->svc.box.conf.data_timeout_usec = 400000;
+	r->svc.box.conf.command_timeout_usec = 500000;
+	r->svc.box.conf.data_timeout_usec = 1000000;
 	start(r, false);
 	p = client(r, RECEIVER_SMTP);
 	/* An octet now and then does not make a command's time longer. */
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 16; i++) {
 		peer_send(p, "N", 1);
 		svc_run(&r->svc, 40);
 	}
@@ -918,7 +918,7 @@ static void times(void **state)
 	peer_say(q, "MAIL FROM:<b@far.test>", "250");
 	peer_say(q, "RCPT TO:<ada@example.test>", "250");
 	peer_say(q, "DATA", "354");
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		svc_run(&r->svc, 250);
 		peer_send(q, "x\r\n", 3);
 	}
@@ -929,7 +929,7 @@ static void times(void **state)
 	peer_say(q, "DATA", "354");
 	r->holds = true;
 	peer_send(q, ".\r\n", 3);
-	svc_run(&r->svc, 600);
+	svc_run(&r->svc, 1200);
 	let_go(r);
 	peer_expect(q, "250");
 	peer_say(q, "MAIL FROM:<b@far.test>", "250");
