@@ -17,8 +17,10 @@
 #include "service/box.h"
 #include "service/collector.h"
 #include "service/inbound.h"
-#include "service/outbound.h"
+#include "service/queue.h"
+#include "service/receiver.h"
 #include "service/sending.h"
+#include "service/terminal.h"
 #include "store/store.h"
 
 #define KEY_BYTES 32
@@ -93,11 +95,13 @@ static int open_event(struct box *box, struct error *e)
 
 static void close_box(struct box *box)
 {
+	receiver_free(take_ptr(box->receiver));
 	manager_free(take_ptr(box->manager));
+	terminals_free(take_ptr(box->terminals));
 	collector_free(take_ptr(box->collector));
 	box_close_devices(box);
 	sending_free(take_ptr(box->sending));
-	outbound_free(take_ptr(box->outbound));
+	queue_free(take_ptr(box->queue));
 	inbound_free(take_ptr(box->inbound));
 	store_close(box->store);
 	sd_event_unref(box->event);
@@ -118,15 +122,21 @@ static int open_box(struct box *box, const char *conf, struct error *e)
 	if (r >= 0)
 		r = inbound_new(&box->inbound, box, e);
 	if (r >= 0)
-		r = outbound_new(&box->outbound, box, e);
+		r = queue_new(&box->queue, box, e);
 	if (r >= 0)
 		r = sending_new(&box->sending, box, e);
 	if (r >= 0)
 		r = collector_new(&box->collector, box, e);
 	if (r >= 0)
+		r = terminals_new(&box->terminals);
+	if (r >= 0)
 		r = manager_new(&box->manager, box, e);
 	if (r >= 0)
+		r = receiver_new(&box->receiver, box, NULL, NULL, e);
+	if (r >= 0)
 		r = box_open_devices(box, e);
+	if (r >= 0)
+		r = receiver_listen(box->receiver, e);
 	return r;
 }
 

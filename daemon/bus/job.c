@@ -10,6 +10,7 @@ static const char *const rcpt_states[] = {
 	[RCPT_WAITING] = "waiting",
 	[RCPT_SENT] = "sent",
 	[RCPT_REFUSED] = "refused",
+	[RCPT_DELIVERED] = "delivered",
 };
 
 static int append_recipients(sd_bus_message *m, const struct job *job)
@@ -26,6 +27,14 @@ static int append_recipients(sd_bus_message *m, const struct job *job)
 			r = dict_put_string(m, "state", rcpt_states[c->state]);
 		if (r >= 0)
 			r = dict_put_string(m, "detail", c->detail);
+		if (r >= 0)
+			r = dict_put_string(m, "user", c->user);
+		if (r >= 0)
+			r = dict_put_string(m, "status", c->status);
+		if (r >= 0)
+			r = dict_put_string(m, "host", c->remote);
+		if (r >= 0 && c->state == RCPT_WAITING)
+			r = dict_put_number(m, "next-try", c->next_try);
 		if (r >= 0)
 			r = dict_close(m);
 	}
@@ -52,7 +61,7 @@ static int append_to(sd_bus_message *m, const struct job *job, size_t n)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int job_append(sd_bus_message *m, const struct job *job, bool whole)
+int job_append_fields(sd_bus_message *m, const struct job *job, bool whole)
 {
 	const struct {
 		const char *key, *value;
@@ -62,6 +71,7 @@ int job_append(sd_bus_message *m, const struct job *job, bool whole)
 		{ "subject", job->subject },		{ "message-id", job->message_id },
 		{ "source", job->source },		{ "board", job->board },
 		{ "encoding", job->encoding },		{ "detail", job->detail },
+		{ "envelope-id", job->envid },
 	};
 	const struct {
 		const char *key;
@@ -74,7 +84,7 @@ int job_append(sd_bus_message *m, const struct job *job, bool whole)
 		{ "document-bytes", job->body_len }, { "n-recipients", job->n_recipients },
 	};
 	size_t n = job->n_recipients;
-	int r = dict_open(m);
+	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < sizeof(texts) / sizeof(texts[0]); i++)
 		r = dict_put_string(m, texts[i].key, texts[i].value);
@@ -86,5 +96,14 @@ int job_append(sd_bus_message *m, const struct job *job, bool whole)
 		r = append_to(m, job, n);
 	if (r >= 0 && whole)
 		r = append_recipients(m, job);
+	return r;
+}
+
+int job_append(sd_bus_message *m, const struct job *job, bool whole)
+{
+	int r = dict_open(m);
+
+	if (r >= 0)
+		r = job_append_fields(m, job, whole);
 	return r < 0 ? r : dict_close(m);
 }

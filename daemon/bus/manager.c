@@ -11,7 +11,7 @@
 #include "bus/manager.h"
 #include "service/collector.h"
 #include "service/inbound.h"
-#include "service/outbound.h"
+#include "service/queue.h"
 #include "service/printing.h"
 #include "service/sending.h"
 #include "store/store.h"
@@ -24,6 +24,7 @@ struct manager {
 	struct box *box;
 	sd_bus *bus;
 	sd_bus_slot *vtable;
+	struct panels *panels;
 };
 
 /* A sentence of ours becomes the bus's error, by the kind of errno. */
@@ -180,9 +181,11 @@ static int take_away(struct box *box, const struct job *job, struct error *why)
 
 	switch (job->kind) {
 	case JOB_SEND:
+	case JOB_MAIL:
+	case JOB_NOTICE:
 		if (job->state == JOB_SCANNING)
 			return sending_cancel(box->sending, job->id);
-		r = outbound_cancel(box->outbound, job->id, why);
+		r = queue_cancel(box->queue, job->id, why);
 		return r < 0 ? r : -ENOENT;
 	case JOB_PRINT:
 		r = inbound_cancel(box->inbound, job->id);
@@ -228,12 +231,6 @@ static int do_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 }
 
 /* A queued job to print is with the printer's duty already. */
-static bool may_retry(const struct job *job)
-{
-	return job->state == JOB_FAILED || job->state == JOB_HELD || job->state == JOB_CANCELED ||
-	       (job->state == JOB_QUEUED && job->kind == JOB_SEND);
-}
-
 static int check_retry(const struct job *job, struct error *why)
 {
 	unsigned long long id = job->id;
@@ -242,14 +239,12 @@ static int check_retry(const struct job *job, struct error *why)
 		return error_set(why, -EINVAL,
 				 "job %llu is a collection; \"ifaxctl collect %s\" asks the "
 				 "mailbox anew", id, job->user ? job->user : "");
-	if (!may_retry(job))
+	if (job->state != JOB_FAILED && job->state != JOB_HELD && job->state != JOB_CANCELED)
 		return error_set(why, -EINVAL, "job %llu is %s; only what failed, was canceled, is "
 				 "held or is queued to be sent can be tried again", id,
 				 job_state_name(job->state));
 	if (!job->body_len)
-		return error_set(why, -EINVAL, job->kind == JOB_SEND ?
-				 "job %llu has no document; put the original in the feeder and "
-				 "send it again" :
+		return error_set(why, -EINVAL,
 				 "job %llu has no document any more; its sender may send it again",
 				 id);
 	return 0;
@@ -264,6 +259,8 @@ static int retry_job(struct box *box, struct job *job, struct error *why)
 {
 	int r;
 
+	if (job_kind_queued(job->kind))
+		return queue_retry(box->queue, job, why);
 	r = check_retry(job, why);
 	if (r < 0)
 		return r;
@@ -271,17 +268,12 @@ static int retry_job(struct box *box, struct job *job, struct error *why)
 		return error_set(why, -EBUSY,
 				 "job %llu is just leaving the printer; try again in a moment",
 				 (unsigned long long)job->id);
-	for (size_t i = 0; i < job->n_recipients; i++)
-		if (job->recipients[i].state == RCPT_REFUSED)
-			job->recipients[i].state = RCPT_WAITING;
-	job->attempts = job->kind == JOB_SEND ? 0 : job->attempts + 1;
+	job->attempts++;
 	job->next_try = 0;
-	r = job_say(&box->keeper, job, LOG_INFO,
-		    job->kind == JOB_SEND ? JOB_QUEUED : JOB_CHECKING, NULL, NULL,
+	r = job_say(&box->keeper, job, LOG_INFO, JOB_CHECKING, NULL, NULL,
 		    "tried again by request");
 	if (r < 0)
 		return r;
-	outbound_wake(box->outbound);
 	inbound_wake(box->inbound);
 	return 0;
 }
@@ -289,6 +281,33 @@ static int retry_job(struct box *box, struct job *job, struct error *why)
 static int do_retry_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	return steer_job(m, userdata, e, retry_job);
+}
+
+static int hold_job(struct box *box, struct job *job, struct error *why)
+{
+	return queue_hold(box->queue, job, why);
+}
+
+static int do_hold_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	return steer_job(m, userdata, e, hold_job);
+}
+
+static int release_job(struct box *box, struct job *job, struct error *why)
+{
+	return queue_release(box->queue, job, why);
+}
+
+static int do_release_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	return steer_job(m, userdata, e, release_job);
+}
+
+static int do_list_queue(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return queue_list_call(m, mgr->box, e);
 }
 
 static int do_remove_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
@@ -358,6 +377,20 @@ static int do_people(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return people_call(m, mgr->box, e);
 }
 
+static int do_aliases(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return aliases_call(m, mgr->box, e);
+}
+
+static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return panels_attach(mgr->panels, m, e);
+}
+
 /* name, in, out, who may (NULL: anyone), what it does */
 #define METHODS(M)                                                             \
 	M("GetStatus", "", "a{sv}", NULL, do_get_status)                       \
@@ -367,6 +400,9 @@ static int do_people(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("CancelJob", "t", "", "org.ifax1.manage", do_cancel_job)             \
 	M("RetryJob", "t", "", "org.ifax1.manage", do_retry_job)               \
 	M("RemoveJob", "t", "", "org.ifax1.manage", do_remove_job)             \
+	M("ListQueue", "a{sv}", "aa{sv}", "org.ifax1.view", do_list_queue)     \
+	M("HoldJob", "t", "", "org.ifax1.manage", do_hold_job)                 \
+	M("ReleaseJob", "t", "", "org.ifax1.manage", do_release_job)           \
 	M("GetDocument", "t", "h", "org.ifax1.view", do_get_document)          \
 	M("Collect", "s", "t", "org.ifax1.manage", do_collect)                 \
 	M("ListUsers", "", "aa{sv}", "org.ifax1.view", do_people)              \
@@ -375,7 +411,12 @@ static int do_people(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("RemoveUser", "s", "", "org.ifax1.manage", do_people)                \
 	M("ListRecipients", "", "aa{sv}", "org.ifax1.view", do_people)         \
 	M("SetRecipient", "a{sv}", "", "org.ifax1.manage", do_people)          \
-	M("RemoveRecipient", "s", "", "org.ifax1.manage", do_people)
+	M("RemoveRecipient", "s", "", "org.ifax1.manage", do_people)           \
+	M("ListAliases", "", "aa{sv}", "org.ifax1.view", do_aliases)           \
+	M("AddAlias", "a{sv}", "", "org.ifax1.manage", do_aliases)             \
+	M("EditAlias", "a{sv}", "", "org.ifax1.manage", do_aliases)            \
+	M("RemoveAlias", "s", "", "org.ifax1.manage", do_aliases)              \
+	M("AttachPanel", "s", "", "org.ifax1.panel", do_attach_panel)
 
 static const struct method {
 	const char *name, *action;
@@ -425,6 +466,7 @@ void manager_free(struct manager *mgr)
 	if (!mgr)
 		return;
 	store_watch(mgr->box->store, NULL, NULL);
+	panels_free(mgr->panels);
 	sd_bus_slot_unref(mgr->vtable);
 	if (mgr->bus)
 		sd_bus_detach_event(mgr->bus);
@@ -463,6 +505,8 @@ int manager_new(struct manager **ret, struct box *box, struct error *e)
 		r = sd_bus_match_signal(mgr->bus, NULL, "org.freedesktop.DBus.Local", NULL,
 					"org.freedesktop.DBus.Local", "Disconnected",
 					on_disconnected, mgr);
+	if (r >= 0)
+		r = panels_new(&mgr->panels, box, mgr->bus);
 	if (r >= 0)
 		r = sd_bus_request_name(mgr->bus, BUS_NAME, 0);
 	if (r < 0) {

@@ -26,6 +26,7 @@ static const struct field {
 	{ "pop3-tls", FIELD_TEXT, offsetof(struct user, pop3_tls) },
 	{ "pop3-login", FIELD_TEXT, offsetof(struct user, pop3_login) },
 	{ "pop3-password", FIELD_SECRET, offsetof(struct user, pop3_password) },
+	{ "login-verifier", FIELD_SECRET, offsetof(struct user, verifier) },
 	{ "auto-receive", FIELD_FLAG, offsetof(struct user, auto_receive) },
 	{ "auto-print", FIELD_FLAG, offsetof(struct user, auto_print) },
 	{ "interval", FIELD_NUMBER, offsetof(struct user, interval) },
@@ -139,6 +140,8 @@ static int user_append(sd_bus_message *m, const struct user *u)
 	}
 	if (r >= 0)
 		r = dict_put_bool(m, "has-password", u->has_password);
+	if (r >= 0)
+		r = dict_put_bool(m, "has-login", u->has_login);
 	return r < 0 ? r : dict_close(m);
 }
 
@@ -155,9 +158,8 @@ static int recipient_append(sd_bus_message *m, const struct recipient *c)
 	return r < 0 ? r : dict_close(m);
 }
 
-/* An array of whatever @append writes, as the reply. */
-static int reply_list(sd_bus_message *m, void **items, size_t n,
-		      int (*append)(sd_bus_message *m, const void *item))
+int bus_reply_list(sd_bus_message *m, void **items, size_t n,
+		   int (*append)(sd_bus_message *m, const void *item))
 {
 	sd_bus_message *reply = NULL;
 	int r;
@@ -193,7 +195,7 @@ static int list_users(sd_bus_message *m, struct box *box)
 
 	if (r < 0)
 		return r;
-	r = reply_list(m, (void **)users, n, append_any_user);
+	r = bus_reply_list(m, (void **)users, n, append_any_user);
 	user_list_free(users, n);
 	return r;
 }
@@ -206,7 +208,7 @@ static int list_recipients(sd_bus_message *m, struct box *box)
 
 	if (r < 0)
 		return r;
-	r = reply_list(m, (void **)list, n, append_any_recipient);
+	r = bus_reply_list(m, (void **)list, n, append_any_recipient);
 	recipient_list_free(list, n);
 	return r;
 }

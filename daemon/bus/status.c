@@ -8,6 +8,7 @@
 #include "bus/internal.h"
 #include "device/board.h"
 #include "device/words.h"
+#include "service/receiver.h"
 
 static const char *const states[] = {
 	[FAX_STATE_IDLE] = "idle",	     [FAX_STATE_BUSY] = "busy",
@@ -136,6 +137,18 @@ static int put_jobs(sd_bus_message *m, struct box *box)
 	return r < 0 ? r : dict_put_number(m, "jobs-waiting", waiting + held);
 }
 
+static int put_receiver(sd_bus_message *m, struct box *box)
+{
+	struct receiver_figures f;
+	int r;
+
+	receiver_figures(box->receiver, &f);
+	r = dict_put_number(m, "smtp-sessions", f.sessions);
+	if (r >= 0)
+		r = dict_put_number(m, "smtp-mails", f.mails);
+	return r < 0 ? r : dict_put_number(m, "smtp-memory", f.memory);
+}
+
 int status_append(sd_bus_message *m, struct box *box)
 {
 	int r = dict_open(m);
@@ -152,5 +165,7 @@ int status_append(sd_bus_message *m, struct box *box)
 		r = put_boards(m, box);
 	if (r >= 0)
 		r = put_jobs(m, box);
+	if (r >= 0 && box->receiver)
+		r = put_receiver(m, box);
 	return r < 0 ? r : dict_close(m);
 }

@@ -13,6 +13,8 @@ _ifaxctl() {
 	--user) words=$(_ifaxctl_column users) ;;
 	--to) words=$(_ifaxctl_column recipients) ;;
 	--resolution) words="standard fine superfine" ;;
+	--state) words="queued sending held scanning" ;;
+	--kind) words="plain moved gone" ;;
 	--accepts) words="s f-mr f" ;;
 	--pop3-tls) words="none starttls tls" ;;
 	--auto-receive|--auto-print|--leave-on-server) words="yes no" ;;
@@ -20,7 +22,7 @@ _ifaxctl() {
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="status send jobs users recipients collect config version --config --help"
+			words="status send jobs queue users aliases panel recipients collect config version --config --help"
 		else
 			case $verb in
 			send) words="--user --to --subject --resolution --board --wait" ;;
@@ -32,16 +34,37 @@ _ifaxctl() {
 				else
 					words=$(_ifaxctl_column jobs list --all)
 				fi ;;
+			queue)
+				if ((COMP_CWORD == 2)); then
+					words="list show hold release retry delete"
+				elif [[ ${COMP_WORDS[2]} == list ]]; then
+					words="--host --state --limit"
+				elif [[ ${COMP_WORDS[2]} == release ]]; then
+					words=$(_ifaxctl_column queue list --state held)
+				else
+					words=$(_ifaxctl_column queue list)
+				fi ;;
 			users)
 				if ((COMP_CWORD == 2)); then
-					words="list show add edit remove"
+					words="list show add edit remove passwd"
 				elif ((COMP_CWORD == 3)); then
 					words=$(_ifaxctl_column users)
+				elif [[ ${COMP_WORDS[2]} == passwd ]]; then
+					words=--remove
 				else
 					words="--name --address --pop3-host --pop3-port --pop3-tls
 						--pop3-login --password-file --auto-receive --auto-print
 						--interval --keep-days --leave-on-server"
 				fi ;;
+			aliases)
+				if ((COMP_CWORD == 2)); then
+					words="list show add edit remove"
+				elif ((COMP_CWORD == 3)) && [[ ${COMP_WORDS[2]} != add ]]; then
+					words=$(_ifaxctl_column aliases)
+				else
+					words="--title --kind $(_ifaxctl_column users)"
+				fi ;;
+			panel) words=--user ;;
 			recipients)
 				if ((COMP_CWORD == 2)); then
 					words="list set remove"

@@ -23,7 +23,10 @@ struct ctl {
 int verb_status(struct ctl *c, int argc, char **argv);
 int verb_send(struct ctl *c, int argc, char **argv);
 int verb_jobs(struct ctl *c, int argc, char **argv);
+int verb_queue(struct ctl *c, int argc, char **argv);
 int verb_users(struct ctl *c, int argc, char **argv);
+int verb_aliases(struct ctl *c, int argc, char **argv);
+int verb_panel(struct ctl *c, int argc, char **argv);
 int verb_recipients(struct ctl *c, int argc, char **argv);
 int verb_collect(struct ctl *c, int argc, char **argv);
 int verb_config(struct ctl *c, int argc, char **argv);
@@ -42,6 +45,8 @@ int ctl_append(sd_bus_message *m, const char *key, const char *type, const void 
 void ctl_print_time(uint64_t usec);
 /* A number of a job, or 0 after a sentence. */
 uint64_t ctl_job_id(const char *text);
+/* Prints all that is known of a job; its exit status. */
+int ctl_show_job(struct ctl *c, uint64_t id);
 /* Follows a job until it is final, saying each change; its exit status. */
 int ctl_wait_job(struct ctl *c, uint64_t id);
 

@@ -13,7 +13,8 @@
 static void print_line(const struct dict *j)
 {
 	const struct dict_entry *to = dict_find(j, "to");
-	bool send = !strcmp(dict_text(j, "kind"), "send");
+	const char *kind = dict_text(j, "kind");
+	bool send = !strcmp(kind, "send") || !strcmp(kind, "mail") || !strcmp(kind, "notice");
 	const char *who = dict_text(j, send ? "to" : "from");
 	unsigned long long more = 0;
 	char more_text[32] = "";
@@ -102,11 +103,11 @@ static void print_recipients(const struct dict *j)
 		       dict_text(&e->list[i], "detail"));
 }
 
-static int show(struct ctl *c, uint64_t id)
+int ctl_show_job(struct ctl *c, uint64_t id)
 {
 	static const char *const texts[] = {
 		"kind", "state", "detail", "user", "from", "subject", "message-id", "encoding",
-		"board", "source",
+		"board", "source", "envelope-id",
 	};
 	struct dict j;
 
@@ -137,7 +138,7 @@ static int show(struct ctl *c, uint64_t id)
 static bool job_final(const char *state)
 {
 	static const char *const final[] = { "sent", "printed", "failed", "canceled", "duplicate",
-					     "collected" };
+					     "collected", "delivered" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(final); i++)
 		if (!strcmp(state, final[i]))
@@ -280,7 +281,7 @@ int verb_jobs(struct ctl *c, int argc, char **argv)
 	if (argc == 4)
 		return save(c, id, argv[3]);
 	if (!strcmp(argv[1], "show"))
-		return show(c, id);
+		return ctl_show_job(c, id);
 	if (!strcmp(argv[1], "wait"))
 		return ctl_wait_job(c, id);
 	for (size_t i = 0; i < ARRAY_SIZE(steer); i++)

@@ -50,6 +50,9 @@ int verb_status(struct ctl *c, int argc, char **argv)
 	printf("jobs: %llu unfinished, %llu waiting for somebody\n",
 	       (unsigned long long)dict_number(&d, "jobs-unfinished"),
 	       (unsigned long long)dict_number(&d, "jobs-waiting"));
+	printf("SMTP: %llu connections, %llu mails received since the start\n",
+	       (unsigned long long)dict_number(&d, "smtp-sessions"),
+	       (unsigned long long)dict_number(&d, "smtp-mails"));
 	dict_free(&d);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "ctl/ctl.h"
 #include "ctl/dict.h"
+#include "smtp/scram.h"
 
 #define PASSWORD_MAX 1024
 
@@ -38,7 +39,8 @@ static const struct field user_fields[] = {
 static int user_usage(void)
 {
 	fprintf(stderr,
-		"ifaxctl: users list | show CODE | remove CODE | add CODE ... | edit CODE ...\n");
+		"ifaxctl: users list | show CODE | remove CODE | add CODE ... | edit CODE ... | "
+		"passwd CODE [--remove]\n");
 	for (size_t i = 0; i < ARRAY_SIZE(user_fields); i++)
 		fprintf(stderr, "    --%s %s\n", user_fields[i].option, user_fields[i].help);
 	fprintf(stderr, "    --password-file FILE   (- reads standard input)\n");
@@ -91,14 +93,38 @@ static int append_field(sd_bus_message *m, const struct field *f, const char *te
 	return -EINVAL;
 }
 
+/* One line of @in, which a terminal does not show. */
+static int read_password(FILE *in, const char *prompt, char text[PASSWORD_MAX + 2])
+{
+	struct termios shown, hidden;
+	int quiet = 0;
+
+	if (isatty(fileno(in)) && tcgetattr(fileno(in), &shown) == 0) {
+		hidden = shown;
+		hidden.c_lflag &= ~ECHO;
+		quiet = tcsetattr(fileno(in), TCSANOW, &hidden) == 0;
+		fprintf(stderr, "%s: ", prompt);
+	}
+	if (!fgets(text, PASSWORD_MAX + 2, in))
+		text[0] = '\0';
+	if (quiet) {
+		tcsetattr(fileno(in), TCSANOW, &shown);
+		fprintf(stderr, "\n");
+	}
+	text[strcspn(text, "\r\n")] = '\0';
+	if (*text && strlen(text) <= PASSWORD_MAX)
+		return 0;
+	fprintf(stderr, "ifaxctl: the password is empty or longer than %d bytes\n", PASSWORD_MAX);
+	return -EINVAL;
+}
+
 /* A password never stands on a command line: it would be seen by everyone. */
 static int append_password(sd_bus_message *m, const char *path)
 {
 	char text[PASSWORD_MAX + 2];
-	struct termios shown, hidden;
 	_fclose_ FILE *f = NULL;
 	FILE *in = stdin;
-	int r, quiet = 0;
+	int r;
 
 	if (strcmp(path, "-")) {
 		in = f = fopen(path, "re");
@@ -106,25 +132,10 @@ static int append_password(sd_bus_message *m, const char *path)
 			fprintf(stderr, "ifaxctl: cannot read the password from %s: %m\n", path);
 			return -errno;
 		}
-	} else if (isatty(0) && tcgetattr(0, &shown) == 0) {
-		hidden = shown;
-		hidden.c_lflag &= ~ECHO;
-		quiet = tcsetattr(0, TCSANOW, &hidden) == 0;
-		fprintf(stderr, "password: ");
 	}
-	if (!fgets(text, sizeof(text), in))
-		text[0] = '\0';
-	if (quiet) {
-		tcsetattr(0, TCSANOW, &shown);
-		fprintf(stderr, "\n");
-	}
-	text[strcspn(text, "\r\n")] = '\0';
-	if (!*text || strlen(text) > PASSWORD_MAX) {
-		fprintf(stderr, "ifaxctl: the password is empty or longer than %d bytes\n",
-			PASSWORD_MAX);
-		return -EINVAL;
-	}
-	r = ctl_append(m, "pop3-password", "s", text);
+	r = read_password(in, "password", text);
+	if (r >= 0)
+		r = ctl_append(m, "pop3-password", "s", text);
 	explicit_bzero(text, sizeof(text));
 	return r;
 }
@@ -236,12 +247,75 @@ static int show(struct ctl *c, const char *code)
 		}
 		printf("  %-16s %s\n", "password",
 		       dict_number(&users[i], "has-password") ? "stored" : "none");
+		printf("  %-16s %s\n", "smtp log-in",
+		       dict_number(&users[i], "has-login") ? "stored" : "none");
 	}
 	dict_list_free(users, n);
 	if (!found)
 		fprintf(stderr, "ifaxctl: there is no user %s; \"ifaxctl users\" lists them\n",
 			code);
 	return !found;
+}
+
+/* Asked for twice where a person types it. */
+static int read_new_password(char text[PASSWORD_MAX + 2])
+{
+	char again[PASSWORD_MAX + 2];
+	int r = read_password(stdin, "new password", text);
+
+	if (r < 0 || !isatty(0))
+		return r;
+	r = read_password(stdin, "once more", again);
+	if (r >= 0 && strcmp(text, again)) {
+		fprintf(stderr, "ifaxctl: the two are not the same\n");
+		r = -EINVAL;
+	}
+	explicit_bzero(again, sizeof(again));
+	return r;
+}
+
+/* The password itself stays here: what the daemon gets cannot be turned back into it. */
+static int make_verifier(char text[SCRAM_TEXT_MAX])
+{
+	char password[PASSWORD_MAX + 2];
+	struct scram_verifier v;
+	struct error e = { 0 };
+	int r = read_new_password(password);
+
+	if (r >= 0) {
+		r = scram_verifier_make(password, &v, &e);
+		if (r < 0)
+			fprintf(stderr, "ifaxctl: %s\n", error_text(&e));
+		else
+			scram_verifier_format(&v, text);
+	}
+	explicit_bzero(password, sizeof(password));
+	return r;
+}
+
+static int set_login(struct ctl *c, const char *code, bool remove)
+{
+	char verifier[SCRAM_TEXT_MAX] = "";
+	sd_bus_message *m;
+	int r;
+
+	if (!remove && make_verifier(verifier) < 0)
+		return 1;
+	m = ctl_message(c, "EditUser");
+	if (!m)
+		return 1;
+	r = sd_bus_message_open_container(m, 'a', "{sv}");
+	if (r >= 0)
+		r = ctl_append(m, "code", "s", code);
+	if (r >= 0)
+		r = ctl_append(m, "login-verifier", "s", verifier);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	if (r < 0) {
+		sd_bus_message_unref(m);
+		return ctl_failed(NULL, r);
+	}
+	return ctl_call_message(c, m, NULL);
 }
 
 int verb_users(struct ctl *c, int argc, char **argv)
@@ -256,6 +330,11 @@ int verb_users(struct ctl *c, int argc, char **argv)
 		return show(c, argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "remove"))
 		return ctl_call(c, NULL, "RemoveUser", "s", argv[2]);
+	if (argc >= 3 && !strcmp(argv[1], "passwd")) {
+		bool remove = argc == 4 && !strcmp(argv[3], "--remove");
+
+		return argc == 3 || remove ? set_login(c, argv[2], remove) : user_usage();
+	}
 	return user_usage();
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,10 +23,9 @@ struct smtp_session {
 	unsigned int refs;	/* 1, and one for each callback under way */
 	sd_event *event;
 	struct smtp_session_options o;
-	struct smtp_envelope e;
 	struct smtp_session_callbacks callbacks;
 	void *userdata;
-	bool over;		/* done() was called, or canceled */
+	bool over;		/* nothing more is told */
 
 	struct net_query *query;
 	char *hosts[NET_MX_MAX];
@@ -37,15 +37,21 @@ struct smtp_session {
 	struct smtp_client *client;
 	sd_event_source *exit;
 	bool driving;
-	bool transacting;	/* a server has heard of the message */
 	bool lost_line;		/* the last words are the stream's, with its host in them */
+	size_t messages;	/* begun on this line */
 
+	/* The message in hand. */
+	bool busy;		/* there is one */
+	bool transacting;	/* a server has heard of it */
+	bool dotted;		/* a final dot of it may have gone out */
+	enum smtp_blame blame;
+	struct envelope e;	/* borrowed */
 	int body;
 	off_t offset;
 	bool pushing, body_read;
 
 	/* Recipients of the transaction in hand: where they stand in e.rcpts. */
-	const char **rcpts;
+	struct envelope_rcpt *rcpts;	/* their strings are borrowed */
 	size_t *places;
 	size_t n_rcpts;
 
@@ -70,6 +76,20 @@ const char *smtp_result_name(enum smtp_result r)
 	return (size_t)r < ARRAY_SIZE(names) ? names[r] : "unknown";
 }
 
+static void forget_message(struct smtp_session *s)
+{
+	for (size_t i = 0; s->texts && i < s->e.n_rcpts; i++)
+		free(s->texts[i]);
+	free(take_ptr(s->texts));
+	free(take_ptr(s->verdicts));
+	free(take_ptr(s->taken));
+	free(take_ptr(s->rcpts));
+	free(take_ptr(s->places));
+	s->busy = s->transacting = s->dotted = false;
+	s->blame = SMTP_BLAME_MESSAGE;
+	s->e = (struct envelope){ 0 };
+}
+
 static void unref(struct smtp_session *s)
 {
 	if (--s->refs)
@@ -80,13 +100,7 @@ static void unref(struct smtp_session *s)
 	sd_event_source_disable_unref(s->exit);
 	for (size_t i = 0; i < s->n_hosts; i++)
 		free(s->hosts[i]);
-	for (size_t i = 0; s->texts && i < s->e.n_rcpts; i++)
-		free(s->texts[i]);
-	free(s->texts);
-	free(s->verdicts);
-	free(s->taken);
-	free(s->rcpts);
-	free(s->places);
+	forget_message(s);
 	sd_event_unref(s->event);
 	free(s);
 }
@@ -159,26 +173,41 @@ static size_t foremost(const struct smtp_session *s)
 	return 0;
 }
 
+/* The caller may cancel the session from within. */
 static void tell_done(struct smtp_session *s)
 {
 	const struct smtp_session_verdict *v = &s->verdicts[foremost(s)];
 	struct smtp_session_outcome o = {
 		.result = v->result,
+		.blame = s->blame,
 		.text = v->text,
+		.host = s->n_hosts ? s->hosts[s->host] : NULL,
+		.dsn = s->client && smtp_client_offers(s->client)->dsn,
 		.rcpts = s->verdicts,
 		.n_rcpts = s->e.n_rcpts,
 	};
 
-	s->over = true;
+	s->busy = false;
 	s->callbacks.done(s->userdata, &o);
 }
 
 /* It ends here, for the rest of the recipients with this. */
 static void end(struct smtp_session *s, enum smtp_result r, const char *enhanced, const char *text)
 {
-	decide_rest(s, r, enhanced, text);
-	tell_done(s);
-	drop(s);
+	if (r == SMTP_RESULT_CANNOT_CONNECT)
+		s->blame = SMTP_BLAME_HOST;
+	s->refs++;
+	if (s->busy) {
+		decide_rest(s, r, enhanced, text);
+		tell_done(s);
+	}
+	if (!s->over) {
+		s->over = true;
+		if (s->callbacks.closed)
+			s->callbacks.closed(s->userdata);
+		drop(s);
+	}
+	unref(s);
 }
 
 /* An event's sentence with the server's name before it, where it has none yet. */
@@ -200,19 +229,56 @@ static int on_exit_event(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-/* All is decided: tell so, then leave politely. */
 static void say_goodbye(struct smtp_session *s)
 {
-	tell_done(s);
+	s->over = true;
 	if (smtp_client_quit(s->client) < 0 ||
 	    sd_event_add_exit(s->event, &s->exit, on_exit_event, s) < 0)
 		drop(s);
 }
 
+/* All is decided: tell so, then wait for the next message or leave politely. */
+static void finish(struct smtp_session *s)
+{
+	tell_done(s);
+	if (s->over)
+		return;
+	forget_message(s);
+	if (s->callbacks.ready)
+		s->callbacks.ready(s->userdata, s);
+	else
+		say_goodbye(s);
+}
+
+void smtp_session_quit(struct smtp_session *s)
+{
+	s->refs++;
+	say_goodbye(s);
+	if (!s->driving && s->stream)
+		drive(s, NULL, 0);
+	unref(s);
+}
+
+/* Does the document have an octet beyond ASCII? One that cannot be read is said to have. */
+static bool has_eight_bit(int body)
+{
+	char chunk[BODY_CHUNK];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(body, chunk, sizeof(chunk), at)) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			if (chunk[i] & 0x80)
+				return true;
+		at += n;
+	}
+	return n < 0;
+}
+
 /* Gathers those without a verdict; none: done. */
 static void next_transaction(struct smtp_session *s)
 {
-	struct smtp_envelope e = s->e;
+	struct envelope e = s->e;
 
 	s->n_rcpts = 0;
 	for (size_t i = 0; i < s->e.n_rcpts; i++) {
@@ -223,10 +289,14 @@ static void next_transaction(struct smtp_session *s)
 		s->taken[s->n_rcpts++] = SMTP_TRANSIENT;
 	}
 	if (!s->n_rcpts) {
-		say_goodbye(s);
+		finish(s);
 		return;
 	}
+	s->messages += !s->transacting;
 	s->transacting = true;
+	/* Declared as 8-bit by who brought it; often it is not. */
+	if (e.eight_bit && !smtp_client_offers(s->client)->eight_bit)
+		e.eight_bit = has_eight_bit(s->body);
 	s->offset = 0;
 	s->pushing = s->body_read = false;
 	e.rcpts = s->rcpts;
@@ -311,7 +381,7 @@ void smtp_session_go_on(struct smtp_session *s, int r)
 {
 	struct error e = { 0 };
 
-	if (s->over)
+	if (s->over || !s->busy)
 		return;
 	if (r < 0) {
 		error_set(&e, r, "sending was broken off before the message was complete, for it "
@@ -319,7 +389,10 @@ void smtp_session_go_on(struct smtp_session *s, int r)
 		end(s, SMTP_RESULT_TRANSIENT, "", e.text);
 		return;
 	}
-	if (smtp_client_dot(s->client) >= 0 && !s->driving)
+	if (smtp_client_dot(s->client) < 0)
+		return;
+	s->dotted = true;
+	if (!s->driving)
 		drive(s, NULL, 0);
 }
 
@@ -327,7 +400,9 @@ void smtp_session_go_on(struct smtp_session *s, int r)
 static void next_host_or_end(struct smtp_session *s, enum smtp_result r, const char *enhanced,
 			     const char *text)
 {
-	if (s->host + 1 == s->n_hosts) {
+	if (s->blame != SMTP_BLAME_LOGIN)
+		s->blame = SMTP_BLAME_HOST;
+	if (!s->busy || s->host + 1 >= s->n_hosts) {
 		end(s, r, enhanced, text);
 		return;
 	}
@@ -345,7 +420,11 @@ static void on_failed(struct smtp_session *s, const struct smtp_event *ev)
 		return;
 	}
 	sentence(s, ev->text, &e);
+	if (ev->login)
+		s->blame = SMTP_BLAME_LOGIN;
 	if (s->transacting) {
+		if (s->messages > 1 && !s->dotted)
+			s->blame = SMTP_BLAME_LINE;
 		on_result(s, ev);
 		end(s, SMTP_RESULT_TRANSIENT, "", e.text);
 	} else {
@@ -364,7 +443,7 @@ static bool on_event(struct smtp_session *s, const struct smtp_event *ev)
 			smtp_client_lost(s->client, "encryption could not be set up");
 		break;
 	case SMTP_READY:
-		if (!s->over)
+		if (!s->over && s->busy)
 			next_transaction(s);
 		break;
 	case SMTP_RECIPIENT:
@@ -470,10 +549,24 @@ static void on_drained(void *userdata)
 	unref(s);
 }
 
+/* A domain that has neither mail hosts nor an address of its own gets no mail, ever. */
+static bool is_nowhere(const struct smtp_session *s, int r)
+{
+	return r == -ENOENT && s->o.mx && s->n_hosts == 1 && !strcasecmp(s->hosts[0], s->o.host);
+}
+
 static void on_closed(void *userdata, int r, const struct error *e)
 {
 	struct smtp_session *s = userdata;
 
+	if (s->over) {
+		drop(s);
+		return;
+	}
+	if (!s->connected && is_nowhere(s, r)) {
+		end(s, SMTP_RESULT_REFUSED, "5.1.2", e->text);
+		return;
+	}
 	if (!s->connected) {
 		next_host_or_end(s, SMTP_RESULT_CANNOT_CONNECT, "", e->text);
 		return;
@@ -527,6 +620,7 @@ static int open_line(struct smtp_session *s, struct error *e)
 	net_stream_free(take_ptr(s->stream));
 	smtp_client_free(take_ptr(s->client));
 	s->connected = s->lost_line = false;
+	s->messages = 0;
 	r = smtp_client_new(&s->client, &co);
 	if (r < 0)
 		return error_set(e, r, "this machine's own name \"%.100s\", or the user name for "
@@ -563,15 +657,17 @@ static void on_mx(void *userdata, int r, const char *const *hosts, const struct 
 		    r == -ENOENT ? "5.1.2" : "", r < 0 ? e->text : "there is no memory");
 }
 
-static int prepare(struct smtp_session *s, struct error *err)
+/* Nothing is told of it before this has returned 0. */
+static int take_message(struct smtp_session *s, const struct envelope *e, int body,
+			struct error *err)
 {
-	size_t n = s->e.n_rcpts;
+	size_t n = e->n_rcpts;
 	struct stat st;
 
-	if (!n || fstat(s->body, &st) < 0)
+	if (!n || fstat(body, &st) < 0)
 		return error_set(err, n ? -errno : -EINVAL, "there is nothing to send, or nobody "
 				 "to send it to");
-	s->e.size = st.st_size;
+	forget_message(s);
 	s->verdicts = calloc(n, sizeof(*s->verdicts));
 	s->texts = calloc(n, sizeof(*s->texts));
 	s->taken = calloc(n, sizeof(*s->taken));
@@ -581,6 +677,33 @@ static int prepare(struct smtp_session *s, struct error *err)
 		return error_set(err, -ENOMEM, "there is no memory to send a message");
 	for (size_t i = 0; i < n; i++)
 		s->verdicts[i].result = UNDECIDED;
+	s->e = *e;
+	s->e.size = st.st_size;
+	s->body = body;
+	s->busy = true;
+	return 0;
+}
+
+int smtp_session_next(struct smtp_session *s, const struct envelope *e, int body,
+		      struct error *err)
+{
+	int r;
+
+	if (s->busy || s->over || !s->stream)
+		return error_set(err, -EBUSY, "the connection is busy or gone");
+	r = take_message(s, e, body, err);
+	if (r < 0)
+		return r;
+	s->refs++;
+	next_transaction(s);
+	if (!s->driving && s->stream)
+		drive(s, NULL, 0);
+	unref(s);
+	return 0;
+}
+
+static int find_hosts(struct smtp_session *s, struct error *err)
+{
 	if (s->o.mx)
 		return net_resolve_mx(&s->query, s->event, s->o.host, s->o.dns, on_mx, s, err);
 	s->hosts[0] = strdup(s->o.host);
@@ -591,7 +714,7 @@ static int prepare(struct smtp_session *s, struct error *err)
 }
 
 int smtp_session_send(struct smtp_session **ret, sd_event *event,
-		      const struct smtp_session_options *o, const struct smtp_envelope *e, int body,
+		      const struct smtp_session_options *o, const struct envelope *e, int body,
 		      const struct smtp_session_callbacks *callbacks, void *userdata,
 		      struct error *err)
 {
@@ -604,11 +727,11 @@ int smtp_session_send(struct smtp_session **ret, sd_event *event,
 	s->event = sd_event_ref(event);
 	s->o = *o;
 	s->o.port = o->port ?: o->tls == NET_TLS_IMPLICIT ? 465 : 25;
-	s->e = *e;
 	s->callbacks = *callbacks;
 	s->userdata = userdata;
-	s->body = body;
-	r = prepare(s, err);
+	r = take_message(s, e, body, err);
+	if (!r)
+		r = find_hosts(s, err);
 	if (r < 0) {
 		drop(s);
 		return r;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One message to one mail server: the SMTP engine on a stream.
+ * A connection to a mail server and the messages that go over it: the SMTP engine
+ * on a stream.
  *
  *	smtp_session_send() ... before_dot() -> smtp_session_go_on() ... done()
+ *	[ready() ... smtp_session_next() ... done()]... smtp_session_quit() or closed()
  *
- * A session is the caller's handle until done() is called or the caller cancels
- * it; exactly one of both happens. done() comes as soon as the outcome is known;
- * saying goodbye to the server goes on by itself. Nothing is called back from
- * within smtp_session_send(). Options, envelope, its strings and the body's
- * descriptor are borrowed until then.
+ * It is opened with its first message. Where the caller has no ready(), done() ends
+ * it: saying goodbye to the server goes on by itself. Else the session stays the
+ * caller's handle until closed() was called or the caller has it quit or cancels
+ * it; exactly one of the three happens. Nothing is called back from within
+ * smtp_session_send(). Options are borrowed until then, the envelope, its strings
+ * and the body's descriptor until done().
  *
  * Recipients that a server wants in another transaction get it, on the same
  * connection, with a before_dot() of its own. Of a domain's hosts (mx) the next
@@ -57,6 +60,14 @@ struct smtp_session_verdict {
 	const char *text;	/* a sentence: what the server said, or what went wrong */
 };
 
+/* Whose fault it is that a message was not sent. */
+enum smtp_blame {
+	SMTP_BLAME_MESSAGE,	/* its own, or a recipient's; or all went well */
+	SMTP_BLAME_HOST,	/* no host heard of it: the next message would fare as badly */
+	SMTP_BLAME_LOGIN,	/* the same, for it refused user or password for good */
+	SMTP_BLAME_LINE,	/* the line was used for others before and broke: not a try */
+};
+
 struct smtp_session_outcome {
 	/*
 	 * Of all recipients together: IN_DOUBT if it is so for any, else ACCEPTED if
@@ -64,7 +75,10 @@ struct smtp_session_outcome {
 	 * else REFUSED. rcpts says it for each, in the envelope's order.
 	 */
 	enum smtp_result result;
+	enum smtp_blame blame;
 	const char *text;
+	const char *host;	/* that spoke last; NULL: none was found */
+	bool dsn;		/* it takes wishes about notices on */
 	const struct smtp_session_verdict *rcpts;
 	size_t n_rcpts;
 };
@@ -76,17 +90,26 @@ struct smtp_session_callbacks {
 	 * server hung up). NULL: goes on at once.
 	 */
 	void (*before_dot)(void *userdata, struct smtp_session *s);
+	/* The session may be canceled from within. */
 	void (*done)(void *userdata, const struct smtp_session_outcome *o);
+	/* The line is fit for another message, now or later. */
+	void (*ready)(void *userdata, struct smtp_session *s);
+	void (*closed)(void *userdata);
 };
 
 /* @body: read from offset 0 to its end, CRLF lines; its size is told to the server. */
 int smtp_session_send(struct smtp_session **ret, sd_event *event,
-		      const struct smtp_session_options *o, const struct smtp_envelope *e, int body,
+		      const struct smtp_session_options *o, const struct envelope *e, int body,
 		      const struct smtp_session_callbacks *callbacks, void *userdata,
 		      struct error *err);
+/* After ready(): one more message. -EBUSY: one is under way. */
+int smtp_session_next(struct smtp_session *s, const struct envelope *e, int body,
+		      struct error *err);
+/* After ready(), with nothing under way: leaves politely; nothing more is told. */
+void smtp_session_quit(struct smtp_session *s);
 /* @r below 0: the message is not to be sent after all; done() says TRANSIENT. */
 void smtp_session_go_on(struct smtp_session *s, int r);
-/* Drops the line; done() is not called. Before the dot the server will forget the message. */
+/* Drops the line; nothing more is told. Before the dot the server will forget the message. */
 void smtp_session_cancel(struct smtp_session *s);	/* NULL is fine */
 
 const char *smtp_result_name(enum smtp_result r);

@@ -14,7 +14,9 @@
 #include "net/stream.h"
 
 #define QUEUE_MAX	(4u << 20)
-#define READ_SIZE	16384
+#define READ_SIZE	65536		/* on the stack */
+#define TLS_WRITE	16384		/* a record */
+#define OUT_KEPT	512		/* of an empty queue */
 #define READS_MAX	8		/* of one turn, so that others get theirs */
 #define ATTEMPT_USEC	(20 * UINT64_C(1000000))	/* for an address, while others are left */
 
@@ -25,25 +27,36 @@ enum phase {
 	OVER,		/* closed() was told, or net_stream_free() called */
 };
 
+/* What is needed until it is open. */
+struct connecting {
+	struct net_query *query;
+	struct net_address addrs[NET_ADDRESSES_MAX];
+	int n_addrs, next_addr;
+	sd_event_source *attempt;
+};
+
 struct net_stream {
 	unsigned int refs;	/* the user's one, and one for each handler under way */
 	sd_event *event;
 	struct net_stream_handler handler;
 	void *userdata;
 	char *host, *ca_file, *verify_name;
+	struct net_tls_server *server;	/* NULL: we are the client */
 	uint16_t port;
 	bool tls, verify;
 
 	enum phase phase;
-	struct net_query *query;
-	struct net_address addrs[NET_ADDRESSES_MAX];
-	int n_addrs, next_addr;
+	struct connecting *connecting;
 
 	int fd;
 	sd_event_source *io;
 	sd_event_source *deadline;
-	sd_event_source *attempt;
+	uint64_t due;		/* CLOCK_MONOTONIC; 0 = no deadline */
+	uint64_t armed;		/* what @deadline stands at, at or before due; 0 = off */
 	struct buffer out;
+	bool paused;
+	bool ending, ended;	/* asked for, done */
+	bool drain_due;		/* flush() found that something had to wait */
 
 	SSL *ssl;
 	bool start_tls;		/* when out is drained */
@@ -54,13 +67,21 @@ struct net_stream {
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 
+static void connecting_free(struct connecting *c)
+{
+	if (!c)
+		return;
+	net_query_cancel(c->query);
+	sd_event_source_disable_unref(c->attempt);
+	free(c);
+}
+
 static void close_all(struct net_stream *s)
 {
 	s->phase = OVER;
-	net_query_cancel(take_ptr(s->query));
+	connecting_free(take_ptr(s->connecting));
 	s->io = sd_event_source_disable_unref(s->io);
 	s->deadline = sd_event_source_disable_unref(s->deadline);
-	s->attempt = sd_event_source_disable_unref(s->attempt);
 	if (s->ssl && !s->handshaking)
 		SSL_shutdown(s->ssl);
 	SSL_free(take_ptr(s->ssl));
@@ -113,8 +134,14 @@ static void end_with(struct net_stream *s, int code, const char *fmt, ...)
 
 static void end_errno(struct net_stream *s, int code)
 {
-	if (code == -ECONNRESET || code == -EPIPE)
+	bool closed = code == -ECONNRESET || code == -EPIPE;
+
+	if (closed && !s->port)
+		end_with(s, -ECONNRESET, "%s closed the connection", s->host);
+	else if (closed)
 		end_with(s, -ECONNRESET, "%s:%u closed the connection", s->host, s->port);
+	else if (!s->port)
+		end_with(s, code, "the connection from %s broke: %s", s->host, strerror(-code));
 	else
 		end_with(s, code, "the connection to %s:%u broke: %s", s->host, s->port,
 			 strerror(-code));
@@ -133,14 +160,18 @@ static void end_tls(struct net_stream *s)
 /* Asks epoll for what the next step needs. */
 static void watch(struct net_stream *s)
 {
-	uint32_t events = EPOLLIN;
+	uint32_t events = s->paused && !s->handshaking ? 0 : EPOLLIN;
 
 	if (s->phase == OVER)
 		return;
 	if (s->phase == CONNECTING)
 		events = EPOLLOUT;
 	else if (s->handshaking ? s->read_wants_write :
-		 s->read_wants_write || s->start_tls || (s->out.len && !s->write_wants_read))
+		 s->read_wants_write || s->start_tls || s->drain_due ||
+		 (s->ending && !s->ended) || (s->out.len && !s->write_wants_read))
+		events |= EPOLLOUT;
+	/* What OpenSSL has read already makes no descriptor readable. */
+	if (!s->paused && s->ssl && !s->handshaking && SSL_pending(s->ssl))
 		events |= EPOLLOUT;
 	sd_event_source_set_io_events(s->io, events);
 }
@@ -175,19 +206,21 @@ static int begin_connect(struct net_stream *s, const struct net_address *a)
 	r = sd_event_add_io(s->event, &s->io, s->fd, EPOLLOUT, on_io, s);
 	if (r < 0)
 		return r;
-	if (s->next_addr >= s->n_addrs)
-		return sd_event_source_set_enabled(s->attempt, SD_EVENT_OFF);
-	r = sd_event_source_set_time_relative(s->attempt, ATTEMPT_USEC);
+	if (s->connecting->next_addr >= s->connecting->n_addrs)
+		return sd_event_source_set_enabled(s->connecting->attempt, SD_EVENT_OFF);
+	r = sd_event_source_set_time_relative(s->connecting->attempt, ATTEMPT_USEC);
 	if (r < 0)
 		return r;
-	return sd_event_source_set_enabled(s->attempt, SD_EVENT_ONESHOT);
+	return sd_event_source_set_enabled(s->connecting->attempt, SD_EVENT_ONESHOT);
 }
 
 static void try_next(struct net_stream *s, int last_error)
 {
+	struct connecting *c = s->connecting;
+
 	s->phase = CONNECTING;
-	while (s->next_addr < s->n_addrs) {
-		last_error = begin_connect(s, &s->addrs[s->next_addr++]);
+	while (c->next_addr < c->n_addrs) {
+		last_error = begin_connect(s, &c->addrs[c->next_addr++]);
 		if (last_error >= 0)
 			return;
 	}
@@ -200,25 +233,28 @@ static void on_resolved(void *userdata, int r, const struct net_address *addrs,
 {
 	struct net_stream *s = userdata;
 
-	s->query = NULL;
+	s->connecting->query = NULL;
 	if (r < 0) {
 		end(s, r, e);
 		return;
 	}
-	s->n_addrs = r;
-	memcpy(s->addrs, addrs, r * sizeof(*addrs));
+	s->connecting->n_addrs = r;
+	memcpy(s->connecting->addrs, addrs, r * sizeof(*addrs));
 	try_next(s, -EADDRNOTAVAIL);
 }
 
 static int begin_handshake(struct net_stream *s, struct error *e)
 {
-	int r = net_tls_client(&s->ssl, s->fd, s->verify_name ?: s->host, s->verify, s->ca_file, e);
+	int r = s->server ? net_tls_accept(&s->ssl, s->fd, s->server, e) :
+			    net_tls_client(&s->ssl, s->fd, s->verify_name ?: s->host, s->verify,
+					   s->ca_file, e);
 
 	if (r < 0)
 		return r;
 	s->start_tls = false;
 	s->handshaking = true;
-	s->read_wants_write = true;
+	/* A client speaks first. */
+	s->read_wants_write = !s->server;
 	return 0;
 }
 
@@ -244,7 +280,7 @@ static void on_connected(struct net_stream *s)
 		try_next(s, -err);
 		return;
 	}
-	sd_event_source_set_enabled(s->attempt, SD_EVENT_OFF);
+	connecting_free(take_ptr(s->connecting));
 	s->phase = OPEN;
 	if (s->tls)
 		handshake_or_end(s);
@@ -320,7 +356,7 @@ static ssize_t transmit(struct net_stream *s, const void *data, size_t len)
 		return n;
 	}
 	ERR_clear_error();
-	r = SSL_write(s->ssl, data, len > READ_SIZE ? READ_SIZE : len);
+	r = SSL_write(s->ssl, data, len > TLS_WRITE ? TLS_WRITE : len);
 	s->write_wants_read = false;
 	if (r > 0)
 		return r;
@@ -343,7 +379,19 @@ static void end_io(struct net_stream *s, int r)
 		end_errno(s, r);
 }
 
-static void do_write(struct net_stream *s)
+/* An empty queue keeps a reply's worth of memory. */
+static void shrink(struct net_stream *s)
+{
+	size_t max = s->out.max;
+
+	if (s->out.len || s->out.cap <= OUT_KEPT)
+		return;
+	buffer_free(&s->out);
+	s->out.max = max;
+}
+
+/* True: something went out. */
+static bool write_queued(struct net_stream *s)
 {
 	size_t done = 0;
 
@@ -351,21 +399,41 @@ static void do_write(struct net_stream *s)
 		ssize_t n = transmit(s, s->out.data + done, s->out.len - done);
 
 		if (n < 0) {
-			/* The server's last words may wait to be read, and say why it hung up. */
+			/* The peer's last words may wait to be read, and say why it hung up. */
 			s->write_error = n;
 			buffer_clear(&s->out);
-			return;
+			return false;
 		}
 		if (!n)
 			break;
 		done += n;
 	}
 	buffer_consume(&s->out, done);
-	if (s->out.len)
+	shrink(s);
+	return done;
+}
+
+static void end_writing(struct net_stream *s)
+{
+	s->ended = true;
+	if (s->ssl)
+		SSL_shutdown(s->ssl);
+	ERR_clear_error();
+	shutdown(s->fd, SHUT_WR);
+}
+
+static void do_write(struct net_stream *s)
+{
+	bool moved = write_queued(s) || s->drain_due;
+
+	if (s->out.len || s->write_error)
 		return;
+	s->drain_due = false;
 	if (s->start_tls)
 		handshake_or_end(s);
-	else if (done && s->handler.drained)
+	else if (s->ending && !s->ended)
+		end_writing(s);
+	if (moved && s->phase == OPEN && !s->handshaking && s->handler.drained)
 		s->handler.drained(s->userdata);
 }
 
@@ -382,7 +450,7 @@ static void do_read(struct net_stream *s)
 			return;
 		s->handler.input(s->userdata, data, n);
 		/* The user may have ended the stream, or what follows may be the handshake's. */
-		if (s->phase != OPEN || s->start_tls)
+		if (s->phase != OPEN || s->start_tls || s->paused)
 			return;
 	}
 }
@@ -397,12 +465,18 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 	} else if (s->handshaking) {
 		do_handshake(s);
 	} else {
-		if (s->out.len || s->start_tls)
+		if (s->out.len || s->start_tls || s->drain_due || (s->ending && !s->ended))
 			do_write(s);
-		if (s->phase == OPEN && !s->handshaking && !s->start_tls)
+		if (s->phase == OPEN && !s->handshaking && !s->start_tls && !s->paused)
 			do_read(s);
+		/* What was answered goes out in this turn. */
+		if (s->phase == OPEN && !s->handshaking && s->out.len && !s->write_error)
+			do_write(s);
 		if (s->phase == OPEN && s->write_error)
 			end_io(s, s->write_error);
+		/* Unread input keeps the end from being seen otherwise. */
+		if (s->phase == OPEN && s->paused && revents & (EPOLLHUP | EPOLLERR))
+			end_errno(s, -ECONNRESET);
 	}
 	watch(s);
 	unref(s);
@@ -413,10 +487,38 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
  * The user's side
  */
 
+static uint64_t now(const struct net_stream *s)
+{
+	uint64_t usec = 0;
+
+	sd_event_now(s->event, CLOCK_MONOTONIC, &usec);
+	return usec;
+}
+
+static int arm(struct net_stream *s)
+{
+	int r = sd_event_source_set_time(s->deadline, s->due);
+
+	s->armed = s->due;
+	return r < 0 ? r : sd_event_source_set_enabled(s->deadline, SD_EVENT_ONESHOT);
+}
+
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct net_stream *s = userdata;
 
+	s->armed = 0;
+	if (!s->due)
+		return 0;
+	if (s->due > now(s))
+		return arm(s);
+	s->due = 0;
+	if (s->handler.timed_out && s->phase == OPEN) {
+		s->refs++;
+		s->handler.timed_out(s->userdata);
+		unref(s);
+		return 0;
+	}
 	end_with(s, -ETIMEDOUT, s->phase == OPEN ?
 		 "%s:%u did not answer in time" :
 		 "%s:%u could not be reached in time: check host, port and network",
@@ -424,29 +526,50 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+static int make_stream(struct net_stream **ret, sd_event *event, const char *host,
+		       const struct net_stream_handler *handler, void *userdata)
+{
+	struct net_stream *s = calloc(1, sizeof(*s));
+	int r = -ENOMEM;
+
+	if (!s)
+		return r;
+	s->refs = 1;
+	s->fd = -1;
+	s->event = sd_event_ref(event);
+	s->handler = *handler;
+	s->userdata = userdata;
+	s->out.max = QUEUE_MAX;
+	s->host = strdup(host);
+	if (s->host)
+		r = sd_event_add_time_relative(s->event, &s->deadline, CLOCK_MONOTONIC, 0, 0,
+					       on_deadline, s);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(s->deadline, SD_EVENT_OFF);
+	if (r < 0) {
+		net_stream_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
 static int prepare(struct net_stream *s, const struct net_stream_options *o)
 {
 	int r;
 
-	s->out.max = QUEUE_MAX;
+	s->phase = RESOLVING;
 	s->port = o->port;
 	s->tls = o->tls;
 	s->verify = o->verify;
-	s->host = strdup(o->host);
+	s->connecting = calloc(1, sizeof(*s->connecting));
 	s->ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
 	s->verify_name = o->verify_name ? strdup(o->verify_name) : NULL;
-	if (!s->host || (o->ca_file && !s->ca_file) || (o->verify_name && !s->verify_name))
+	if (!s->connecting || (o->ca_file && !s->ca_file) || (o->verify_name && !s->verify_name))
 		return -ENOMEM;
-	r = sd_event_add_time_relative(s->event, &s->deadline, CLOCK_MONOTONIC, 0, 0,
-				       on_deadline, s);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(s->deadline, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_add_time_relative(s->event, &s->attempt, CLOCK_MONOTONIC, 0, 0,
-					       on_attempt, s);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(s->attempt, SD_EVENT_OFF);
-	return r;
+	r = sd_event_add_time_relative(s->event, &s->connecting->attempt, CLOCK_MONOTONIC, 0, 0,
+				       on_attempt, s);
+	return r < 0 ? r : sd_event_source_set_enabled(s->connecting->attempt, SD_EVENT_OFF);
 }
 
 int net_stream_connect(struct net_stream **ret, sd_event *event,
@@ -454,21 +577,45 @@ int net_stream_connect(struct net_stream **ret, sd_event *event,
 		       const struct net_stream_handler *handler, void *userdata,
 		       struct error *e)
 {
-	struct net_stream *s = calloc(1, sizeof(*s));
-	int r;
+	struct net_stream *s;
+	int r = make_stream(&s, event, o->host, handler, userdata);
 
-	if (!s)
-		return error_set(e, -ENOMEM, "there is no memory for a connection");
-	s->refs = 1;
-	s->fd = -1;
-	s->event = sd_event_ref(event);
-	s->handler = *handler;
-	s->userdata = userdata;
+	if (r < 0)
+		return error_set(e, r, "no connection can be made: %s", strerror(-r));
 	r = prepare(s, o);
 	if (r < 0)
 		error_set(e, r, "no connection can be made: %s", strerror(-r));
 	else
-		r = net_resolve_host(&s->query, event, o->host, o->port, o->dns, on_resolved, s, e);
+		r = net_resolve_host(&s->connecting->query, event, o->host, o->port, o->dns,
+				     on_resolved, s, e);
+	if (r < 0) {
+		net_stream_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+int net_stream_accept(struct net_stream **ret, sd_event *event, const struct net_accept_options *o,
+		      const struct net_stream_handler *handler, void *userdata, struct error *e)
+{
+	struct net_stream *s;
+	int r = make_stream(&s, event, o->peer, handler, userdata), fd = o->fd, on = 1;
+
+	if (r < 0) {
+		cleanup_close(&fd);
+		return error_set(e, r, "%s cannot be served: %s", o->peer, strerror(-r));
+	}
+	s->fd = fd;
+	s->phase = OPEN;
+	s->server = o->tls;
+	s->tls = o->tls_at_once;
+	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	r = sd_event_add_io(event, &s->io, s->fd, EPOLLIN, on_io, s);
+	if (r < 0)
+		error_set(e, r, "%s cannot be served: %s", o->peer, strerror(-r));
+	else if (s->tls)
+		r = begin_handshake(s, e);
 	if (r < 0) {
 		net_stream_free(s);
 		return r;
@@ -481,7 +628,7 @@ int net_stream_write(struct net_stream *s, const void *data, size_t len)
 {
 	int r;
 
-	if (s->phase != OPEN || s->handshaking || s->start_tls)
+	if (s->phase != OPEN || s->handshaking || s->start_tls || s->ending)
 		return -ENOTCONN;
 	r = buffer_append(&s->out, data, len);
 	watch(s);
@@ -495,23 +642,49 @@ size_t net_stream_queued(const struct net_stream *s)
 
 int net_stream_start_tls(struct net_stream *s)
 {
-	if (s->phase != OPEN || s->ssl || s->start_tls)
+	if (s->phase != OPEN || s->ssl || s->start_tls || s->ending)
 		return -ENOTCONN;
 	s->start_tls = true;
 	watch(s);
 	return 0;
 }
 
+void net_stream_flush(struct net_stream *s)
+{
+	if (s->phase != OPEN || s->handshaking || s->start_tls || !s->out.len || s->write_error)
+		return;
+	write_queued(s);
+	if (s->out.len || s->write_error)
+		s->drain_due = true;
+	watch(s);
+}
+
+void net_stream_pause(struct net_stream *s, bool pause)
+{
+	s->paused = pause;
+	watch(s);
+}
+
+void net_stream_end(struct net_stream *s)
+{
+	s->ending = true;
+	if (s->phase == OPEN && !s->ended && !s->out.len && !s->handshaking && !s->start_tls)
+		end_writing(s);
+	watch(s);
+}
+
+const char *net_stream_tls(const struct net_stream *s)
+{
+	return s->ssl && !s->handshaking ? SSL_get_version(s->ssl) : NULL;
+}
+
+/* The timer is moved only when it has to ring earlier; when it rings too early it is set anew. */
 int net_stream_set_timeout(struct net_stream *s, uint64_t usec)
 {
-	int r;
-
 	if (s->phase == OVER)
 		return -ENOTCONN;
-	if (!usec)
-		return sd_event_source_set_enabled(s->deadline, SD_EVENT_OFF);
-	r = sd_event_source_set_time_relative(s->deadline, usec);
-	if (r < 0)
-		return r;
-	return sd_event_source_set_enabled(s->deadline, SD_EVENT_ONESHOT);
+	s->due = usec ? now(s) + usec : 0;
+	if (!s->due || (s->armed && s->armed <= s->due))
+		return 0;
+	return arm(s);
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A nonblocking stream to a server, TCP or TLS, on sd-event.
+ * A nonblocking stream, TCP or TLS, on sd-event: to a server, or from a client.
  *
- * net_stream_connect() looks the name up and tries its addresses in turn; all
- * that happens later is told through the handler, from the event loop and never
- * from within a call of the user's. After closed() nothing more is told.
+ * net_stream_connect() looks the name up and tries its addresses in turn;
+ * net_stream_accept() takes a descriptor that a listening socket gave. All that
+ * happens later is told through the handler, from the event loop and never from
+ * within a call of the user's. After closed() nothing more is told.
  * net_stream_free() may be called at any time, within a handler too; nothing is
  * told after it. Strings of the options are copied.
+ *
+ * A stream on which nothing moves holds no buffer: what is read lies on the
+ * stack, what waits to be written is freed when it is out, and OpenSSL gives its
+ * buffers back.
  */
 #ifndef IFAX_NET_STREAM_H
 #define IFAX_NET_STREAM_H
@@ -35,6 +40,8 @@ struct net_stream_handler {
 	 * -EKEYREJECTED (its certificate), -ENOENT (no such host), -ECONNREFUSED ...
 	 */
 	void (*closed)(void *userdata, int r, const struct error *e);
+	/* Time ran out: the user says good-bye, or sets a new time. NULL: closed(-ETIMEDOUT). */
+	void (*timed_out)(void *userdata);
 };
 
 struct net_stream_options {
@@ -51,11 +58,36 @@ int net_stream_connect(struct net_stream **ret, sd_event *event,
 		       const struct net_stream_options *o,
 		       const struct net_stream_handler *handler, void *userdata,
 		       struct error *e);
+/*
+ * A connection that came: @fd is the stream's, after an error too; @peer is for
+ * sentences. It is open at once; with @tls opened() tells when it is encrypted.
+ * @tls is what net_stream_start_tls() will use; NULL: there is none.
+ */
+struct net_accept_options {
+	int fd;
+	const char *peer;
+	struct net_tls_server *tls;	/* borrowed for the stream's life */
+	bool tls_at_once;		/* from the first byte */
+};
+
+int net_stream_accept(struct net_stream **ret, sd_event *event, const struct net_accept_options *o,
+		      const struct net_stream_handler *handler, void *userdata, struct error *e);
 /* Closes what is open; what was not drained is lost. NULL is fine. */
 void net_stream_free(struct net_stream *s);
 
 /* -ENOMEM, -ENOTCONN, -EMSGSIZE: more than 4 MiB wait already. */
 int net_stream_write(struct net_stream *s, const void *data, size_t len);
+/*
+ * Tries to bring out now what is queued, in place of the next turn of the loop.
+ * drained() is told in a later turn, and only if something had to wait.
+ */
+void net_stream_flush(struct net_stream *s);
+/* No input() until it is called with false. */
+void net_stream_pause(struct net_stream *s, bool pause);
+/* No more is written: the peer sees the end behind what is queued. Reading goes on. */
+void net_stream_end(struct net_stream *s);
+/* "TLSv1.3", or NULL: in the clear. */
+const char *net_stream_tls(const struct net_stream *s);
 /* Bytes written that the kernel has not taken yet: write more when there are few. */
 size_t net_stream_queued(const struct net_stream *s);
 /* What is queued goes out first. Bytes not yet handed to input() belong to the handshake. */

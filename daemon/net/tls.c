@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -137,21 +138,30 @@ static bool set_name(SSL *ssl, const char *host, bool verify)
 	return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;
 }
 
-int net_tls_client(SSL **ret, int fd, const char *host, bool verify, const char *ca_file,
-		   struct error *e)
+/* On @fd, by a BIO of our own. */
+static SSL *new_ssl(SSL_CTX *context, int fd)
 {
-	SSL_CTX *context = client_context();
 	BIO_METHOD *method = sock_method();
 	SSL *ssl = context ? SSL_new(context) : NULL;
 	BIO *bio = ssl && method ? BIO_new(method) : NULL;
 
 	if (!bio) {
 		SSL_free(ssl);
-		return error_set(e, -ENOMEM, "there is no memory for encryption");
+		return NULL;
 	}
 	BIO_set_data(bio, (void *)(intptr_t)fd);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(ssl, bio, bio);
+	return ssl;
+}
+
+int net_tls_client(SSL **ret, int fd, const char *host, bool verify, const char *ca_file,
+		   struct error *e)
+{
+	SSL *ssl = new_ssl(client_context(), fd);
+
+	if (!ssl)
+		return error_set(e, -ENOMEM, "there is no memory for encryption");
 	SSL_set_connect_state(ssl);
 	SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	if (verify && ca_file && !trust_file(ssl, ca_file)) {
@@ -166,12 +176,170 @@ int net_tls_client(SSL **ret, int fd, const char *host, bool verify, const char 
 	return 0;
 }
 
+/*
+ * The server's side
+ */
+
+/* By what a changed file is known. */
+struct stamp {
+	struct timespec mtime;
+	ino_t ino;
+	off_t size;
+};
+
+struct net_tls_server {
+	char *certificate, *key;
+	SSL_CTX *context;
+	struct stamp stamps[2];
+	bool told;
+	struct error notice;
+};
+
+static void take_stamp(const char *path, struct stamp *s)
+{
+	struct stat st;
+
+	memset(s, 0, sizeof(*s));
+	if (stat(path, &st) < 0)
+		return;
+	s->mtime = st.st_mtim;
+	s->ino = st.st_ino;
+	s->size = st.st_size;
+}
+
+static bool same_stamp(const struct stamp *a, const struct stamp *b)
+{
+	return a->ino == b->ino && a->size == b->size && a->mtime.tv_sec == b->mtime.tv_sec &&
+	       a->mtime.tv_nsec == b->mtime.tv_nsec;
+}
+
+/*
+ * For thousands of idle lines: buffers go when they are empty, no sessions are
+ * kept, and one ticket is enough to come back with.
+ */
+static SSL_CTX *server_context(void)
+{
+	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+
+	if (!c)
+		return NULL;
+	SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
+	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+			 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(c, 1);
+	return c;
+}
+
+static int load_server(const struct net_tls_server *t, SSL_CTX **ret, struct error *e)
+{
+	SSL_CTX *c = server_context();
+	int r = 0;
+
+	if (!c)
+		return error_set(e, -ENOMEM, "there is no memory for encryption");
+	if (SSL_CTX_use_certificate_chain_file(c, t->certificate) != 1)
+		r = error_set(e, -EINVAL, "%s cannot be read as a certificate (%s)",
+			      t->certificate, ERR_reason_error_string(ERR_peek_last_error()));
+	else if (SSL_CTX_use_PrivateKey_file(c, t->key, SSL_FILETYPE_PEM) != 1 ||
+		 SSL_CTX_check_private_key(c) != 1)
+		r = error_set(e, -EINVAL, "%s is not the key of the certificate in %s (%s)",
+			      t->key, t->certificate,
+			      ERR_reason_error_string(ERR_peek_last_error()));
+	ERR_clear_error();
+	if (r < 0) {
+		SSL_CTX_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+int net_tls_server_new(struct net_tls_server **ret, const char *certificate, const char *key,
+		       struct error *e)
+{
+	struct net_tls_server *t = calloc(1, sizeof(*t));
+	int r = -ENOMEM;
+
+	if (t) {
+		t->certificate = strdup(certificate);
+		t->key = strdup(key);
+	}
+	if (!t || !t->certificate || !t->key) {
+		error_set(e, r, "there is no memory for encryption");
+	} else {
+		take_stamp(certificate, &t->stamps[0]);
+		take_stamp(key, &t->stamps[1]);
+		r = load_server(t, &t->context, e);
+	}
+	if (r < 0) {
+		net_tls_server_free(t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+void net_tls_server_free(struct net_tls_server *t)
+{
+	if (!t)
+		return;
+	SSL_CTX_free(t->context);
+	free(t->certificate);
+	free(t->key);
+	free(t);
+}
+
+/* A pair is two files: while one is new and the other old, the old pair serves. */
+static void reload_changed(struct net_tls_server *t)
+{
+	struct stamp now[2];
+	SSL_CTX *fresh;
+
+	take_stamp(t->certificate, &now[0]);
+	take_stamp(t->key, &now[1]);
+	if (same_stamp(&now[0], &t->stamps[0]) && same_stamp(&now[1], &t->stamps[1]))
+		return;
+	memcpy(t->stamps, now, sizeof(now));
+	t->told = false;
+	if (load_server(t, &fresh, &t->notice) < 0)
+		return;
+	SSL_CTX_free(t->context);
+	t->context = fresh;
+	error_set(&t->notice, 0, "the certificate in %s is new and in use", t->certificate);
+}
+
+const char *net_tls_server_notice(struct net_tls_server *t)
+{
+	if (t->told || !t->notice.text[0])
+		return NULL;
+	t->told = true;
+	return t->notice.text;
+}
+
+int net_tls_accept(SSL **ret, int fd, struct net_tls_server *t, struct error *e)
+{
+	SSL *ssl;
+
+	reload_changed(t);
+	ssl = new_ssl(t->context, fd);
+	if (!ssl)
+		return error_set(e, -ENOMEM, "there is no memory for encryption");
+	SSL_set_accept_state(ssl);
+	*ret = ssl;
+	return 0;
+}
+
 int net_tls_error(SSL *ssl, const char *host, uint16_t port, struct error *e)
 {
 	unsigned long code = ERR_peek_last_error();
 	long verify = SSL_get_verify_result(ssl);
 
 	ERR_clear_error();
+	if (!port)
+		return error_set(e, -ECONNRESET, "the encrypted line from %s broke (%s)", host,
+				 code ? ERR_reason_error_string(code) : "closed by the client");
 	if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE && verify != X509_V_OK)
 		return error_set(e, -EKEYREJECTED, "the certificate of %s:%u is not to be trusted "
 				 "(%s): let this machine know its authority, or correct the name",

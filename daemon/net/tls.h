@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * OpenSSL as the streams use it: one context for the process, sockets written
+ * OpenSSL as the streams use it: one context for each side, sockets written
  * without SIGPIPE, errors as sentences.
  */
 #ifndef IFAX_NET_TLS_H
@@ -29,7 +29,27 @@ int net_tls_from_name(const char *name);	/* enum net_tls, or -EINVAL; NULL is no
  */
 int net_tls_client(SSL **ret, int fd, const char *host, bool verify, const char *ca_file,
 		   struct error *e);
-/* What went wrong in the last operation on @ssl with @host: -EKEYREJECTED or -ECONNRESET. */
+
+/*
+ * A server's certificate and key, PEM files with the chain behind the
+ * certificate. Read when made, and again when a file has changed since: a new
+ * pair that does not fit leaves the old one in use, and net_tls_server_notice()
+ * says so. Must outlive the streams that use it.
+ */
+struct net_tls_server;
+
+int net_tls_server_new(struct net_tls_server **ret, const char *certificate, const char *key,
+		       struct error *e);
+void net_tls_server_free(struct net_tls_server *t);	/* NULL is fine */
+/* What there is to say since it was last asked, or NULL; valid until the next handshake. */
+const char *net_tls_server_notice(struct net_tls_server *t);
+/* A server's SSL on @fd, which stays the caller's. SSL_free(). */
+int net_tls_accept(SSL **ret, int fd, struct net_tls_server *t, struct error *e);
+
+/*
+ * What went wrong in the last operation on @ssl with @host: -EKEYREJECTED or -ECONNRESET. @port is
+ * 0 for a client that came to us.
+ */
 int net_tls_error(SSL *ssl, const char *host, uint16_t port, struct error *e);
 
 #endif

@@ -24,10 +24,12 @@ struct box {
 	struct monitor *monitor;	/* tells boards what comes and goes */
 	struct printing *printing;
 	struct inbound *inbound;
-	struct outbound *outbound;
+	struct queue *queue;
 	struct scanning *scanning;
 	struct sending *sending;
 	struct collector *collector;
+	struct terminals *terminals;	/* panels where users are active */
+	struct receiver *receiver;
 	struct manager *manager;	/* the bus */
 };
 

@@ -212,6 +212,7 @@ static void on_stored(void *userdata, int r)
 
 static int store_mail(struct collection *k, size_t i, int fd, struct error *e)
 {
+	struct iovec iov;
 	struct arrival *a;
 	struct stat st;
 	void *mail;
@@ -233,8 +234,9 @@ static int store_mail(struct collection *k, size_t i, int fd, struct error *e)
 	a->index = i;
 	a->next = k->arrivals;
 	k->arrivals = a;
-	r = inbound_accept(k->box->inbound, k->user->code, k->keys[i], mail, st.st_size, on_stored,
-			   a, e);
+	iov = (struct iovec){ mail, st.st_size };
+	r = inbound_accept(k->box->inbound, k->user->code, k->keys[i], &iov, 1, on_stored, a, NULL,
+			   e);
 	munmap(mail, st.st_size);
 	if (r < 0) {
 		arrival_done(a);

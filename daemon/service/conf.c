@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
+#include "net/network.h"
 
 #define FILE_MAX (1u << 20)
 #define SEC	 1000000ull
@@ -22,6 +23,8 @@ enum value_type {
 	VALUE_PATH,		/* absolute */
 	VALUE_NAME,		/* host */
 	VALUE_HOST,		/* host or host:port */
+	VALUE_NAMES,		/* hosts, parted by spaces */
+	VALUE_NETWORKS,		/* addresses or networks, parted by spaces */
 	VALUE_CHOICE,		/* one of choices */
 	VALUE_SPAN,		/* microseconds */
 	VALUE_SIZE,		/* bytes */
@@ -47,15 +50,44 @@ static const struct setting settings[] = {
 	{ "Box", "Spool", VALUE_PATH, AT(spool), "/var/spool/ifax", 1, 200, NULL },
 	{ "Box", "State", VALUE_PATH, AT(state), "/var/lib/ifax", 1, 200, NULL },
 	{ "Box", "Worker", VALUE_PATH, AT(worker), "/run/ifax/worker.sock", 1, 107, NULL },
-	{ "Send", "Smarthost", VALUE_HOST, AT(smarthost), "localhost:25", 1, 260, NULL },
+	{ "Send", "Smarthost", VALUE_HOST, AT(smarthost), NULL, 1, 260, NULL },
 	{ "Send", "SmarthostTLS", VALUE_CHOICE, AT(smarthost_tls), "opportunistic", 0, 0,
-	  "none opportunistic required" },
+	  "none opportunistic required tls" },
+	{ "Send", "SmarthostUser", VALUE_TEXT, AT(smarthost_user), NULL, 1, 200, NULL },
 	{ "Send", "Retry", VALUE_SPAN, AT(retry_usec), "5min", SEC, DAY, NULL },
 	{ "Send", "RetryMax", VALUE_SPAN, AT(retry_max_usec), "4h", SEC, 7 * DAY, NULL },
 	{ "Send", "Expire", VALUE_SPAN, AT(expire_usec), "5d", MIN, 60 * DAY, NULL },
+	{ "Send", "Delay", VALUE_SPAN, AT(delay_usec), "4h", 0, 60 * DAY, NULL },
 	{ "Send", "Timeout", VALUE_SPAN, AT(timeout_usec), "5min", SEC, HOUR, NULL },
+	{ "Send", "KeepIdle", VALUE_SPAN, AT(idle_usec), "2s", 0, HOUR, NULL },
+	{ "Send", "Connections", VALUE_NUMBER, AT(connections), "20", 1, 1000, NULL },
+	{ "Send", "ConnectionsPerHost", VALUE_NUMBER, AT(connections_per_host), "10", 1, 1000,
+	  NULL },
 	{ "Collect", "Interval", VALUE_SPAN, AT(interval_usec), "5min", SEC, 7 * DAY, NULL },
 	{ "Collect", "MaxMessage", VALUE_SIZE, AT(max_message), "50M", 64 << 10, 1 << 30, NULL },
+	{ "Receive", "Domains", VALUE_NAMES, AT(domains), NULL, 1, 2000, NULL },
+	{ "Receive", "Networks", VALUE_NETWORKS, AT(networks), "127.0.0.0/8 ::1", 0, 2000, NULL },
+	{ "Receive", "Certificate", VALUE_PATH, AT(certificate), NULL, 1, 200, NULL },
+	{ "Receive", "Key", VALUE_PATH, AT(key), NULL, 1, 200, NULL },
+	{ "Receive", "MaxSessions", VALUE_NUMBER, AT(max_sessions), "1000", 1, 100000, NULL },
+	{ "Receive", "MaxSessionsPerAddress", VALUE_NUMBER, AT(max_sessions_per_address), "50", 1,
+	  100000, NULL },
+	{ "Receive", "MaxMessage", VALUE_SIZE, AT(receive_max_message), "50M", 64 << 10, 1 << 30,
+	  NULL },
+	{ "Receive", "MaxMemory", VALUE_SIZE, AT(receive_max_memory), "256M", 1 << 20, 1ull << 40,
+	  NULL },
+	{ "Receive", "MaxRecipients", VALUE_NUMBER, AT(max_recipients), "1000", 100, 100000, NULL },
+	{ "Receive", "MaxMessages", VALUE_NUMBER, AT(max_messages), "0", 0, 1000000, NULL },
+	{ "Receive", "MaxErrors", VALUE_NUMBER, AT(max_errors), "20", 1, 10000, NULL },
+	{ "Receive", "MaxIdleCommands", VALUE_NUMBER, AT(max_idle_commands), "100", 1, 1000000,
+	  NULL },
+	{ "Receive", "MaxAuthFailures", VALUE_NUMBER, AT(max_auth_failures), "3", 1, 100, NULL },
+	{ "Receive", "MaxAuthFailuresPerAddress", VALUE_NUMBER, AT(max_auth_failures_per_address),
+	  "20", 1, 1000000, NULL },
+	{ "Receive", "MaxHops", VALUE_NUMBER, AT(max_hops), "100", 1, 1000, NULL },
+	{ "Receive", "CommandTimeout", VALUE_SPAN, AT(command_timeout_usec), "5min", SEC, HOUR,
+	  NULL },
+	{ "Receive", "DataTimeout", VALUE_SPAN, AT(data_timeout_usec), "3min", SEC, HOUR, NULL },
 	{ "Scan", "XRes", VALUE_NUMBER, AT(xres), "8000", 1000, 50000, NULL },
 	{ "Scan", "YRes", VALUE_NUMBER, AT(yres), "7700", 1000, 50000, NULL },
 	{ "Scan", "MaxPages", VALUE_NUMBER, AT(max_pages), "200", 1, 10000, NULL },
@@ -228,6 +260,35 @@ static bool is_host(const char *v)
 	return !*rest && port >= 1 && port <= 65535;
 }
 
+static bool is_name(const char *v)
+{
+	return is_host(v) && !strpbrk(v, "[:");
+}
+
+static bool is_network(const char *v)
+{
+	struct network n;
+
+	return network_parse(v, &n) >= 0;
+}
+
+static bool each_word(const char *v, bool (*good)(const char *word))
+{
+	char word[256];
+	size_t len;
+
+	for (v += strspn(v, " \t"); *v; v += len, v += strspn(v, " \t")) {
+		len = strcspn(v, " \t");
+		if (len >= sizeof(word))
+			return false;
+		memcpy(word, v, len);
+		word[len] = '\0';
+		if (!good(word))
+			return false;
+	}
+	return true;
+}
+
 static int set_text(struct conf *c, const struct setting *s, const char *v, const struct place *pl)
 {
 	char **field = (char **)((uint8_t *)c + s->offset), *copy;
@@ -238,11 +299,17 @@ static int set_text(struct conf *c, const struct setting *s, const char *v, cons
 	if (s->type == VALUE_PATH && *v != '/')
 		return bad(pl, "%s= wants a path from the root on, not \"%s\".", s->key, v);
 	if ((s->type == VALUE_HOST && !is_host(v)) ||
-	    (s->type == VALUE_NAME && (!is_host(v) || strpbrk(v, "[:"))))
+	    (s->type == VALUE_NAME && !is_name(v)))
 		return bad(pl, "%s= wants a host name, not \"%s\".", s->key, v);
 	if (s->max && (len < s->min || len > s->max))
 		return bad(pl, "%s= must be %llu to %llu characters long.", s->key,
 			   (unsigned long long)s->min, (unsigned long long)s->max);
+	if (s->type == VALUE_NAMES && !each_word(v, is_name))
+		return bad(pl, "%s= wants host names with spaces between them, not \"%s\".",
+			   s->key, v);
+	if (s->type == VALUE_NETWORKS && strcmp(v, "none") && !each_word(v, is_network))
+		return bad(pl, "%s= wants addresses or networks as in 192.0.2.0/24 with spaces "
+			   "between them, or none, not \"%s\".", s->key, v);
 	copy = strdup(v);
 	if (!copy)
 		return error_set(pl->e, -ENOMEM, "Out of memory.");
@@ -512,6 +579,12 @@ static int check_whole(const struct conf *c, const char *path, struct error *e)
 	if (!strcmp(c->spool, c->state))
 		return error_set(e, -EINVAL, "%s: Spool= and State= must be different folders.",
 				 path);
+	if (!c->certificate != !c->key)
+		return error_set(e, -EINVAL, "%s: Certificate= and Key= in [Receive] go together.",
+				 path);
+	if (c->receive_max_memory < c->receive_max_message)
+		return error_set(e, -EINVAL, "%s: MaxMemory= in [Receive] is smaller than "
+				 "MaxMessage= there.", path);
 	return 0;
 }
 

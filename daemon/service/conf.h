@@ -22,15 +22,38 @@ struct conf {
 	char *state;		/* folder */
 	char *worker;		/* socket of the worker */
 	/* [Send] */
-	char *smarthost;	/* host or host:port; mail goes there */
-	char *smarthost_tls;	/* none, opportunistic, required */
+	char *smarthost;	/* host or host:port; NULL: mail goes to its domains' own hosts */
+	char *smarthost_tls;	/* none, opportunistic, required, tls; of all hosts */
+	char *smarthost_user;	/* to log in as; the password is a credential */
 	uint64_t retry_usec;	/* first wait after a transient failure; doubles */
 	uint64_t retry_max_usec;
 	uint64_t expire_usec;	/* queued longer than this: failed */
+	uint64_t delay_usec;	/* queued longer than this: the sender hears of it; 0 = never */
 	uint64_t timeout_usec;	/* of one command */
+	uint64_t idle_usec;	/* a connection is kept for the next mail */
+	uint32_t connections;	/* at a time */
+	uint32_t connections_per_host;
 	/* [Collect] */
 	uint64_t interval_usec;	/* default between collections of a mailbox */
 	uint64_t max_message;	/* bytes of a mail */
+	/* [Receive] */
+	char *domains;		/* ours, words; NULL: the host name alone */
+	char *networks;		/* words, who may relay and ask for names: networks_parse() */
+	char *certificate;	/* PEM files, or NULL */
+	char *key;
+	uint32_t max_sessions;
+	uint32_t max_sessions_per_address;
+	uint64_t receive_max_message;	/* octets */
+	uint64_t receive_max_memory;	/* of messages under way */
+	uint32_t max_recipients;	/* of a transaction */
+	uint32_t max_messages;		/* of a session, 0 = any number */
+	uint32_t max_errors;		/* commands of a session that were wrong */
+	uint32_t max_idle_commands;	/* that led to no mail */
+	uint32_t max_auth_failures;	/* of a session */
+	uint32_t max_auth_failures_per_address;	/* within ten minutes */
+	uint32_t max_hops;		/* Received fields */
+	uint64_t command_timeout_usec;
+	uint64_t data_timeout_usec;	/* between two stretches of a message */
 	/* [Scan] */
 	uint32_t xres;		/* pixels per metre */
 	uint32_t yres;

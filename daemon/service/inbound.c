@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "service/inbound.h"
 #include "service/printing.h"
+#include "service/queue.h"
 #include "service/words.h"
 #include "worker/client.h"
 
@@ -168,6 +169,23 @@ static void on_pages(struct inbound *i, struct page_list *pages)
 	}
 }
 
+/* A report about what was sent from here is done with when its job has heard of it. */
+static void on_report(struct inbound *i, const struct worker_reply *reply)
+{
+	struct queue *q = i->box->queue;
+	_free_ char *about = NULL, *sentence = NULL;
+	int r = q ? queue_report(q, i->job->user, &reply->report, &about) : -ENOENT;
+
+	if (r == -ENOENT) {
+		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
+	} else if (r < 0) {
+		this_later(i, strerror(-r));
+	} else {
+		words_set(&sentence, "a report %s", about ? about : "");
+		settle(i, LOG_INFO, JOB_COLLECTED, sentence);
+	}
+}
+
 static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 		      struct page_list *pages, const struct error *e)
 {
@@ -180,6 +198,8 @@ static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 		this_later(i, reply->sentence);
 	else if (take_summary(i->job, reply) < 0)
 		this_later(i, "out of memory");
+	else if (reply->code == WORKER_REPORT)
+		on_report(i, reply);
 	else if (reply->code != WORKER_PAGES)
 		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
 	else
@@ -273,7 +293,8 @@ static void on_durable(void *userdata, int r)
 
 	if (r >= 0 && a->box->inbound)
 		inbound_wake(a->box->inbound);
-	a->done(a->userdata, r);
+	if (a->done)
+		a->done(a->userdata, r);
 	free(a);
 }
 
@@ -291,11 +312,13 @@ static int fill_job(struct job *job, const char *user, const char *source)
 	return r;
 }
 
-int inbound_accept(struct inbound *i, const char *user, const char *source, const void *mail,
-		   size_t len, store_done_fn done, void *userdata, struct error *e)
+/* Creates the job with @mail or, where that is NULL, with the document of job @from. */
+static int accept_one(struct inbound *i, const char *user, const char *source,
+		      const struct iovec *mail, int n, uint64_t from,
+		      const struct acceptance *what, uint64_t *id, struct error *e)
 {
 	struct job *job = calloc(1, sizeof(*job));
-	struct acceptance *a = calloc(1, sizeof(*a));
+	struct acceptance *a = malloc(sizeof(*a));
 	int r;
 
 	if (!job || !a || fill_job(job, user, source) < 0) {
@@ -303,15 +326,37 @@ int inbound_accept(struct inbound *i, const char *user, const char *source, cons
 		job_free(job);
 		return error_set(e, -ENOMEM, "out of memory");
 	}
-	*a = (struct acceptance){ i->box, done, userdata };
-	r = store_job_create(i->box->store, job, mail, len, on_durable, a, e);
+	*a = *what;
+	if (mail)
+		r = store_job_create_iov(i->box->store, job, mail, n, on_durable, a, e);
+	else
+		r = store_job_create_from(i->box->store, job, from, on_durable, a, e);
 	if (r < 0)
 		free(a);
 	else
-		log_full(LOG_INFO, job->id, user, "Job %llu: a mail of %zu bytes came for user %s",
-			 (unsigned long long)job->id, len, user);
+		log_full(LOG_INFO, job->id, user, "Job %llu: a mail of %llu bytes came for user %s",
+			 (unsigned long long)job->id, (unsigned long long)job->body_len, user);
+	if (r >= 0 && id)
+		*id = job->id;
 	job_free(job);
 	return r;
+}
+
+int inbound_accept(struct inbound *i, const char *user, const char *source,
+		   const struct iovec *mail, int n, store_done_fn done, void *userdata,
+		   uint64_t *id, struct error *e)
+{
+	const struct acceptance a = { i->box, done, userdata };
+
+	return accept_one(i, user, source, mail, n, 0, &a, id, e);
+}
+
+int inbound_accept_copy(struct inbound *i, const char *user, const char *source, uint64_t from,
+			struct error *e)
+{
+	const struct acceptance a = { .box = i->box };
+
+	return accept_one(i, user, source, NULL, 0, from, &a, NULL, e);
 }
 
 /*

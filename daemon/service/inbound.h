@@ -7,6 +7,7 @@
 #define IFAX_SERVICE_INBOUND_H
 
 #include <stddef.h>
+#include <sys/uio.h>
 
 #include "service/box.h"
 #include "store/store.h"
@@ -17,11 +18,16 @@ int inbound_new(struct inbound **ret, struct box *box, struct error *e);
 void inbound_free(struct inbound *i);
 
 /*
- * Stores a received mail for @user under the key @source; @done is called when
- * it is durable. -EEXIST: it is here already.
+ * Stores a received mail, in @n pieces, for @user under the key @source (NULL: it
+ * has none); @done is called when it is durable. *@id (may be NULL): the job's
+ * number. -EEXIST: it is here already.
  */
-int inbound_accept(struct inbound *i, const char *user, const char *source, const void *mail,
-		   size_t len, store_done_fn done, void *userdata, struct error *e);
+int inbound_accept(struct inbound *i, const char *user, const char *source,
+		   const struct iovec *mail, int n, store_done_fn done, void *userdata,
+		   uint64_t *id, struct error *e);
+/* The same for a copy of job @from's document, for @user: -EEXIST is as good as success. */
+int inbound_accept_copy(struct inbound *i, const char *user, const char *source, uint64_t from,
+			struct error *e);
 /* The job is being canceled. -ENOENT: it is not with the worker. */
 int inbound_cancel(struct inbound *i, uint64_t id);
 /* Printing is done with a document. */

@@ -13,7 +13,7 @@
 #include "page/bitmap.h"
 #include "page/raster.h"
 #include "page/tiff_write.h"
-#include "service/outbound.h"
+#include "service/queue.h"
 #include "service/scanning.h"
 #include "service/sending.h"
 #include "service/words.h"
@@ -234,13 +234,24 @@ static int build_message(const struct sending *s, const struct job *job,
 	return r;
 }
 
-static void on_queued(void *userdata, int r)
+/* Gives the job its document; from here on it is the queue's. */
+static int hand_over(struct box *box, struct job *job, const struct buffer *message,
+		     struct error *e)
 {
-	struct box *box = userdata;
+	struct queue_arrival *a = malloc(sizeof(*a));
+	int r;
 
-	/* A failed commit is told by the store itself, which takes no more then. */
-	if (r >= 0 && box->outbound)
-		outbound_wake(box->outbound);
+	if (!a)
+		return error_set(e, -ENOMEM, "out of memory");
+	*a = (struct queue_arrival){ box, job->id };
+	job->state = JOB_QUEUED;
+	queue_name_envelope(job, &box->conf);
+	job->deadline = queue_deadline(&box->conf, words_now());
+	words_set(&job->detail, "%u page(s) scanned; waits for the mail server", job->pages);
+	r = store_job_attach(box->store, job, message->data, message->len, queue_on_arrival, a, e);
+	if (r < 0)
+		free(a);
+	return r;
 }
 
 /* An original wider than the recipients take is made smaller: here pixels are touched. */
@@ -293,13 +304,8 @@ static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
 	if (r >= 0)
 		r = build_message(s, job, pages, &message, &e);
 	page_list_clear(pages);
-	if (r >= 0) {
-		job->state = JOB_QUEUED;
-		words_set(&job->detail, "%u page(s) scanned; waits for the mail server",
-			  job->pages);
-		r = store_job_attach(s->box->store, job, message.data, message.len, on_queued,
-				     s->box, &e);
-	}
+	if (r >= 0)
+		r = hand_over(s->box, job, &message, &e);
 	if (r < 0) {
 		words_set(&sentence,
 			  "the scanned pages cannot be kept: %s; put the original back in "

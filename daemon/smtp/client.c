@@ -19,7 +19,10 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "base/cleanup.h"
 #include "smtp/client.h"
+#include "smtp/client_params.h"
+#include "smtp/scram_client.h"
 #include "smtp/stuff.h"
 
 #define PIPELINE_MAX	64
@@ -32,6 +35,7 @@ enum state {
 	HELO,
 	STARTTLS,
 	HANDSHAKE,	/* the caller's; what arrives meanwhile is dropped */
+	AUTH_SCRAM,
 	AUTH_PLAIN,
 	AUTH_LOGIN_USER,
 	AUTH_LOGIN_PASSWORD,
@@ -50,23 +54,19 @@ enum state {
 	OVER,
 };
 
-/* What EHLO told. */
-struct capabilities {
-	bool pipelining, starttls, size, eight_bit, auth_plain, auth_login;
-	uint64_t max_size;		/* 0 = no limit told */
-};
-
 struct smtp_client {
 	struct smtp_client_options o;
 	enum state state;
 	bool secure;
-	struct capabilities caps;
+	struct smtp_offers caps;
 	struct smtp_reply_parser parser;
 	struct buffer out;
 	char text[400];			/* the sentence of the last event */
 
+	struct scram_client scram;	/* while it goes on */
+
 	/* The message in hand. */
-	struct smtp_envelope e;
+	struct envelope e;
 	bool mail_sent;
 	bool mail_pending;		/* MAIL is not answered */
 	bool mail_failed;
@@ -131,19 +131,26 @@ static bool is_atom(const char *s)
 	return true;
 }
 
+static bool is_printable(char c, bool utf8)
+{
+	unsigned char u = (unsigned char)c;
+
+	return u >= ' ' && u != 0x7f && (utf8 || u < 0x7f);
+}
+
 /* Can this stand between angle brackets? Blanks and brackets only within quotes. */
-static bool is_path(const char *s)
+static bool is_path(const char *s, bool utf8)
 {
 	bool quoted = false;
 	size_t n = 0;
 
 	for (; *s; s++) {
-		if (*s < ' ' || *s >= 0x7f || ++n > ADDRESS_MAX)
+		if (!is_printable(*s, utf8) || ++n > ADDRESS_MAX)
 			return false;
 		if (*s == '"') {
 			quoted = !quoted;
 		} else if (quoted && *s == '\\') {
-			if (*++s < ' ' || *s >= 0x7f)
+			if (!is_printable(*++s, utf8))
 				return false;
 			n++;
 		} else if (!quoted && (*s == ' ' || *s == '<' || *s == '>' || *s == '\\')) {
@@ -177,8 +184,14 @@ void smtp_client_free(struct smtp_client *c)
 {
 	if (!c)
 		return;
+	scram_client_end(&c->scram);
 	buffer_free(&c->out);
 	free(c);
+}
+
+const struct smtp_offers *smtp_client_offers(const struct smtp_client *c)
+{
+	return &c->caps;
 }
 
 struct buffer *smtp_client_output(struct smtp_client *c)
@@ -295,6 +308,7 @@ static const char *awaited(enum state s)
 	case STARTTLS:
 	case HANDSHAKE:
 		return "while encryption was set up";
+	case AUTH_SCRAM:
 	case AUTH_PLAIN:
 	case AUTH_LOGIN_USER:
 	case AUTH_LOGIN_PASSWORD:
@@ -336,11 +350,12 @@ static bool word_is(const char *s, size_t len, const char *word)
 	return len == strlen(word) && !strncasecmp(s, word, len);
 }
 
-static void learn_auth(struct capabilities *caps, const char *s, const char *end)
+static void learn_auth(struct smtp_offers *caps, const char *s, const char *end)
 {
 	while (s < end) {
 		size_t n = strcspn(s, " \n");
 
+		caps->auth_scram |= word_is(s, n, "SCRAM-SHA-256");
 		caps->auth_plain |= word_is(s, n, "PLAIN");
 		caps->auth_login |= word_is(s, n, "LOGIN");
 		s += n;
@@ -348,7 +363,7 @@ static void learn_auth(struct capabilities *caps, const char *s, const char *end
 	}
 }
 
-static void learn(struct capabilities *caps, const char *s, size_t len)
+static void learn(struct smtp_offers *caps, const char *s, size_t len)
 {
 	size_t n = strcspn(s, " =\n");
 	const char *arg = n < len ? s + n + 1 : s + len;
@@ -359,6 +374,10 @@ static void learn(struct capabilities *caps, const char *s, size_t len)
 		caps->starttls = true;
 	} else if (word_is(s, n, "8BITMIME")) {
 		caps->eight_bit = true;
+	} else if (word_is(s, n, "SMTPUTF8")) {
+		caps->utf8 = true;
+	} else if (word_is(s, n, "DSN")) {
+		caps->dsn = true;
 	} else if (word_is(s, n, "AUTH")) {
 		learn_auth(caps, arg, s + len);
 	} else if (word_is(s, n, "SIZE")) {
@@ -387,6 +406,31 @@ static void base64(char *to, const void *from, size_t len)
 }
 
 #define BASE64_MAX(n)	(((n) + 2) / 3 * 4 + 1)
+
+static void auth_scram(struct smtp_client *c)
+{
+	char *first = NULL;
+
+	if (scram_client_begin(&c->scram, c->o.user, c->o.password, &first) < 0)
+		lose(c, SMTP_TRANSIENT, "SCRAM could not be begun");
+	else
+		command(c, AUTH_SCRAM, "AUTH SCRAM-SHA-256 %s", first);
+	gsasl_free(first);
+}
+
+static bool answer_scram(struct smtp_client *c, struct smtp_event *ev)
+{
+	char *next = NULL;
+	int r = scram_client_step(&c->scram, c->parser.reply.text, &next);
+
+	if (r >= 0)
+		command(c, AUTH_SCRAM, "%s", next ? next : "");
+	gsasl_free(next);
+	if (r >= 0)
+		return false;
+	return fail_local(c, ev, SMTP_TRANSIENT, "the server does not prove that it knows the "
+			  "password, so it may not be the right one: nothing was sent");
+}
 
 static void auth_plain(struct smtp_client *c)
 {
@@ -422,14 +466,16 @@ static bool log_in(struct smtp_client *c, struct smtp_event *ev)
 		return fail_local(c, ev, SMTP_TRANSIENT,
 				  "the line to the server is not encrypted, so no password is sent "
 				  "over it: switch encryption on, or take the user name away");
-	if (c->caps.auth_plain)
+	if (c->caps.auth_scram)
+		auth_scram(c);
+	else if (c->caps.auth_plain)
 		auth_plain(c);
 	else if (c->caps.auth_login)
 		command(c, AUTH_LOGIN_USER, "AUTH LOGIN");
 	else
 		return fail_local(c, ev, SMTP_TRANSIENT,
 				  "the server offers no way to log in that is known here "
-				  "(PLAIN, LOGIN)");
+				  "(SCRAM-SHA-256, PLAIN, LOGIN)");
 	return false;
 }
 
@@ -502,18 +548,24 @@ static bool answer_auth(struct smtp_client *c, struct smtp_event *ev, int class)
 		auth_line(c, AUTH_DONE, c->o.password);
 		return false;
 	}
-	if (class == 2 && (c->state == AUTH_PLAIN || c->state == AUTH_DONE)) {
+	if (class == 2 && c->state == AUTH_SCRAM && !c->scram.proved)
+		return fail_local(c, ev, SMTP_TRANSIENT, "the server took the login without "
+				  "proving that it knows the password: nothing was sent");
+	if (class == 2 && c->state != AUTH_LOGIN_USER && c->state != AUTH_LOGIN_PASSWORD) {
+		scram_client_end(&c->scram);
 		c->state = SAY_READY;
 		return false;
 	}
-	return fail_reply(c, ev, SMTP_TRANSIENT, "the server refused user name or password");
+	fail_reply(c, ev, SMTP_TRANSIENT, "the server refused user name or password");
+	ev->login = class == 5;
+	return true;
 }
 
 /*
  * One message
  */
 
-int smtp_client_send(struct smtp_client *c, const struct smtp_envelope *e)
+int smtp_client_send(struct smtp_client *c, const struct envelope *e)
 {
 	if (c->state != IDLE)
 		return -EBUSY;
@@ -527,13 +579,20 @@ int smtp_client_send(struct smtp_client *c, const struct smtp_envelope *e)
 	return 0;
 }
 
-/* Why this message cannot even be offered to this server, or NULL. */
-static const char *unfit(const struct smtp_client *c)
+/* Why this message cannot even be offered to this server, or NULL; with its code. */
+static const char *unfit(const struct smtp_client *c, const char **enhanced)
 {
-	if (!is_path(c->e.from))
+	*enhanced = "5.1.7";
+	if (!is_path(c->e.from, c->e.utf8))
 		return "the sender's address has characters that cannot be sent";
+	*enhanced = "5.6.7";
+	if (c->e.utf8 && !c->caps.utf8)
+		return "the message has addresses or headers in UTF-8, which the server does not "
+		       "take (no SMTPUTF8)";
+	*enhanced = "5.6.3";
 	if (c->e.eight_bit && !c->caps.eight_bit)
 		return "the message has 8-bit text, which the server does not take (no 8BITMIME)";
+	*enhanced = "5.3.4";
 	if (c->caps.max_size && c->e.size > c->caps.max_size)
 		return "the message is larger than the server takes: send fewer pages at a time";
 	return NULL;
@@ -541,31 +600,41 @@ static const char *unfit(const struct smtp_client *c)
 
 static void mail(struct smtp_client *c)
 {
-	char size[32] = "";
+	_buffer_ struct buffer parameters = { 0 };
 
-	if (c->caps.size && c->e.size)
-		snprintf(size, sizeof(size), " SIZE=%llu", (unsigned long long)c->e.size);
-	command(c, ENVELOPE, "MAIL FROM:<%s>%s%s", c->e.from, size,
-		c->e.eight_bit ? " BODY=8BITMIME" : "");
+	if (client_mail_params(&c->e, &c->caps, &parameters) < 0)
+		lose(c, SMTP_TRANSIENT, "there was no memory for a command");
+	command(c, ENVELOPE, "MAIL FROM:<%s>%s", c->e.from,
+		parameters.data ? parameters.data : "");
 	c->mail_sent = c->mail_pending = true;
 }
 
-static bool is_recipient(const char *s)
+static void rcpt_to(struct smtp_client *c, const struct envelope_rcpt *r)
 {
-	return *s && is_path(s);
+	_buffer_ struct buffer parameters = { 0 };
+
+	if (client_rcpt_params(r, &c->caps, &parameters) < 0)
+		lose(c, SMTP_TRANSIENT, "there was no memory for a command");
+	command(c, ENVELOPE, "RCPT TO:<%s>%s", r->address, parameters.data ? parameters.data : "");
+}
+
+static bool is_recipient(const struct smtp_client *c, size_t i)
+{
+	const char *s = c->e.rcpts[i].address;
+
+	return *s && is_path(s, c->e.utf8);
 }
 
 /* Sends what may be sent of the envelope now. */
 static void send_recipients(struct smtp_client *c)
 {
 	while (c->sent < c->e.n_rcpts && !c->mail_failed && !c->split) {
-		const char *rcpt = c->e.rcpts[c->sent];
 		bool pipelined = c->caps.pipelining && c->in_flight < PIPELINE_MAX;
 
 		if (!pipelined && (c->mail_pending || c->in_flight))
 			return;
-		if (is_recipient(rcpt)) {
-			command(c, ENVELOPE, "RCPT TO:<%s>", rcpt);
+		if (is_recipient(c, c->sent)) {
+			rcpt_to(c, &c->e.rcpts[c->sent]);
 			if (c->state != ENVELOPE)
 				return;
 			c->in_flight++;
@@ -597,21 +666,24 @@ static bool step_envelope(struct smtp_client *c, struct smtp_event *ev)
 	size_t rcpt = c->answered;
 
 	if (!c->mail_sent) {
-		const char *why = unfit(c);
+		const char *enhanced, *why = unfit(c, &enhanced);
 
 		if (why) {
 			c->state = SAY_READY;
-			return tell_local(c, ev, SMTP_RESULT, SMTP_REFUSED, why);
+			tell_local(c, ev, SMTP_RESULT, SMTP_REFUSED, why);
+			ev->enhanced = enhanced;
+			return true;
 		}
 		mail(c);
 	}
 	send_recipients(c);
 	if (c->state != ENVELOPE || c->mail_pending)
 		return false;
-	if (!c->mail_failed && rcpt < c->sent && !is_recipient(c->e.rcpts[rcpt])) {
+	if (!c->mail_failed && rcpt < c->sent && !is_recipient(c, rcpt)) {
 		c->answered++;
 		tell_local(c, ev, SMTP_RECIPIENT, SMTP_REFUSED,
 			   "the address has characters that cannot be sent");
+		ev->enhanced = "5.1.3";
 		ev->rcpt = rcpt;
 		return true;
 	}
@@ -784,6 +856,10 @@ static bool answer(struct smtp_client *c, struct smtp_event *ev)
 		return answer_hello(c, ev, class);
 	case STARTTLS:
 		return answer_starttls(c, ev, class);
+	case AUTH_SCRAM:
+		if (class == 3)
+			return answer_scram(c, ev);
+		return answer_auth(c, ev, class);
 	case AUTH_PLAIN:
 	case AUTH_LOGIN_USER:
 	case AUTH_LOGIN_PASSWORD:

@@ -14,7 +14,7 @@
  * and may end with SMTP_FAILED at any point; its verdict is then that of the
  * message in hand and of all its recipients that had none or were accepted.
  *
- * Lifetime: options and envelope strings are borrowed, the first for the
+ * Lifetime: options and the envelope are borrowed, the first for the
  * client's life, the second until SMTP_RESULT or SMTP_FAILED. What an event
  * points to stays until the next call.
  */
@@ -27,6 +27,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "mail/envelope.h"
 #include "smtp/reply.h"
 
 struct smtp_client;
@@ -43,14 +44,6 @@ struct smtp_client_options {
 	bool tls_active;	/* the stream is encrypted from its first byte */
 	const char *user;	/* NULL: no AUTH. Goes over an encrypted stream only */
 	const char *password;
-};
-
-struct smtp_envelope {
-	const char *from;	/* without angle brackets; "" for the null reverse-path */
-	const char *const *rcpts;
-	size_t n_rcpts;
-	uint64_t size;		/* octets of the body, 0 = not known */
-	bool eight_bit;		/* the body has octets beyond ASCII */
 };
 
 enum smtp_verdict {
@@ -78,6 +71,7 @@ struct smtp_event {
 	size_t rcpt;				/* of RECIPIENT */
 	const struct smtp_reply *reply;		/* what the server said last; NULL: nothing */
 	const char *enhanced;			/* status code of the verdict (RFC 3463), or "" */
+	bool login;				/* of FAILED: user or password is wrong */
 	const char *text;			/* a sentence for people, of those with a verdict */
 };
 
@@ -109,8 +103,20 @@ enum smtp_timeout smtp_client_timeout(const struct smtp_client *c);
 int smtp_client_secured(struct smtp_client *c);
 /* Is the handshake under way, or about to be? */
 bool smtp_client_is_securing(const struct smtp_client *c);
-/* After SMTP_READY. -EBUSY at any other time, -EINVAL: no recipients. */
-int smtp_client_send(struct smtp_client *c, const struct smtp_envelope *e);
+/* What the server said that it can. */
+struct smtp_offers {
+	bool pipelining, starttls, size, eight_bit, utf8, dsn;
+	bool auth_scram, auth_plain, auth_login;
+	uint64_t max_size;		/* 0 = no limit told */
+};
+
+const struct smtp_offers *smtp_client_offers(const struct smtp_client *c);
+/*
+ * After SMTP_READY. -EBUSY at any other time, -EINVAL: no recipients. Wishes about
+ * notices are passed on where the server offers DSN; what it cannot take (8-bit
+ * text, SMTPUTF8, the size) is refused here as it would be by the server.
+ */
+int smtp_client_send(struct smtp_client *c, const struct envelope *e);
 /*
  * After SMTP_BODY: the next stretch of the message, lines ended by CRLF. Dots are
  * stuffed here; a bare CR or LF becomes CRLF, for neither may be sent.

@@ -3,13 +3,14 @@
  * The index in SQLite. WAL with synchronous=NORMAL: a power failure may take the
  * last transactions, never the file's soundness; what is missing is replayed.
  */
+#include "store/routes.h"
 #include "store/store_internal.h"
 
 #include <fcntl.h>
 #include <libgen.h>
 #include <string.h>
 
-#define VERSION	   1
+#define VERSION	   2
 #define LIST_LIMIT 1000
 
 static const char schema[] =
@@ -19,15 +20,20 @@ static const char schema[] =
 	" next_try INT, message_id TEXT, digest TEXT,"
 	" oldest INT," /* the oldest segment that it needs */
 	" body_segment INT, body_offset INT, body_seq INT, body_skip INT, body_len INT,"
-	" record_len INT, record BLOB);"
+	" shared INT, deadline INT, record_len INT, record BLOB);"
 	"CREATE INDEX jobs_open ON jobs(next_try) WHERE final=0;"
 	"CREATE INDEX jobs_user ON jobs(user) WHERE user IS NOT NULL;"
 	"CREATE INDEX jobs_twin ON jobs(message_id) WHERE message_id IS NOT NULL AND kind=1;"
-	"CREATE INDEX jobs_oldest ON jobs(oldest);"
-	"CREATE INDEX jobs_live ON jobs(final, record_len, body_len);"
+	"CREATE INDEX jobs_sent ON jobs(message_id) WHERE message_id IS NOT NULL AND kind=0;"
+	"CREATE INDEX jobs_oldest ON jobs(oldest, body_offset);"
+	"CREATE INDEX jobs_live ON jobs(final, shared, record_len, body_len);"
+	"CREATE INDEX jobs_deadline ON jobs(deadline) WHERE deadline IS NOT NULL;"
+	"CREATE TABLE routes(domain TEXT, due INT, id INT, PRIMARY KEY(domain, due, id))"
+	" WITHOUT ROWID;"
+	"CREATE INDEX routes_due ON routes(due, id) WHERE domain<>'';"
 	"CREATE TABLE sources(source TEXT PRIMARY KEY, segment INT) WITHOUT ROWID;"
 	"CREATE INDEX sources_segment ON sources(segment);"
-	"PRAGMA user_version=1;";
+	"PRAGMA user_version=2;";
 
 enum statement {
 	SQL_BEGIN,
@@ -38,7 +44,15 @@ enum statement {
 	SQL_JOB_UPDATE,
 	SQL_JOB_GET,
 	SQL_JOB_REMOVE,
+	SQL_ROUTE_PUT,
+	SQL_ROUTE_REMOVE,
+	SQL_ROUTE_TO,
+	SQL_ROUTE_ANY,
+	SQL_ROUTE_FIRST,
+	SQL_ROUTE_DOMAIN,
+	SQL_DEADLINE,
 	SQL_TWIN,
+	SQL_SENT,
 	SQL_SOURCE_PUT,
 	SQL_SOURCE_HAS,
 	SQL_SOURCE_REMOVE,
@@ -56,24 +70,36 @@ static const char *const sql[_STATEMENTS] = {
 	[SQL_PLACE_GET] = "SELECT segment,offset,seq,nonce,last_id FROM place",
 	[SQL_JOB_PUT] = "INSERT OR REPLACE INTO jobs(record,record_len,kind,state,final,user,"
 			"next_try,message_id,digest,id,oldest,body_segment,body_offset,body_seq,"
-			"body_skip,body_len) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
-			"?14,?15,?16)",
+			"body_skip,body_len,shared,deadline) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
+			"iif(?5 OR NOT ?12,?11,?12),?12,?13,?14,?15,?16,?17,?18)",
 	[SQL_JOB_UPDATE] = "UPDATE jobs SET record=?1,record_len=?2,kind=?3,state=?4,final=?5,"
-			   "user=?6,next_try=?7,message_id=?8,digest=?9,"
+			   "user=?6,next_try=?7,message_id=?8,digest=?9,deadline=?18,"
 			   "oldest=iif(?5 OR NOT body_segment,?11,body_segment) WHERE id=?10",
-	[SQL_JOB_GET] = "SELECT record,body_segment,body_offset,body_seq,body_skip,body_len "
+	[SQL_JOB_GET] = "SELECT record,body_segment,body_offset,body_seq,body_skip,body_len,shared "
 			"FROM jobs WHERE id=?",
 	[SQL_JOB_REMOVE] = "DELETE FROM jobs WHERE id=?",
+	[SQL_ROUTE_PUT] = "INSERT OR REPLACE INTO routes VALUES(?,?,?)",
+	[SQL_ROUTE_REMOVE] = "DELETE FROM routes WHERE domain=? AND due=? AND id=?",
+	[SQL_ROUTE_TO] = "SELECT domain,due,id FROM routes WHERE domain=?3 AND (due,id)>(?1,?2) "
+			 "ORDER BY due,id LIMIT 1",
+	[SQL_ROUTE_ANY] = "SELECT domain,due,id FROM routes WHERE domain<>'' AND (due,id)>(?1,?2) "
+			  "ORDER BY due,id LIMIT 1",
+	[SQL_ROUTE_FIRST] = "SELECT domain,due,id FROM routes ORDER BY domain,due,id LIMIT 1",
+	[SQL_ROUTE_DOMAIN] = "SELECT domain,due,id FROM routes WHERE domain>? "
+			     "ORDER BY domain,due,id LIMIT 1",
+	[SQL_DEADLINE] = "SELECT id,deadline FROM jobs WHERE deadline IS NOT NULL "
+			 "ORDER BY deadline LIMIT 1",
 	/* Those that printed or will: not failed, canceled or themselves duplicates. */
 	[SQL_TWIN] = "SELECT id FROM jobs WHERE kind=1 AND message_id=?1 AND digest=?2 AND id<>?3 "
 		     "AND (?3=0 OR id<?3) AND state NOT IN (?4,?5,?6) ORDER BY id LIMIT 1",
+	[SQL_SENT] = "SELECT id FROM jobs WHERE kind=0 AND message_id=? ORDER BY id DESC LIMIT 1",
 	[SQL_SOURCE_PUT] = "INSERT OR REPLACE INTO sources VALUES(?,?)",
 	[SQL_SOURCE_HAS] = "SELECT 1 FROM sources WHERE source=?",
 	[SQL_SOURCE_REMOVE] = "DELETE FROM sources WHERE source=?",
 	[SQL_SOURCE_EACH] = "SELECT source FROM sources WHERE source>=? ORDER BY source",
-	[SQL_JOB_IN] = "SELECT id FROM jobs WHERE oldest<=? LIMIT 1",
+	[SQL_JOB_IN] = "SELECT id FROM jobs WHERE oldest<=? ORDER BY oldest,body_offset LIMIT 1",
 	[SQL_SOURCE_IN] = "SELECT source FROM sources WHERE segment<=? LIMIT 1",
-	[SQL_LIVE] = "SELECT coalesce(sum(record_len+iif(final,0,body_len)),0) FROM jobs",
+	[SQL_LIVE] = "SELECT coalesce(sum(record_len+iif(final OR shared,0,body_len)),0) FROM jobs",
 };
 
 struct index {
@@ -330,14 +356,47 @@ static void bind_body(sqlite3_stmt *st, const struct index_body *body)
 	sqlite3_bind_int64(st, 14, (int64_t)body->pos.seq);
 	sqlite3_bind_int64(st, 15, body->skip);
 	sqlite3_bind_int64(st, 16, (int64_t)body->len);
+	sqlite3_bind_int(st, 17, body->shared);
 }
 
-int index_put_job(struct index *x, const struct job *j, const void *state, size_t len,
-		  uint64_t segment, const struct index_body *body)
+static int run_route(struct index *x, enum statement which, const struct store_route *r)
 {
+	sqlite3_stmt *st = statement(x, which);
+
+	bind_text(st, 1, r->domain);
+	sqlite3_bind_int64(st, 2, (int64_t)r->when);
+	sqlite3_bind_int64(st, 3, (int64_t)r->id);
+	return run(st);
+}
+
+/* Most changes of a job change no route. */
+static int change_routes(struct index *x, const struct job *old, const struct job *j)
+{
+	struct routes was = { 0 }, is = { 0 };
+	int r = routes_of(old, &was);
+
+	if (!r)
+		r = routes_of(j, &is);
+	if (!r && !routes_equal(&was, &is)) {
+		for (size_t i = 0; i < was.n && !r; i++)
+			r = run_route(x, SQL_ROUTE_REMOVE, &was.list[i]);
+		for (size_t i = 0; i < is.n && !r; i++)
+			r = run_route(x, SQL_ROUTE_PUT, &is.list[i]);
+	}
+	routes_free(&was);
+	routes_free(&is);
+	return r;
+}
+
+int index_put_job(struct index *x, const struct job *old, const struct job *j, const void *state,
+		  size_t len, uint64_t segment, const struct index_body *body)
+{
+	bool final = job_state_final(j->state);
 	sqlite3_stmt *st;
 	int r = begin(x);
 
+	if (!r)
+		r = change_routes(x, old, j);
 	if (r < 0)
 		return r;
 	st = statement(x, body ? SQL_JOB_PUT : SQL_JOB_UPDATE);
@@ -345,7 +404,7 @@ int index_put_job(struct index *x, const struct job *j, const void *state, size_
 	sqlite3_bind_int64(st, 2, (int64_t)len);
 	sqlite3_bind_int(st, 3, (int)j->kind);
 	sqlite3_bind_int(st, 4, (int)j->state);
-	sqlite3_bind_int(st, 5, job_state_final(j->state));
+	sqlite3_bind_int(st, 5, final);
 	bind_text(st, 6, j->user);
 	sqlite3_bind_int64(st, 7, (int64_t)j->next_try);
 	bind_text(st, 8, j->message_id);
@@ -354,10 +413,9 @@ int index_put_job(struct index *x, const struct job *j, const void *state, size_
 	sqlite3_bind_int64(st, 11, (int64_t)segment);
 	if (body)
 		bind_body(st, body);
-	r = run(st);
-	if (r < 0 || body)
-		return r;
-	return sqlite3_changes(x->db) ? 0 : -ENOENT;
+	if (j->deadline && !final && j->state != JOB_HELD)
+		sqlite3_bind_int64(st, 18, (int64_t)j->deadline);
+	return run(st);
 }
 
 static int row_job(sqlite3_stmt *st, struct job **ret)
@@ -386,6 +444,7 @@ int index_get_job(struct index *x, uint64_t id, struct job **ret, struct index_b
 		body->pos.seq = (uint64_t)sqlite3_column_int64(st, 3);
 		body->skip = (uint32_t)sqlite3_column_int64(st, 4);
 		body->len = (uint64_t)sqlite3_column_int64(st, 5);
+		body->shared = sqlite3_column_int(st, 6);
 	}
 	if (ret)
 		r = row_job(st, ret);
@@ -395,14 +454,71 @@ int index_get_job(struct index *x, uint64_t id, struct job **ret, struct index_b
 
 int index_remove_job(struct index *x, uint64_t id)
 {
+	struct job *old;
 	sqlite3_stmt *st;
 	int r = begin(x);
 
+	if (!r)
+		r = index_get_job(x, id, &old, NULL);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = change_routes(x, old, NULL);
+	job_free(old);
 	if (r < 0)
 		return r;
 	st = statement(x, SQL_JOB_REMOVE);
 	sqlite3_bind_int64(st, 1, (int64_t)id);
 	return run(st);
+}
+
+static int take_route(struct index *x, sqlite3_stmt *st, struct store_route *r)
+{
+	int rc = sqlite3_step(st);
+
+	if (rc == SQLITE_ROW) {
+		snprintf(r->domain, sizeof(r->domain), "%s",
+			 (const char *)sqlite3_column_text(st, 0));
+		r->when = (uint64_t)sqlite3_column_int64(st, 1);
+		r->id = (uint64_t)sqlite3_column_int64(st, 2);
+	}
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE ? -ENOENT : result(rc);
+}
+
+int index_route_next(struct index *x, const char *domain, struct store_route *r)
+{
+	sqlite3_stmt *st = statement(x, domain ? SQL_ROUTE_TO : SQL_ROUTE_ANY);
+
+	sqlite3_bind_int64(st, 1, (int64_t)r->when);
+	sqlite3_bind_int64(st, 2, (int64_t)r->id);
+	if (domain)
+		bind_text(st, 3, domain);
+	return take_route(x, st, r);
+}
+
+int index_route_domain(struct index *x, bool first, struct store_route *r)
+{
+	sqlite3_stmt *st = statement(x, first ? SQL_ROUTE_FIRST : SQL_ROUTE_DOMAIN);
+	char after[ROUTE_DOMAIN + 1];
+
+	if (!first) {
+		memcpy(after, r->domain, sizeof(after));
+		bind_text(st, 1, after);
+	}
+	return take_route(x, st, r);
+}
+
+int index_deadline_next(struct index *x, uint64_t *id, uint64_t *deadline)
+{
+	sqlite3_stmt *st = statement(x, SQL_DEADLINE);
+	int rc = sqlite3_step(st);
+
+	if (rc == SQLITE_ROW) {
+		*id = (uint64_t)sqlite3_column_int64(st, 0);
+		*deadline = (uint64_t)sqlite3_column_int64(st, 1);
+	}
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE ? -ENOENT : result(rc);
 }
 
 /* Selects @what of the jobs that @f means, up to its limit. */
@@ -412,8 +528,11 @@ static int list_statement(struct index *x, const char *what, const struct job_fi
 	_buffer_ struct buffer q = { 0 };
 	int r;
 
-	r = buffer_printf(&q, "SELECT %s FROM jobs WHERE 1%s%s%s%s%s ORDER BY %s LIMIT ?5", what,
-			  f->kind >= 0 ? " AND kind=?1" : "", f->state >= 0 ? " AND state=?2" : "",
+	r = buffer_printf(&q, "SELECT %s FROM jobs WHERE 1%s%s%s%s%s%s%s ORDER BY %s LIMIT ?5",
+			  what, f->kind >= 0 ? " AND kind=?1" : "",
+			  f->state >= 0 ? " AND state=?2" : "",
+			  f->queued_kind ? " AND kind IN (0,3,4)" : "",
+			  f->domain ? " AND id IN (SELECT id FROM routes WHERE domain=?6)" : "",
 			  f->unfinished || f->due_before ? " AND final=0" : "",
 			  f->user ? " AND user=?3" : "", f->due_before ? " AND next_try<=?4" : "",
 			  f->due_before ? "next_try,id" : f->newest_first ? "id DESC" : "id");
@@ -428,6 +547,8 @@ static int list_statement(struct index *x, const char *what, const struct job_fi
 		sqlite3_bind_int(*ret, 2, f->state);
 	if (f->user)
 		bind_text(*ret, 3, f->user);
+	if (f->domain)
+		bind_text(*ret, 6, f->domain);
 	if (f->due_before)
 		sqlite3_bind_int64(*ret, 4, (int64_t)f->due_before);
 	return 0;
@@ -505,6 +626,18 @@ int index_twin(struct index *x, const struct job *j, uint64_t *ret)
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		*ret = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return result(rc);
+}
+
+int index_sent(struct index *x, const char *message_id, uint64_t *ret)
+{
+	sqlite3_stmt *st = statement(x, SQL_SENT);
+	int rc;
+
+	bind_text(st, 1, message_id);
+	rc = sqlite3_step(st);
+	*ret = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
 	sqlite3_reset(st);
 	return result(rc);
 }

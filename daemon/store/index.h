@@ -28,6 +28,7 @@ struct index_body {
 	struct journal_pos pos;	/* segment 0 = there is none */
 	uint32_t skip;
 	uint64_t len;
+	bool shared;		/* it stands in another job's record */
 };
 
 /* A file that is missing, damaged or of another version is begun anew: place is zeros then. */
@@ -40,16 +41,21 @@ int index_place(struct index *x, struct index_place *ret);
 const char *index_error(struct index *x);
 
 /*
- * @state, @len: the job's bytes; @segment: where they stand; @body: its new
- * document, NULL = as before. -ENOENT: @body is NULL and there is no such job.
+ * @old: the job as the index knows it, NULL = it is new; @state, @len: the job's
+ * bytes; @segment: where they stand; @body: its new document, NULL = as before.
  */
-int index_put_job(struct index *x, const struct job *j, const void *state, size_t len,
-		  uint64_t segment, const struct index_body *body);
+int index_put_job(struct index *x, const struct job *old, const struct job *j, const void *state,
+		  size_t len, uint64_t segment, const struct index_body *body);
 int index_get_job(struct index *x, uint64_t id, struct job **ret, struct index_body *body);
-int index_remove_job(struct index *x, uint64_t id);
+int index_remove_job(struct index *x, uint64_t id);	/* also where there is none */
 int index_list(struct index *x, const struct job_filter *f, struct job ***ret, size_t *n);
 int index_count(struct index *x, const struct job_filter *f, uint64_t *ret);
+int index_route_next(struct index *x, const char *domain, struct store_route *r);
+int index_route_domain(struct index *x, bool first, struct store_route *r);
+int index_deadline_next(struct index *x, uint64_t *id, uint64_t *deadline);
 int index_twin(struct index *x, const struct job *j, uint64_t *ret);
+
+int index_sent(struct index *x, const char *message_id, uint64_t *ret);
 
 int index_put_source(struct index *x, const char *source, uint64_t segment);
 int index_has_source(struct index *x, const char *source);	/* 1 or 0 */
@@ -58,7 +64,10 @@ int index_remove_source(struct index *x, const char *source);
 typedef int (*index_source_fn)(void *userdata, const char *source);
 int index_each_source(struct index *x, const char *prefix, index_source_fn fn, void *userdata);
 
-/* What still needs @segment: a job id or a key, -ENOENT when nothing. */
+/*
+ * What still needs @segment: a job id or a key, -ENOENT when nothing. Jobs that
+ * share a document come one behind the other.
+ */
 int index_job_in(struct index *x, uint64_t segment, uint64_t *id);
 int index_source_in(struct index *x, uint64_t segment, char **ret);
 /* Bytes that would have to be kept if everything were reclaimed. */

@@ -22,7 +22,7 @@
 #define SEGMENT_MAGIC 0x31474553586146ull
 #define RECORD_MAGIC  0x78614652u
 #define SEGMENT_NAME  24
-#define JOURNAL_IOV   4
+#define JOURNAL_IOV   10
 
 struct segment_head {
 	uint64_t magic;

@@ -37,35 +37,65 @@ static int drop_forgotten(struct store *s, struct job *j)
 	return r ? (r < 0 ? r : 0) : job_set(&j->source, NULL);
 }
 
-static int move_job(struct store *s, uint64_t id, uint64_t *moved)
+static bool same_place(const struct index_body *a, const struct index_body *b)
+{
+	return a->pos.segment && a->pos.segment == b->pos.segment &&
+	       a->pos.offset == b->pos.offset;
+}
+
+/* The first of those that share a document takes it along, the others follow it. */
+static int move_document(struct store *s, const struct job *old, struct job *j,
+			 const struct index_body *from, uint64_t *moved, struct error *e)
 {
 	struct journal_pos pos;
-	void *body = NULL;
-	struct error e;
-	struct job *j;
-	int r = index_get_job(s->index, id, &j, NULL);
+	struct iovec iov = { .iov_len = from->len };
+	int r;
 
+	if (same_place(from, &s->reclaim_from))
+		return store_put_link(s, old, j, &s->reclaim_to, &pos, e);
+	r = map_body(s, j->id, from->len, &iov.iov_base, e);
 	if (r < 0)
 		return r;
-	r = drop_forgotten(s, j);
-	if (job_state_final(j->state)) {
-		j->body_len = 0;
-	} else if (!r && j->body_len) {
-		r = map_body(s, id, j->body_len, &body, &e);
-		if (r == -EBADMSG) {
-			j->state = JOB_FAILED;
-			j->body_len = 0;
-			r = job_set(&j->detail, error_text(&e));
-			body = NULL;
-		}
+	r = store_put_job(s, old, j, &iov, 1, &s->reclaim_to, e);
+	munmap(iov.iov_base, iov.iov_len);
+	if (r < 0)
+		return r;
+	s->reclaim_from = *from;
+	*moved += from->len;
+	return 0;
+}
+
+static int move_bare(struct store *s, const struct job *old, struct job *j, struct error *e)
+{
+	struct index_body none;
+
+	j->body_len = 0;
+	return store_put_job(s, old, j, NULL, 0, &none, e);
+}
+
+static int move_job(struct store *s, uint64_t id, uint64_t *moved)
+{
+	struct job *j = NULL, *old = NULL;
+	struct index_body from;
+	struct error e;
+	int r = index_get_job(s->index, id, &old, &from);
+
+	if (!r)
+		r = index_get_job(s->index, id, &j, NULL);
+	if (!r)
+		r = drop_forgotten(s, j);
+	if (!r && !job_state_final(j->state) && from.pos.segment)
+		r = move_document(s, old, j, &from, moved, &e);
+	else if (!r)
+		r = move_bare(s, old, j, &e);
+	if (r == -EBADMSG) {
+		j->state = JOB_FAILED;
+		r = job_set(&j->detail, error_text(&e));
+		if (!r)
+			r = move_bare(s, old, j, &e);
 	}
-	if (!r)
-		r = store_put_job(s, j, body, j->body_len, &pos, &e);
-	if (!r)
-		*moved += j->body_len;
-	if (body && body != MAP_FAILED)
-		munmap(body, j->body_len);
 	job_free(j);
+	job_free(old);
 	return r;
 }
 
@@ -125,6 +155,7 @@ void reclaim_step(struct store *s)
 		if (!worthwhile(s))
 			return;
 		s->reclaim_segment = journal_first(s->journal);
+		s->reclaim_from = (struct index_body){ 0 };
 		s->reclaim_seq = 0;
 	}
 	if (!s->reclaim_seq) {

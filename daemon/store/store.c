@@ -17,6 +17,7 @@
 
 #define SEGMENT_DEFAULT	 (64ull << 20)
 #define MIN_FREE_DEFAULT (32ull << 20)
+#define BODY_PIECES	 8
 
 static uint64_t now_usec(void)
 {
@@ -62,7 +63,7 @@ int store_append(struct store *s, enum record_type type, const struct iovec *iov
 	return journal_append(s->journal, type, iov, n, bulk, pos, e);
 }
 
-static void commit_index(struct store *s)
+void store_commit_index(struct store *s)
 {
 	struct index_place place = { .last_id = s->last_id };
 	struct error e;
@@ -113,7 +114,7 @@ static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *u
 	durable = journal_durable(s->journal);
 	failed = journal_failed(s->journal, &e);
 	if (!failed)
-		commit_index(s);
+		store_commit_index(s);
 	else if (!s->notice[0])
 		snprintf(s->notice, sizeof(s->notice), "%s", error_text(&e));
 	while (s->pending && (failed || s->pending->seq <= durable))
@@ -123,40 +124,80 @@ static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *u
 	return 0;
 }
 
-static int job_state_put(struct store *s, const struct job *j, const struct buffer *state,
-			 const struct journal_pos *pos, const struct index_body *body)
+/* @body NULL: as before. */
+static int job_state_put(struct store *s, const struct job *old, const struct job *j,
+			 const struct buffer *state, const struct journal_pos *pos,
+			 const struct index_body *body)
 {
-	int r = index_put_job(s->index, j, state->data, state->len, pos->segment, body);
+	int r = index_put_job(s->index, old, j, state->data, state->len, pos->segment, body);
 
 	if (!r && body && j->source)
 		r = index_put_source(s->index, j->source, pos->segment);
 	return r;
 }
 
+static uint64_t iov_len(const struct iovec *iov, int n)
+{
+	uint64_t len = 0;
+
+	for (int i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
 /* State and document in one record. The record counts even where the index fails. */
-int store_put_job(struct store *s, const struct job *j, const void *body, size_t len,
-		  struct journal_pos *pos, struct error *e)
+int store_put_job(struct store *s, const struct job *old, const struct job *j,
+		  const struct iovec *body, int n, struct index_body *ret, struct error *e)
 {
 	_buffer_ struct buffer state = { 0 };
-	struct index_body b = { .len = len };
-	struct iovec iov[3];
+	struct iovec iov[BODY_PIECES + 2];
+	struct journal_pos pos;
 	uint32_t state_len;
-	int r = job_encode(j, &state);
+	int r = n > BODY_PIECES ? -EINVAL : job_encode(j, &state);
 
 	if (r < 0)
 		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
 	state_len = htole32((uint32_t)state.len);
 	iov[0] = (struct iovec){ &state_len, sizeof(state_len) };
 	iov[1] = (struct iovec){ state.data, state.len };
-	iov[2] = (struct iovec){ (void *)(uintptr_t)body, len };
-	r = store_append(s, RECORD_JOB, iov, len ? 3 : 2, len != 0, pos, e);
+	for (int i = 0; i < n; i++)
+		iov[i + 2] = body[i];
+	*ret = (struct index_body){ .len = iov_len(body, n) };
+	r = store_append(s, RECORD_JOB, iov, n + 2, ret->len != 0, &pos, e);
 	if (r < 0)
 		return r;
-	if (len) {
-		b.pos = *pos;
-		b.skip = (uint32_t)(sizeof(state_len) + state.len);
+	if (ret->len) {
+		ret->pos = pos;
+		ret->skip = (uint32_t)(sizeof(state_len) + state.len);
 	}
-	r = job_state_put(s, j, &state, pos, &b);
+	r = job_state_put(s, old, j, &state, &pos, ret);
+	if (r < 0)
+		index_broke(s, r);
+	return 0;
+}
+
+/* State and where the document stands, which another job's record brought. */
+int store_put_link(struct store *s, const struct job *old, const struct job *j,
+		   const struct index_body *body, struct journal_pos *pos, struct error *e)
+{
+	_buffer_ struct buffer state = { 0 };
+	struct index_body b = *body;
+	struct link_head head = {
+		.segment = htole64(b.pos.segment), .offset = htole64(b.pos.offset),
+		.seq = htole64(b.pos.seq), .len = htole64(b.len), .skip = htole64(b.skip),
+	};
+	struct iovec iov[2];
+	int r = job_encode(j, &state);
+
+	if (r < 0)
+		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
+	iov[0] = (struct iovec){ &head, sizeof(head) };
+	iov[1] = (struct iovec){ state.data, state.len };
+	r = store_append(s, RECORD_LINK, iov, 2, false, pos, e);
+	if (r < 0)
+		return r;
+	b.shared = true;
+	r = job_state_put(s, old, j, &state, pos, &b);
 	if (r < 0)
 		index_broke(s, r);
 	return 0;
@@ -174,45 +215,72 @@ static int check_space(struct store *s, struct error *e)
 	return 0;
 }
 
-/* Both ways of giving a job its document end here. */
-static int put_new(struct store *s, struct job *j, const void *body, size_t len, store_done_fn done,
-		   void *userdata, struct error *e)
+/* Where a job's document comes from: pieces in memory, or another job's. */
+struct document {
+	const struct iovec *iov;
+	int n;
+	const struct index_body *other;	/* NULL: the pieces */
+};
+
+static int put_document(struct store *s, const struct job *old, const struct job *j,
+			const struct document *doc, uint64_t *seq, struct error *e)
+{
+	struct journal_pos pos = { 0 };
+	struct index_body body;
+	int r;
+
+	if (doc->other)
+		r = store_put_link(s, old, j, doc->other, &pos, e);
+	else
+		r = store_put_job(s, old, j, doc->iov, doc->n, &body, e);
+	if (r < 0)
+		return r;
+	journal_last_pos(s->journal, &pos);
+	*seq = pos.seq;
+	return 0;
+}
+
+/* All ways of giving a job its document end here. */
+static int put_new(struct store *s, const struct job *old, struct job *j,
+		   const struct document *doc, store_done_fn done, void *userdata, struct error *e)
 {
 	struct pending *p = calloc(1, sizeof(*p));
-	struct journal_pos pos;
+	uint64_t seq;
 	int r;
 
 	if (!p)
 		return error_set(e, -ENOMEM, "Out of memory.");
-	j->body_len = len;
+	j->body_len = doc->other ? doc->other->len : iov_len(doc->iov, doc->n);
 	j->changed = now_usec();
-	r = store_put_job(s, j, body, len, &pos, e);
+	r = put_document(s, old, j, doc, &seq, e);
 	if (r < 0) {
 		j->body_len = 0;
 		free(p);
 		return r;
 	}
-	queue_pending(s, pos.seq, j->id, done, userdata, p);
+	queue_pending(s, seq, j->id, done, userdata, p);
 	return 0;
 }
 
-int store_job_create(struct store *s, struct job *j, const void *body, size_t len,
-		     store_done_fn done, void *userdata, struct error *e)
+static int check_source(struct store *s, const struct job *j, struct error *e)
+{
+	int r = j->source ? index_has_source(s->index, j->source) : 0;
+
+	if (r > 0)
+		return error_set(e, -EEXIST, "The mail %s was received already.", j->source);
+	return r < 0 ? error_set(e, r, "The index cannot be read.") : 0;
+}
+
+static int create(struct store *s, struct job *j, const struct document *doc, store_done_fn done,
+		  void *userdata, struct error *e)
 {
 	uint64_t created = j->created;
 	int r = usable(s, e);
 
-	if (r < 0)
-		return r;
-	if (j->source) {
-		r = index_has_source(s->index, j->source);
-		if (r > 0)
-			return error_set(e, -EEXIST, "The mail %s was received already.",
-					 j->source);
-		if (r < 0)
-			return error_set(e, r, "The index cannot be read.");
-	}
-	r = len ? check_space(s, e) : 0;
+	if (!r)
+		r = check_source(s, j, e);
+	if (!r && iov_len(doc->iov, doc->n))
+		r = check_space(s, e);
 	if (r < 0)
 		return r;
 	j->id = s->last_id + 1;
@@ -220,7 +288,7 @@ int store_job_create(struct store *s, struct job *j, const void *body, size_t le
 		j->created = now_usec();
 	/* Before the record, for it may begin a segment: its head names the last id given. */
 	journal_set_mark(s->journal, j->id);
-	r = put_new(s, j, body, len, done, userdata, e);
+	r = put_new(s, NULL, j, doc, done, userdata, e);
 	if (r < 0) {
 		j->id = 0;
 		j->created = created;
@@ -228,6 +296,20 @@ int store_job_create(struct store *s, struct job *j, const void *body, size_t le
 	}
 	s->last_id = j->id;
 	return 0;
+}
+
+int store_job_create_iov(struct store *s, struct job *j, const struct iovec *body, int n,
+			 store_done_fn done, void *userdata, struct error *e)
+{
+	return create(s, j, &(struct document){ .iov = body, .n = n }, done, userdata, e);
+}
+
+int store_job_create(struct store *s, struct job *j, const void *body, size_t len,
+		     store_done_fn done, void *userdata, struct error *e)
+{
+	struct iovec iov = { (void *)(uintptr_t)body, len };
+
+	return store_job_create_iov(s, j, &iov, len != 0, done, userdata, e);
 }
 
 static int unknown_job(int r, uint64_t id, struct error *e)
@@ -238,55 +320,71 @@ static int unknown_job(int r, uint64_t id, struct error *e)
 			 strerror(-r));
 }
 
-/* Takes what may not change from the stored job: the caller's copy may differ there. */
-static int keep_fixed(struct store *s, struct job *j, struct error *e)
+int store_job_create_from(struct store *s, struct job *j, uint64_t from, store_done_fn done,
+			  void *userdata, struct error *e)
+{
+	struct index_body body;
+	int r = index_get_job(s->index, from, NULL, &body);
+
+	if (r < 0)
+		return unknown_job(r, from, e);
+	if (!body.pos.segment)
+		return error_set(e, -ENOENT, "Job %llu has no document.", (unsigned long long)from);
+	return create(s, j, &(struct document){ .other = &body }, done, userdata, e);
+}
+
+/*
+ * Takes what may not change from the stored job: the caller's copy may differ there.
+ * @ret: the stored one, job_free().
+ */
+static int keep_fixed(struct store *s, struct job *j, struct job **ret, struct error *e)
 {
 	struct job *old;
 	int r = index_get_job(s->index, j->id, &old, NULL);
 
+	if (!r)
+		r = job_set(&j->source, old->source);
 	if (r < 0)
 		return unknown_job(r, j->id, e);
 	j->created = old->created;
 	j->body_len = old->body_len;
-	free(j->source);
-	j->source = take_ptr(old->source);
-	job_free(old);
+	*ret = old;
 	return 0;
 }
 
 int store_job_attach(struct store *s, struct job *j, const void *body, size_t len,
 		     store_done_fn done, void *userdata, struct error *e)
 {
+	struct iovec iov = { (void *)(uintptr_t)body, len };
+	struct job *old = NULL;
 	int r = usable(s, e);
 
 	if (!r)
-		r = keep_fixed(s, j, e);
-	if (r < 0)
-		return r;
-	if (j->body_len)
-		return error_set(e, -EEXIST, "Job %llu has its document.",
-				 (unsigned long long)j->id);
-	if (!len)
-		return error_set(e, -EINVAL, "An empty document.");
-	r = check_space(s, e);
-	return r < 0 ? r : put_new(s, j, body, len, done, userdata, e);
+		r = keep_fixed(s, j, &old, e);
+	if (!r && j->body_len)
+		r = error_set(e, -EEXIST, "Job %llu has its document.", (unsigned long long)j->id);
+	if (!r && !len)
+		r = error_set(e, -EINVAL, "An empty document.");
+	if (!r)
+		r = check_space(s, e);
+	if (!r)
+		r = put_new(s, old, j, &(struct document){ .iov = &iov, .n = 1 }, done, userdata,
+			    e);
+	job_free(old);
+	return r;
 }
 
-int store_job_update(struct store *s, struct job *j, store_done_fn done, void *userdata,
-		     struct error *e)
+/* @old is as stored. */
+static int put_state(struct store *s, const struct job *old, struct job *j, store_done_fn done,
+		     void *userdata, struct error *e)
 {
 	_buffer_ struct buffer state = { 0 };
-	_free_ struct pending *p = NULL;
+	_free_ struct pending *p = calloc(1, sizeof(*p));
 	struct journal_pos pos;
 	struct iovec iov;
-	int r = usable(s, e);
+	int r;
 
-	if (!r)
-		r = keep_fixed(s, j, e);
-	if (r < 0)
-		return r;
 	j->changed = now_usec();
-	p = calloc(1, sizeof(*p));
 	r = p ? job_encode(j, &state) : -ENOMEM;
 	if (r < 0)
 		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
@@ -294,11 +392,25 @@ int store_job_update(struct store *s, struct job *j, store_done_fn done, void *u
 	r = store_append(s, RECORD_STATE, &iov, 1, false, &pos, e);
 	if (r < 0)
 		return r;
-	r = job_state_put(s, j, &state, &pos, NULL);
+	r = job_state_put(s, old, j, &state, &pos, NULL);
 	if (r < 0)
 		index_broke(s, r);
 	queue_pending(s, pos.seq, j->id, done, userdata, take_ptr(p));
 	return 0;
+}
+
+int store_job_update(struct store *s, struct job *j, store_done_fn done, void *userdata,
+		     struct error *e)
+{
+	struct job *old = NULL;
+	int r = usable(s, e);
+
+	if (!r)
+		r = keep_fixed(s, j, &old, e);
+	if (!r)
+		r = put_state(s, old, j, done, userdata, e);
+	job_free(old);
+	return r;
 }
 
 int store_job_remove(struct store *s, uint64_t id, struct error *e)
@@ -368,6 +480,21 @@ int store_job_list(struct store *s, const struct job_filter *f, struct job ***re
 int store_job_count(struct store *s, const struct job_filter *f, uint64_t *ret)
 {
 	return index_count(s->index, f, ret);
+}
+
+int store_route_next(struct store *s, const char *domain, struct store_route *r)
+{
+	return index_route_next(s->index, domain, r);
+}
+
+int store_route_domain(struct store *s, bool first, struct store_route *r)
+{
+	return index_route_domain(s->index, first, r);
+}
+
+int store_deadline_next(struct store *s, uint64_t *id, uint64_t *deadline)
+{
+	return index_deadline_next(s->index, id, deadline);
 }
 
 int store_source_known(struct store *s, const char *source)
@@ -444,6 +571,11 @@ int store_find_twin(struct store *s, const struct job *j, uint64_t *ret)
 	return index_twin(s->index, j, ret);
 }
 
+int store_find_sent(struct store *s, const char *message_id, uint64_t *ret)
+{
+	return index_sent(s->index, message_id, ret);
+}
+
 void store_watch(struct store *s, store_watch_fn fn, void *userdata)
 {
 	s->watch = fn;
@@ -453,151 +585,6 @@ void store_watch(struct store *s, store_watch_fn fn, void *userdata)
 const char *store_notice(struct store *s)
 {
 	return s->notice[0] ? s->notice : NULL;
-}
-
-/* A document that stood in a part of the journal that is damaged: the job says so. */
-static int replay_orphan(struct store *s, struct job *j, uint64_t segment)
-{
-	static const struct index_body none;
-	_buffer_ struct buffer state = { 0 };
-	int r = 0;
-
-	if (j->body_len && !job_state_final(j->state)) {
-		j->state = JOB_FAILED;
-		r = job_set(&j->detail, "The document was lost to damage on the spool's disk; send "
-					"it again.");
-	}
-	j->body_len = 0;
-	if (!r)
-		r = job_encode(j, &state);
-	return r < 0 ? r : index_put_job(s->index, j, state.data, state.len, segment, &none);
-}
-
-static int replay_state(struct store *s, const struct journal_record *rec, const uint8_t *state,
-			size_t len, const struct index_body *body)
-{
-	struct job *j;
-	int r = job_decode(state, len, &j);
-
-	if (r < 0)
-		return r;
-	if (j->id > s->last_id)
-		s->last_id = j->id;
-	r = index_put_job(s->index, j, state, len, rec->pos.segment, body);
-	if (r == -ENOENT && !body)
-		r = replay_orphan(s, j, rec->pos.segment);
-	if (!r && body && j->source)
-		r = index_put_source(s->index, j->source, rec->pos.segment);
-	job_free(j);
-	return r;
-}
-
-static int replay_job(struct store *s, const struct journal_record *rec)
-{
-	struct index_body body = { 0 };
-	uint32_t len;
-
-	if (rec->len < sizeof(len))
-		return -EBADMSG;
-	memcpy(&len, rec->payload, sizeof(len));
-	len = le32toh(len);
-	if (len > rec->len - sizeof(len))
-		return -EBADMSG;
-	body.len = rec->len - sizeof(len) - len;
-	if (body.len) {
-		body.pos = rec->pos;
-		body.skip = (uint32_t)sizeof(len) + len;
-	}
-	return replay_state(s, rec, rec->payload + sizeof(len), len, &body);
-}
-
-static int replay_remove(struct store *s, const struct journal_record *rec)
-{
-	uint64_t id;
-
-	if (rec->len != sizeof(id))
-		return -EBADMSG;
-	memcpy(&id, rec->payload, sizeof(id));
-	return index_remove_job(s->index, le64toh(id));
-}
-
-static int replay_source(struct store *s, const struct journal_record *rec, bool known)
-{
-	_free_ char *source = strndup((const char *)rec->payload, rec->len);
-
-	if (!source)
-		return -ENOMEM;
-	return known ? index_put_source(s->index, source, rec->pos.segment)
-		     : index_remove_source(s->index, source);
-}
-
-static int replay_record(void *userdata, const struct journal_record *rec)
-{
-	struct store *s = userdata;
-
-	switch (rec->type) {
-	case RECORD_JOB:
-		return replay_job(s, rec);
-	case RECORD_STATE:
-		return replay_state(s, rec, rec->payload, rec->len, NULL);
-	case RECORD_REMOVE:
-		return replay_remove(s, rec);
-	case RECORD_SOURCE:
-		return replay_source(s, rec, true);
-	case RECORD_FORGET:
-		return replay_source(s, rec, false);
-	default:
-		return -EPROTO;	/* of a later version: better to stop than to lose it */
-	}
-}
-
-static void note_report(struct store *s, const struct journal_report *rp)
-{
-	if (rp->lost || rp->bad_segments)
-		snprintf(s->notice, sizeof(s->notice),
-			 "The spool is damaged: %llu records (%llu of them once durable) and %llu "
-			 "segments cannot be read; everything else was kept. Check the disk.",
-			 (unsigned long long)rp->lost, (unsigned long long)rp->lost_durable,
-			 (unsigned long long)rp->bad_segments);
-	else if (rp->torn)
-		snprintf(s->notice, sizeof(s->notice),
-			 "The end of the spool was incomplete, as after a power failure; %llu "
-			 "unfinished records were dropped.", (unsigned long long)rp->torn);
-}
-
-/* Brings the index up to the journal's end, from its place or from nothing. */
-static int recover(struct store *s, struct error *e)
-{
-	struct journal_report report;
-	struct index_place place;
-	bool follow;
-	int r = index_place(s->index, &place);
-
-	if (r < 0)
-		return error_set(e, r, "The index cannot be read.");
-	follow = place.pos.segment &&
-		 journal_has(s->journal, &place.pos, place.nonce) > 0;
-	if (!follow) {
-		place = (struct index_place){ 0 };
-		r = index_reset(s->index, e);
-		if (r < 0)
-			return r;
-	}
-	s->last_id = journal_mark(s->journal);
-	if (place.last_id > s->last_id)
-		s->last_id = place.last_id;
-	r = journal_replay(s->journal, follow ? &place.pos : NULL, replay_record, s, &report, e);
-	if (r < 0)
-		return r;
-	note_report(s, &report);
-	/* Ids of a replayed tail stand in no segment's head yet. */
-	journal_set_mark(s->journal, s->last_id);
-	r = journal_start(s->journal, e);
-	if (!r && report.records)
-		commit_index(s);
-	if (s->broken)
-		return error_set(e, s->broken, "%s", s->notice);
-	return r;
 }
 
 static int make_folder(const char *path, struct error *e)
@@ -645,7 +632,7 @@ int store_open(struct store **ret, sd_event *event, const struct store_options *
 	}
 	r = s->spool ? open_files(s, o, e) : error_set(e, -ENOMEM, "Out of memory.");
 	if (!r)
-		r = recover(s, e);
+		r = store_recover(s, e);
 	if (!r) {
 		r = sd_event_add_io(event, &s->source, journal_fd(s->journal), EPOLLIN, on_journal,
 				    s);
@@ -675,7 +662,7 @@ void store_close(struct store *s)
 		while (s->pending)
 			finish_one(s, s->pending->seq <= durable ? 0 : r);
 		if (!r)
-			commit_index(s);
+			store_commit_index(s);
 	}
 	sd_event_source_unref(s->source);
 	index_close(s->index);

@@ -17,10 +17,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <systemd/sd-event.h>
 
 #include "base/error.h"
+#include "mail/envelope.h"
 
 struct store;
 
@@ -47,6 +49,8 @@ enum job_kind {
 	JOB_SEND,	/* scanned here, goes out by mail */
 	JOB_PRINT,	/* came by mail, is to be printed */
 	JOB_COLLECT,	/* a mailbox was asked for mail by request, or could not be */
+	JOB_MAIL,	/* came by SMTP, is to be relayed or is for several users */
+	JOB_NOTICE,	/* the box's own words about another job, to its sender */
 	_JOB_KINDS
 };
 
@@ -65,23 +69,43 @@ enum job_state {
 	JOB_DUPLICATE,	/* final: same mail as an earlier job, not printed again */
 	JOB_COLLECTING,
 	JOB_COLLECTED,	/* final: the mailbox was asked; detail says how many mails came */
+	JOB_DELIVERED,	/* final: sent, and a notice says that it arrived */
 	_JOB_STATES
 };
 
 const char *job_state_name(enum job_state state);	/* "queued" ... */
 const char *job_kind_name(enum job_kind kind);
 bool job_state_final(enum job_state state);
+/* Is this what the queue sends on its way: send, mail, notice? */
+bool job_kind_queued(enum job_kind kind);
 
 enum rcpt_state {
 	RCPT_WAITING,
-	RCPT_SENT,
-	RCPT_REFUSED,	/* detail: the server's words */
+	RCPT_SENT,	/* the next host has it */
+	RCPT_REFUSED,	/* for good; detail: the server's words */
+	RCPT_DELIVERED,	/* it is with a user of this box, or a notice says that it arrived */
 };
 
+enum rcpt_flag {
+	RCPT_IN_HAND = 1,	/* a host is getting it; found so at start: may have been taken */
+	RCPT_TOLD_DELAY = 2,	/* the sender was told that it is late */
+	RCPT_TOLD = 4,		/* what became of it is settled with the sender */
+	RCPT_RELAYED = 8,	/* the host that has it sends no notices: ours is the last word */
+};
+
+/* Strings are owned; all but address may be NULL. */
 struct job_recipient {
 	char *address;
+	char *user;		/* code of the user of this box whose it is; NULL: by SMTP */
+	char *orcpt;		/* as the sender spells it (RFC 3461) */
+	char *detail;
+	char *status;		/* enhanced code, "5.1.1" */
+	char *remote;		/* the host that said so */
 	enum rcpt_state state;
-	char *detail;		/* may be NULL */
+	uint32_t notify;	/* enum notify */
+	uint32_t flags;		/* enum rcpt_flag */
+	uint32_t tries;		/* that failed for now */
+	uint64_t next_try;	/* 0 = now */
 };
 
 /* Strings are owned and may be NULL; times are microseconds since the epoch. */
@@ -98,6 +122,10 @@ struct job {
 	char *board;		/* serial of the board that scanned or prints */
 	char *encoding;		/* "mh", "mr" or "mmr" of what was scanned */
 	char *detail;		/* the last thing to be known, a sentence for people */
+	char *envid;		/* the sender's own name for the mail (RFC 3461) */
+	enum ret ret;
+	bool eight_bit;		/* declared by who sent it: BODY=8BITMIME */
+	bool utf8;		/* SMTPUTF8 */
 	struct job_recipient *recipients;
 	size_t n_recipients;
 	uint32_t pages;
@@ -107,6 +135,8 @@ struct job {
 	uint64_t created;
 	uint64_t changed;
 	uint64_t next_try;	/* 0 = now */
+	uint64_t since;		/* being late and too old counts from then; 0 = created */
+	uint64_t deadline;	/* the queue looks at it then, whatever its hosts do; 0 = none */
 	uint64_t body_len;	/* bytes of the document, a whole message; 0 = none yet */
 };
 
@@ -127,6 +157,15 @@ typedef void (*store_done_fn)(void *userdata, int r);
  */
 int store_job_create(struct store *s, struct job *j, const void *body, size_t len,
 		     store_done_fn done, void *userdata, struct error *e);
+/* The same with a document in @n pieces. */
+int store_job_create_iov(struct store *s, struct job *j, const struct iovec *body, int n,
+			 store_done_fn done, void *userdata, struct error *e);
+/*
+ * The same with the document of job @from, which must have one: both read the same
+ * bytes, which stay as long as either needs them. -ENOENT: it has none.
+ */
+int store_job_create_from(struct store *s, struct job *j, uint64_t from, store_done_fn done,
+			  void *userdata, struct error *e);
 /* Gives a job that has none its document, and its new state with it. */
 int store_job_attach(struct store *s, struct job *j, const void *body, size_t len,
 		     store_done_fn done, void *userdata, struct error *e);
@@ -156,6 +195,8 @@ struct job_filter {
 	int kind;		/* -1 = any */
 	int state;		/* -1 = any */
 	bool unfinished;	/* only those not final */
+	bool queued_kind;	/* only those of the queue: send, mail, notice */
+	const char *domain;	/* only those that still have recipients there */
 	const char *user;	/* NULL = any */
 	uint64_t due_before;	/* next_try at or before, soonest first; 0 = any */
 	uint32_t limit;		/* 0 = 1000 */
@@ -167,12 +208,42 @@ int store_job_list(struct store *s, const struct job_filter *f, struct job ***re
 void job_list_free(struct job **jobs, size_t n);
 /* How many such jobs there are, whatever the limit. */
 int store_job_count(struct store *s, const struct job_filter *f, uint64_t *ret);
+/*
+ * Where mail waits to go: a job of the queue has one route to each domain (lower
+ * case) that it has recipients in for whom it waits; "" is the box itself. Those
+ * of jobs that are held are never due.
+ */
+#define ROUTE_NEVER  (UINT64_MAX / 4)
+#define ROUTE_DOMAIN 255
+
+struct store_route {
+	char domain[ROUTE_DOMAIN + 1];
+	uint64_t when;
+	uint64_t id;		/* the job */
+};
+
+/* The domain by which @c's route goes, also of one who does not wait; "" for a user's. */
+void store_domain_of(const struct job_recipient *c, char domain[ROUTE_DOMAIN + 1]);
+void store_lower_domain(const char *from, char domain[ROUTE_DOMAIN + 1]);
+/*
+ * The soonest route behind @r->when and @r->id, into @r: to @domain or, where it
+ * is NULL, to any but the box itself. -ENOENT: there is none.
+ */
+int store_route_next(struct store *s, const char *domain, struct store_route *r);
+/* The domain behind @r->domain by name, or the very @first, with its soonest route. -ENOENT */
+int store_route_domain(struct store *s, bool first, struct store_route *r);
+/* The unfinished job whose deadline is the soonest: -ENOENT there is none. */
+int store_deadline_next(struct store *s, uint64_t *id, uint64_t *deadline);
+
 /* Was a mail with this key received already (whatever became of it)? 1 or 0 or -errno. */
 int store_source_known(struct store *s, const char *source);
 /* Keys with this prefix that are not in @keep need not be remembered any more. */
 int store_source_forget(struct store *s, const char *prefix, const char *const *keep, size_t n);
 /* An earlier received job of the same Message-ID and digest that printed or will: id, 0 = none. */
 int store_find_twin(struct store *s, const struct job *j, uint64_t *ret);
+
+/* The last job sent from here whose mail has this Message-ID: id, 0 = none. */
+int store_find_sent(struct store *s, const char *message_id, uint64_t *ret);
 
 /* Called after every change of a job, on the event loop. */
 typedef void (*store_watch_fn)(void *userdata, const struct job *j);
@@ -189,6 +260,8 @@ struct user {
 	char *pop3_login;
 	char *pop3_password;	/* store_user_get() gives it only with @secrets */
 	bool has_password;	/* out: one is stored */
+	char *verifier;		/* "SCRAM-SHA-256$...", for AUTH; only with @secrets */
+	bool has_login;		/* out: one is stored */
 	bool auto_receive;
 	bool auto_print;
 	uint32_t interval;	/* seconds between collections, 0 = the configured one */
@@ -197,11 +270,19 @@ struct user {
 };
 
 void user_free(struct user *u);
-/* Where no password is given, the stored one stays; "" removes it. -EEXIST, -ENOENT by @create. */
+/*
+ * Where no password or verifier is given, the stored one stays; "" removes it. -EEXIST, -ENOENT by
+ * @create.
+ */
 int store_user_put(struct store *s, const struct user *u, bool create, struct error *e);
 int store_user_get(struct store *s, const char *code, bool secrets, struct user **ret);
 int store_user_list(struct store *s, struct user ***ret, size_t *n);
 void user_list_free(struct user **users, size_t n);
+/*
+ * The user whose code or mail address this is; case matters left of the "@" alone.
+ * -ENOENT, or -ENOTUNIQ: several users have this address. user_free().
+ */
+int store_user_find(struct store *s, const char *address_or_code, bool secrets, struct user **ret);
 int store_user_remove(struct store *s, const char *code, struct error *e);
 
 /* Recipients of whom something is known; of others nothing is: profile S. */
@@ -217,5 +298,38 @@ int store_recipient_get(struct store *s, const char *address, struct recipient *
 int store_recipient_list(struct store *s, struct recipient ***ret, size_t *n);
 void recipient_list_free(struct recipient **r, size_t n);
 int store_recipient_remove(struct store *s, const char *address, struct error *e);
+
+/* Names of the box beside its users: one name that stands for another, or for many. */
+enum alias_kind {
+	ALIAS_PLAIN,		/* mail for the name goes to its members */
+	ALIAS_MOVED,		/* so it does, and the sender is told the new address (251) */
+	ALIAS_GONE,		/* mail is refused, and the sender told the new address (551) */
+	_ALIAS_KINDS
+};
+
+#define ALIAS_MEMBERS_MAX 1000
+
+/* Strings are owned. */
+struct alias {
+	char *name;		/* a local part in lower case */
+	char *title;		/* a full name, for VRFY and EXPN; may be NULL */
+	enum alias_kind kind;
+	char **members;		/* NULL-terminated: addresses, names of aliases, codes of users */
+};
+
+const char *alias_kind_name(enum alias_kind kind);	/* "plain", "moved", "gone" */
+int alias_kind_from_name(const char *name);		/* or -EINVAL */
+void alias_free(struct alias *a);
+int alias_add_member(struct alias *a, const char *member);
+/*
+ * -EEXIST, -ENOENT by @create; -ELOOP: it would hold itself, by way of others;
+ * -EINVAL: a user has this code, or a field is not as it must be.
+ */
+int store_alias_put(struct store *s, const struct alias *a, bool create, struct error *e);
+/* The name in any case. -ENOENT. */
+int store_alias_get(struct store *s, const char *name, struct alias **ret);
+int store_alias_list(struct store *s, struct alias ***ret, size_t *n);
+void alias_list_free(struct alias **a, size_t n);
+int store_alias_remove(struct store *s, const char *name, struct error *e);
 
 #endif

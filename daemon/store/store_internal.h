@@ -18,6 +18,16 @@ enum record_type {
 	RECORD_REMOVE = 3,	/* u64 id */
 	RECORD_SOURCE = 4,	/* the key's bytes: known */
 	RECORD_FORGET = 5,	/* the key's bytes: not any more */
+	RECORD_LINK = 6,	/* struct link_head, state: the document stands elsewhere */
+};
+
+/* Where the document of a RECORD_LINK stands, in an earlier record; little-endian on disk. */
+struct link_head {
+	uint64_t segment;
+	uint64_t offset;
+	uint64_t seq;
+	uint64_t len;
+	uint64_t skip;
 };
 
 /* job.c: a job's state in bytes and back. -EBADMSG: not such bytes. */
@@ -54,13 +64,21 @@ struct store {
 	uint64_t reclaim_segment;	/* being emptied, 0 = none */
 	uint64_t reclaim_checked;	/* the last segment when last looked at */
 	uint64_t reclaim_seq;		/* all that was moved is durable from here on; 0 = moving */
+	struct index_body reclaim_from, reclaim_to; /* the last document that was moved */
 };
 
 /* store.c */
 int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n, bool bulk,
 		 struct journal_pos *pos, struct error *e);
-int store_put_job(struct store *s, const struct job *j, const void *body, size_t len,
-		  struct journal_pos *pos, struct error *e);
+int store_put_job(struct store *s, const struct job *old, const struct job *j,
+		  const struct iovec *body, int n, struct index_body *ret, struct error *e);
+int store_put_link(struct store *s, const struct job *old, const struct job *j,
+		   const struct index_body *body, struct journal_pos *pos, struct error *e);
+
+void store_commit_index(struct store *s);
+
+/* recover.c: brings the index up to the journal's end, from its place or from nothing */
+int store_recover(struct store *s, struct error *e);
 
 /* Makes sure that @path, a database, is there and its owner's alone. */
 int private_file(const char *path);
@@ -71,5 +89,15 @@ void reclaim_step(struct store *s);
 /* users.c */
 int users_open(struct store *s, const char *state, struct error *e);
 void users_close(struct store *s);
+
+/* For the other tables of users.db. */
+int users_db_error(struct store *s, int rc, struct error *e);
+/* A sentence about what is too long or no single line. */
+int users_check_text(const char *what, const char *v, size_t max, struct error *e);
+void users_bind_text(sqlite3_stmt *st, int at, const char *v);
+/* A column as an owned string; a missing one stays NULL. */
+int users_column(sqlite3_stmt *st, int i, char **ret);
+/* Deletes by @key; -ENOENT: there was none. */
+int users_remove_row(struct store *s, const char *sql, const char *key, struct error *e);
 
 #endif

@@ -5,6 +5,7 @@
  * another user does not open.
  */
 #include "store/store_internal.h"
+#include "smtp/scram.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -15,14 +16,26 @@
 #define TAG	     16
 #define FIELD_MAX    512
 #define PASSWORD_MAX 256
+#define VERIFIER_MAX 256
 #define KEEP_MAX     31
 
-static const char schema[] =
+/*
+ * How the file came to be what it is: step n brings it from version n to n + 1.
+ * What stands here has run on people's files and is not edited.
+ */
+static const char *const schema[] = {
 	"CREATE TABLE IF NOT EXISTS users(code TEXT PRIMARY KEY, name TEXT, address TEXT,"
 	" pop3_host TEXT, pop3_port INT, pop3_tls TEXT, pop3_login TEXT, sealed BLOB,"
 	" auto_receive INT, auto_print INT, interval INT, keep_days INT, leave INT) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS recipients(address TEXT PRIMARY KEY COLLATE NOCASE, name TEXT,"
-	" accepts TEXT) WITHOUT ROWID;";
+	" accepts TEXT) WITHOUT ROWID;",
+
+	"ALTER TABLE users ADD COLUMN verifier TEXT;"
+	"CREATE INDEX users_address ON users(address COLLATE NOCASE);"
+	"CREATE TABLE aliases(name TEXT PRIMARY KEY, title TEXT, kind TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE members(name TEXT, place INT, member TEXT NOT NULL,"
+	" PRIMARY KEY(name, place)) WITHOUT ROWID;",
+};
 
 void user_free(struct user *u)
 {
@@ -31,6 +44,7 @@ void user_free(struct user *u)
 	if (u->pop3_password)
 		explicit_bzero(u->pop3_password, strlen(u->pop3_password));
 	free(u->pop3_password);
+	free(u->verifier);
 	free(u->code);
 	free(u->name);
 	free(u->address);
@@ -64,16 +78,46 @@ void recipient_list_free(struct recipient **r, size_t n)
 	free(r);
 }
 
-static int db_error(struct store *s, int rc, struct error *e)
+int users_db_error(struct store *s, int rc, struct error *e)
 {
 	return error_set(e, rc == SQLITE_FULL ? -ENOSPC : -EIO, "The users' file failed: %s.",
 			 sqlite3_errmsg(s->users));
 }
 
+static int version(struct store *s, int *ret, struct error *e)
+{
+	sqlite3_stmt *st;
+	int rc = sqlite3_prepare_v2(s->users, "PRAGMA user_version", -1, &st, NULL);
+
+	if (rc == SQLITE_OK) {
+		if (sqlite3_step(st) == SQLITE_ROW)
+			*ret = sqlite3_column_int(st, 0);
+		rc = sqlite3_finalize(st);
+	}
+	return rc == SQLITE_OK ? 0 : users_db_error(s, rc, e);
+}
+
+/* Step and new version are one transaction: a crash leaves the file as it was or as it is to be. */
+static int upgrade(struct store *s, int from, struct error *e)
+{
+	_buffer_ struct buffer sql = { 0 };
+	int rc, r = buffer_printf(&sql, "BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT;",
+				  schema[from], from + 1);
+
+	if (r < 0)
+		return error_set(e, r, "Out of memory.");
+	rc = sqlite3_exec(s->users, sql.data, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		return 0;
+	r = users_db_error(s, rc, e);
+	sqlite3_exec(s->users, "ROLLBACK", NULL, NULL, NULL);
+	return r;
+}
+
 int users_open(struct store *s, const char *state, struct error *e)
 {
 	_buffer_ struct buffer path = { 0 };
-	int rc, r;
+	int rc, r, v = 0;
 
 	if (buffer_printf(&path, "%s/users.db", state) < 0)
 		return error_set(e, -ENOMEM, "Out of memory.");
@@ -87,9 +131,15 @@ int users_open(struct store *s, const char *state, struct error *e)
 		rc = sqlite3_exec(s->users,
 				  "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;", NULL, NULL,
 				  NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(s->users, schema, NULL, NULL, NULL);
-	return rc == SQLITE_OK ? 0 : db_error(s, rc, e);
+	if (rc != SQLITE_OK)
+		return users_db_error(s, rc, e);
+	r = version(s, &v, e);
+	if (!r && (v < 0 || v > (int)ARRAY_SIZE(schema)))
+		r = error_set(e, -ENOTSUP, "%s was written by a newer ifax; install that again.",
+			      path.data);
+	for (; !r && v < (int)ARRAY_SIZE(schema); v++)
+		r = upgrade(s, v, e);
+	return r;
 }
 
 void users_close(struct store *s)
@@ -161,7 +211,7 @@ static int unseal(const uint8_t key[32], const char *code, const uint8_t *p, siz
 	return r;
 }
 
-static int check_text(const char *what, const char *v, size_t max, struct error *e)
+int users_check_text(const char *what, const char *v, size_t max, struct error *e)
 {
 	if (v && strlen(v) > max)
 		return error_set(e, -EINVAL, "The %s is longer than %zu characters.", what, max);
@@ -200,6 +250,16 @@ static bool one_of(const char *v, const char *const *list)
 	return false;
 }
 
+static int check_verifier(const char *text, struct error *e)
+{
+	struct scram_verifier v;
+
+	if (text && *text && scram_verifier_parse(text, &v) < 0)
+		return error_set(e, -EINVAL, "What is to check the log-in is no verifier of "
+				 "SCRAM-SHA-256.");
+	return 0;
+}
+
 static int check_user(struct store *s, const struct user *u, struct error *e)
 {
 	static const char *const tls[] = { "none", "starttls", "tls", NULL };
@@ -212,13 +272,16 @@ static int check_user(struct store *s, const struct user *u, struct error *e)
 		{ "POP3 server", u->pop3_host, 255 },
 		{ "POP3 log-in", u->pop3_login, FIELD_MAX },
 		{ "POP3 password", u->pop3_password, PASSWORD_MAX },
+		{ "verifier", u->verifier, VERIFIER_MAX },
 	};
 	int r = check_code(u->code, e);
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts) && !r; i++)
-		r = check_text(texts[i].what, texts[i].value, texts[i].max, e);
+		r = users_check_text(texts[i].what, texts[i].value, texts[i].max, e);
 	if (!r)
 		r = check_address(u->address, e);
+	if (!r)
+		r = check_verifier(u->verifier, e);
 	if (r < 0)
 		return r;
 	if (u->pop3_tls && !one_of(u->pop3_tls, tls))
@@ -234,29 +297,29 @@ static int check_user(struct store *s, const struct user *u, struct error *e)
 	return 0;
 }
 
-static void bind_text(sqlite3_stmt *st, int at, const char *v)
+void users_bind_text(sqlite3_stmt *st, int at, const char *v)
 {
 	if (v)
 		sqlite3_bind_text(st, at, v, -1, SQLITE_STATIC);
 }
 
 static const char put_sql[] =
-	"INSERT INTO users VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)";
-/* ?14: the password changes */
+	"INSERT INTO users VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
+/* ?15: the password changes, ?16: the verifier */
 static const char update_sql[] =
 	"UPDATE users SET name=?2,address=?3,pop3_host=?4,pop3_port=?5,pop3_tls=?6,pop3_login=?7,"
-	"sealed=iif(?14,?8,sealed),auto_receive=?9,auto_print=?10,interval=?11,keep_days=?12,"
-	"leave=?13 WHERE code=?1";
+	"sealed=iif(?15,?8,sealed),auto_receive=?9,auto_print=?10,interval=?11,keep_days=?12,"
+	"leave=?13,verifier=iif(?16,?14,verifier) WHERE code=?1";
 
 static void bind_user(sqlite3_stmt *st, const struct user *u, const struct buffer *sealed)
 {
-	bind_text(st, 1, u->code);
-	bind_text(st, 2, u->name);
-	bind_text(st, 3, u->address);
-	bind_text(st, 4, u->pop3_host);
+	users_bind_text(st, 1, u->code);
+	users_bind_text(st, 2, u->name);
+	users_bind_text(st, 3, u->address);
+	users_bind_text(st, 4, u->pop3_host);
 	sqlite3_bind_int64(st, 5, u->pop3_port);
-	bind_text(st, 6, u->pop3_tls);
-	bind_text(st, 7, u->pop3_login);
+	users_bind_text(st, 6, u->pop3_tls);
+	users_bind_text(st, 7, u->pop3_login);
 	if (sealed->len)
 		sqlite3_bind_blob(st, 8, sealed->data, (int)sealed->len, SQLITE_STATIC);
 	sqlite3_bind_int(st, 9, u->auto_receive);
@@ -264,6 +327,21 @@ static void bind_user(sqlite3_stmt *st, const struct user *u, const struct buffe
 	sqlite3_bind_int64(st, 11, u->interval);
 	sqlite3_bind_int64(st, 12, u->keep_days);
 	sqlite3_bind_int(st, 13, u->leave_on_server);
+	if (u->verifier && *u->verifier)
+		users_bind_text(st, 14, u->verifier);
+}
+
+/* One name space for mail: a new code must not be an alias's name. */
+static int check_code_free(struct store *s, const char *code, struct error *e)
+{
+	struct alias *a = NULL;
+	int r = store_alias_get(s, code, &a);
+
+	alias_free(a);
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? error_set(e, r, "The users' file cannot be read.") :
+		       error_set(e, -EEXIST, "The name %s is an alias or a list already.", code);
 }
 
 int store_user_put(struct store *s, const struct user *u, bool create, struct error *e)
@@ -272,6 +350,8 @@ int store_user_put(struct store *s, const struct user *u, bool create, struct er
 	sqlite3_stmt *st;
 	int r = check_user(s, u, e), rc;
 
+	if (!r && create)
+		r = check_code_free(s, u->code, e);
 	if (!r && u->pop3_password && *u->pop3_password) {
 		r = seal(s->key, u->code, u->pop3_password, &sealed);
 		if (r < 0)
@@ -281,23 +361,24 @@ int store_user_put(struct store *s, const struct user *u, bool create, struct er
 		return r;
 	rc = sqlite3_prepare_v2(s->users, create ? put_sql : update_sql, -1, &st, NULL);
 	if (rc != SQLITE_OK)
-		return db_error(s, rc, e);
+		return users_db_error(s, rc, e);
 	bind_user(st, u, &sealed);
-	if (!create)
-		sqlite3_bind_int(st, 14, u->pop3_password != NULL);
+	if (!create) {
+		sqlite3_bind_int(st, 15, u->pop3_password != NULL);
+		sqlite3_bind_int(st, 16, u->verifier != NULL);
+	}
 	sqlite3_step(st);
 	rc = sqlite3_finalize(st);
 	if (rc == SQLITE_CONSTRAINT)
 		return error_set(e, -EEXIST, "The user code %s is taken.", u->code);
 	if (rc != SQLITE_OK)
-		return db_error(s, rc, e);
+		return users_db_error(s, rc, e);
 	if (!sqlite3_changes(s->users))
 		return error_set(e, -ENOENT, "There is no user %s.", u->code);
 	return 0;
 }
 
-/* A column as an owned string; a missing one stays NULL. */
-static int column(sqlite3_stmt *st, int i, char **ret)
+int users_column(sqlite3_stmt *st, int i, char **ret)
 {
 	const char *v = (const char *)sqlite3_column_text(st, i);
 
@@ -308,27 +389,30 @@ static int row_user(struct store *s, sqlite3_stmt *st, bool secrets, struct user
 {
 	struct user *u = calloc(1, sizeof(*u));
 	size_t sealed = (size_t)sqlite3_column_bytes(st, 7);
-	int r = u ? column(st, 0, &u->code) : -ENOMEM;
+	int r = u ? users_column(st, 0, &u->code) : -ENOMEM;
 
 	if (!r)
-		r = column(st, 1, &u->name);
+		r = users_column(st, 1, &u->name);
 	if (!r)
-		r = column(st, 2, &u->address);
+		r = users_column(st, 2, &u->address);
 	if (!r)
-		r = column(st, 3, &u->pop3_host);
+		r = users_column(st, 3, &u->pop3_host);
 	if (!r)
-		r = column(st, 5, &u->pop3_tls);
+		r = users_column(st, 5, &u->pop3_tls);
 	if (!r)
-		r = column(st, 6, &u->pop3_login);
+		r = users_column(st, 6, &u->pop3_login);
 	if (!r) {
 		u->pop3_port = (uint32_t)sqlite3_column_int64(st, 4);
 		u->has_password = sealed != 0;
+		u->has_login = sqlite3_column_type(st, 13) != SQLITE_NULL;
 		u->auto_receive = sqlite3_column_int(st, 8);
 		u->auto_print = sqlite3_column_int(st, 9);
 		u->interval = (uint32_t)sqlite3_column_int64(st, 10);
 		u->keep_days = (uint32_t)sqlite3_column_int64(st, 11);
 		u->leave_on_server = sqlite3_column_int(st, 12);
 	}
+	if (!r && secrets)
+		r = users_column(st, 13, &u->verifier);
 	if (!r && secrets && sealed)
 		r = s->has_key ? unseal(s->key, u->code, sqlite3_column_blob(st, 7), sealed,
 					&u->pop3_password)
@@ -348,7 +432,7 @@ int store_user_get(struct store *s, const char *code, bool secrets, struct user 
 
 	if (sqlite3_prepare_v2(s->users, "SELECT * FROM users WHERE code=?", -1, &st, NULL))
 		return -EIO;
-	bind_text(st, 1, code);
+	users_bind_text(st, 1, code);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		r = row_user(s, st, secrets, ret);
@@ -356,6 +440,46 @@ int store_user_get(struct store *s, const char *code, bool secrets, struct user 
 		r = rc == SQLITE_DONE ? -ENOENT : -EIO;
 	sqlite3_finalize(st);
 	return r;
+}
+
+/* The domain's case does not matter, the rest's does. */
+static bool same_address(const char *a, const char *b)
+{
+	const char *at = strrchr(a, '@');
+	size_t local = at ? (size_t)(at - a) : strlen(a);
+
+	return !strncmp(a, b, local) && !strcasecmp(a + local, b + local);
+}
+
+int store_user_find(struct store *s, const char *key, bool secrets, struct user **ret)
+{
+	struct user *u, *found = NULL;
+	sqlite3_stmt *st;
+	int rc, r = 0;
+
+	if (!strchr(key, '@'))
+		return store_user_get(s, key, secrets, ret);
+	if (sqlite3_prepare_v2(s->users, "SELECT * FROM users WHERE address=? COLLATE NOCASE", -1,
+			       &st, NULL))
+		return -EIO;
+	users_bind_text(st, 1, key);
+	while (!r && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		if (!same_address(key, (const char *)sqlite3_column_text(st, 2)))
+			continue;
+		r = found ? -ENOTUNIQ : row_user(s, st, secrets, &u);
+		found = r ? found : u;
+	}
+	sqlite3_finalize(st);
+	if (!r && rc != SQLITE_DONE)
+		r = -EIO;
+	if (!r && !found)
+		r = -ENOENT;
+	if (r < 0) {
+		user_free(found);
+		return r;
+	}
+	*ret = found;
+	return 0;
 }
 
 int store_user_list(struct store *s, struct user ***ret, size_t *n)
@@ -390,24 +514,24 @@ int store_user_list(struct store *s, struct user ***ret, size_t *n)
 	return 0;
 }
 
-static int remove_row(struct store *s, const char *sql, const char *key, struct error *e)
+int users_remove_row(struct store *s, const char *sql, const char *key, struct error *e)
 {
 	sqlite3_stmt *st;
 	int rc = sqlite3_prepare_v2(s->users, sql, -1, &st, NULL);
 
 	if (rc != SQLITE_OK)
-		return db_error(s, rc, e);
-	bind_text(st, 1, key);
+		return users_db_error(s, rc, e);
+	users_bind_text(st, 1, key);
 	sqlite3_step(st);
 	rc = sqlite3_finalize(st);
 	if (rc != SQLITE_OK)
-		return db_error(s, rc, e);
+		return users_db_error(s, rc, e);
 	return sqlite3_changes(s->users) ? 0 : -ENOENT;
 }
 
 int store_user_remove(struct store *s, const char *code, struct error *e)
 {
-	int r = remove_row(s, "DELETE FROM users WHERE code=?", code, e);
+	int r = users_remove_row(s, "DELETE FROM users WHERE code=?", code, e);
 
 	return r == -ENOENT ? error_set(e, r, "There is no user %s.", code) : r;
 }
@@ -416,14 +540,14 @@ int store_recipient_put(struct store *s, const struct recipient *rcpt, struct er
 {
 	static const char *const forms[] = { "s", "f-mr", "f", NULL };
 	sqlite3_stmt *st;
-	int rc, r = check_text("mail address", rcpt->address, 320, e);
+	int rc, r = users_check_text("mail address", rcpt->address, 320, e);
 
 	if (!r && !rcpt->address)
 		r = error_set(e, -EINVAL, "A recipient needs a mail address.");
 	if (!r)
 		r = check_address(rcpt->address, e);
 	if (!r)
-		r = check_text("name", rcpt->name, FIELD_MAX, e);
+		r = users_check_text("name", rcpt->name, FIELD_MAX, e);
 	if (!r && (!rcpt->accepts || !one_of(rcpt->accepts, forms)))
 		r = error_set(e, -EINVAL, "What a recipient accepts is s, f-mr or f.");
 	if (r < 0)
@@ -431,24 +555,24 @@ int store_recipient_put(struct store *s, const struct recipient *rcpt, struct er
 	rc = sqlite3_prepare_v2(s->users, "INSERT OR REPLACE INTO recipients VALUES(?,?,?)", -1,
 				&st, NULL);
 	if (rc != SQLITE_OK)
-		return db_error(s, rc, e);
-	bind_text(st, 1, rcpt->address);
-	bind_text(st, 2, rcpt->name);
-	bind_text(st, 3, rcpt->accepts);
+		return users_db_error(s, rc, e);
+	users_bind_text(st, 1, rcpt->address);
+	users_bind_text(st, 2, rcpt->name);
+	users_bind_text(st, 3, rcpt->accepts);
 	sqlite3_step(st);
 	rc = sqlite3_finalize(st);
-	return rc == SQLITE_OK ? 0 : db_error(s, rc, e);
+	return rc == SQLITE_OK ? 0 : users_db_error(s, rc, e);
 }
 
 static int row_recipient(sqlite3_stmt *st, struct recipient **ret)
 {
 	struct recipient *rcpt = calloc(1, sizeof(*rcpt));
-	int r = rcpt ? column(st, 0, &rcpt->address) : -ENOMEM;
+	int r = rcpt ? users_column(st, 0, &rcpt->address) : -ENOMEM;
 
 	if (!r)
-		r = column(st, 1, &rcpt->name);
+		r = users_column(st, 1, &rcpt->name);
 	if (!r)
-		r = column(st, 2, &rcpt->accepts);
+		r = users_column(st, 2, &rcpt->accepts);
 	if (r < 0) {
 		recipient_free(rcpt);
 		return r;
@@ -465,7 +589,7 @@ int store_recipient_get(struct store *s, const char *address, struct recipient *
 	if (sqlite3_prepare_v2(s->users, "SELECT * FROM recipients WHERE address=?", -1, &st,
 			       NULL))
 		return -EIO;
-	bind_text(st, 1, address);
+	users_bind_text(st, 1, address);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		r = row_recipient(st, ret);
@@ -510,7 +634,7 @@ int store_recipient_list(struct store *s, struct recipient ***ret, size_t *n)
 
 int store_recipient_remove(struct store *s, const char *address, struct error *e)
 {
-	int r = remove_row(s, "DELETE FROM recipients WHERE address=?", address, e);
+	int r = users_remove_row(s, "DELETE FROM recipients WHERE address=?", address, e);
 
 	return r == -ENOENT ? error_set(e, r, "There is no recipient %s.", address) : r;
 }

@@ -12,7 +12,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const rcpts[] = { "a@x", "b@x", "bad <x>", "c@x" };
+static struct envelope_rcpt rcpts[] = {
+	{ .address = "a@x", .orcpt = "rfc822;a+b@x" },
+	{ .address = "b@x", .notify = NOTIFY_SUCCESS | NOTIFY_DELAY },
+	{ .address = "bad <x>" },
+	{ .address = "c@x", .notify = NOTIFY_NEVER },
+};
 
 struct talk {
 	struct smtp_client *c;
@@ -31,8 +36,9 @@ static void drain(struct talk *t)
 
 static void on_event(struct talk *t, const struct smtp_event *ev)
 {
-	const struct smtp_envelope e = {
+	const struct envelope e = {
 		.from = "me@box", .rcpts = rcpts, .n_rcpts = 4, .size = 100,
+		.envid = "an id", .ret = RET_HDRS,
 	};
 
 	switch (ev->type) {

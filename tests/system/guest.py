@@ -185,6 +185,9 @@ def deliver(raw, to="office@example.test"):
 
 def start_box():
     """Brings the built-in board, and by udev the daemon, and the user of the tests."""
+    os.makedirs("/etc/ifax/ifax.conf.d", exist_ok=True)
+    with open("/etc/ifax/ifax.conf.d/10-test.conf", "w", encoding="ascii") as file:
+        file.write("[Send]\nSmarthost=localhost:25\n")
     must("modprobe", "faxsim")
     wait_for(lambda: run("systemctl", "is-active", "ifaxd").stdout.strip() == "active")
     wait_for(lambda: "coder" in ctl("status").stdout)

@@ -206,14 +206,23 @@ static void *serve(void *arg)
 
 void fake_server_start(struct fake_server *f, const char *const *script)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	fake_server_start_at(f, "127.0.0.1", 0, script);
+}
+
+void fake_server_start_at(struct fake_server *f, const char *address, uint16_t port,
+			  const char *const *script)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
 	socklen_t len = sizeof(a);
+	int on = 1;
 
 	make_certificate();
 	memset(f, 0, sizeof(*f));
+	assert_int_equal(inet_pton(AF_INET, address, &a.sin_addr), 1);
 	f->script = script;
 	f->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(f->listener >= 0);
+	setsockopt(f->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	assert_int_equal(bind(f->listener, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(listen(f->listener, 8), 0);
 	assert_int_equal(getsockname(f->listener, (struct sockaddr *)&a, &len), 0);

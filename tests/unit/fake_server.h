@@ -32,6 +32,9 @@ struct fake_server {
 };
 
 void fake_server_start(struct fake_server *f, const char *const *script);
+/* The same on @address of loopback, "127.0.0.2", and @port, 0 = any. */
+void fake_server_start_at(struct fake_server *f, const char *address, uint16_t port,
+			  const char *const *script);
 /* Waits for its end and fails the test where the client left the script. */
 void fake_server_stop(struct fake_server *f);
 /* PEM file with the certificate of "TLS"; removed at exit. */

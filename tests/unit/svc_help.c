@@ -17,7 +17,7 @@
 #include "page_aux.h"
 #include "service/collector.h"
 #include "service/inbound.h"
-#include "service/outbound.h"
+#include "service/queue.h"
 #include "service/printing.h"
 #include "service/scanning.h"
 #include "service/sending.h"
@@ -57,6 +57,7 @@ void svc_make(struct svc *s)
 	set(&s->box.conf.state, s->state);
 	set(&s->box.conf.worker, s->socket);
 	set(&s->box.conf.smarthost_tls, "none");
+	s->box.conf.idle_usec = 0;
 	fake_scanner_init(&s->scanner, "S1");
 	fake_printer_init(&s->printer, "S1");
 }
@@ -101,7 +102,7 @@ void svc_open(struct svc *s, uint16_t port)
 	assert_int_equal(printing_new(&box->printing, box->event, &po), 0);
 	assert_int_equal(scanning_new(&box->scanning, box->event, &box->keeper, 20), 0);
 	must(inbound_new(&box->inbound, box, &e), &e, "inbound_new");
-	must(outbound_new(&box->outbound, box, &e), &e, "outbound_new");
+	must(queue_new(&box->queue, box, &e), &e, "queue_new");
 	must(sending_new(&box->sending, box, &e), &e, "sending_new");
 	must(collector_new(&box->collector, box, &e), &e, "collector_new");
 	assert_int_equal(scanning_add_scanner(box->scanning, &s->scanner.base), 0);
@@ -116,7 +117,7 @@ void svc_close(struct svc *s)
 	scanning_free(take_ptr(box->scanning));
 	printing_free(take_ptr(box->printing));
 	sending_free(take_ptr(box->sending));
-	outbound_free(take_ptr(box->outbound));
+	queue_free(take_ptr(box->queue));
 	inbound_free(take_ptr(box->inbound));
 	store_close(take_ptr(box->store));
 	box->event = sd_event_unref(box->event);

@@ -29,7 +29,9 @@
 #include "device/board.h"
 #include "fake_kernel.h"
 #include "service/inbound.h"
-#include "service/outbound.h"
+#include "service/queue.h"
+#include "service/terminal.h"
+#include "smtp/scram.h"
 #include "store/store.h"
 #include "svc_help.h"
 #include "worker/parse.h"
@@ -52,6 +54,7 @@ struct room {
 	unsigned int signals;
 	char signal_text[400];
 	char *out;		/* what ifaxctl said last, on both outputs */
+	const char *in;		/* what it reads, NULL: the test's own input */
 };
 
 /*
@@ -183,6 +186,7 @@ static int setup(void **state)
 	assert_int_equal(boards_new(&box->boards, box->event, &fake_kernel_sys, &board_handlers,
 				    NULL), 0);
 	start_polkit(r);
+	assert_int_equal(terminals_new(&box->terminals), 0);
 	if (manager_new(&box->manager, box, &e) < 0)
 		fail_msg("manager_new: %s", error_text(&e));
 	assert_true(sd_bus_open_system(&r->client) >= 0);
@@ -206,6 +210,7 @@ static int teardown(void **state)
 
 	close_bus(r->client);
 	manager_free(take_ptr(r->svc.box.manager));
+	terminals_free(take_ptr(r->svc.box.terminals));
 	close_bus(r->polkit);
 	boards_free(take_ptr(r->svc.box.boards));
 	svc_remove(&r->svc);
@@ -351,6 +356,15 @@ static uint64_t add_job(struct room *r, enum job_kind kind, enum job_state state
  * ifaxctl
  */
 
+static void feed(const char *text)
+{
+	int in = memfd_create("in", 0);
+
+	if (write(in, text, strlen(text)) < 0 || lseek(in, 0, SEEK_SET) < 0)
+		_exit(125);
+	dup2(in, 0);
+}
+
 /* Runs it as @uid; its exit status. What it says goes to r->out. */
 static int run_ctl(struct room *r, uid_t uid, const char *const *words)
 {
@@ -367,6 +381,8 @@ static int run_ctl(struct room *r, uid_t uid, const char *const *words)
 	if (!pid) {
 		dup2(out, 1);
 		dup2(out, 2);
+		if (r->in)
+			feed(r->in);
 		if (uid && setresuid(uid, uid, uid) < 0)
 			_exit(126);
 		execv(ifaxctl, (char **)argv);
@@ -573,7 +589,7 @@ static void cancel_everywhere(void **state)
 
 	/* waits for its next try */
 	id = add_job(r, JOB_SEND, JOB_QUEUED, "Subject: x\r\n\r\nx\r\n", NULL);
-	outbound_wake(r->svc.box.outbound);
+	queue_wake(r->svc.box.queue, id);
 	svc_run(&r->svc, 100);
 	granted(call(r, "CancelJob", "t", id));
 	svc_expect(&r->svc, id, JOB_CANCELED, "by request");
@@ -628,20 +644,62 @@ static void cancel_too_late(void **state)
 		"S:220 mx\r\n", "C:EHLO", "S:250 mx\r\n", "C:MAIL", "S:250 ok\r\n", "C:RCPT",
 		"S:250 ok\r\n", "C:DATA", "S:354 go\r\n", "BODY", "WAIT", NULL });
 	manager_free(take_ptr(r->svc.box.manager));
-	outbound_free(take_ptr(r->svc.box.outbound));
+	queue_free(take_ptr(r->svc.box.queue));
 	free(r->svc.box.conf.smarthost);
 	assert_true(asprintf(&r->svc.box.conf.smarthost, "127.0.0.1:%u", f.port) > 0);
-	assert_int_equal(outbound_new(&r->svc.box.outbound, &r->svc.box, NULL), 0);
+	assert_int_equal(queue_new(&r->svc.box.queue, &r->svc.box, NULL), 0);
 	assert_int_equal(manager_new(&r->svc.box.manager, &r->svc.box, NULL), 0);
 	id = add_job(r, JOB_SEND, JOB_QUEUED, "Subject: x\r\n\r\nx\r\n", NULL);
-	outbound_wake(r->svc.box.outbound);
+	queue_wake(r->svc.box.queue, id);
 	job_free(svc_wait(&r->svc, id, JOB_SENDING));
 	svc_run(&r->svc, 100);
 	refused(call(r, "CancelJob", "t", id), NULL, "in hand already");
 	refused(call(r, "RetryJob", "t", id), INVALID, "is sending");
-	outbound_free(take_ptr(r->svc.box.outbound));
+	queue_free(take_ptr(r->svc.box.queue));
 	fake_server_stop(&f);
 	buffer_free(&f.body);
+}
+
+/* What waits, by host and state; held, released and deleted; by ifaxctl, too. */
+static void queue_is_steered(void **state)
+{
+	struct room *r = *state;
+	uint64_t id, print, held;
+	char number[24];
+
+	id = add_job(r, JOB_MAIL, JOB_QUEUED, "Subject: x\r\n\r\nx\r\n", "waits");
+	print = add_job(r, JOB_PRINT, JOB_HELD, "x", NULL);
+	queue_wake(r->svc.box.queue, id);
+	svc_run(&r->svc, 100);
+	assert_true(says(call(r, "ListQueue", "a{sv}", 0), "cannot be reached"));
+	assert_true(says(call(r, "ListQueue", "a{sv}", 1, "host", "s", "X.test"), "a@x.test"));
+	assert_false(says(call(r, "ListQueue", "a{sv}", 1, "host", "s", "y.test"), "a@x.test"));
+	assert_false(says(call(r, "ListQueue", "a{sv}", 1, "state", "s", "held"), "a@x.test"));
+	refused(call(r, "ListQueue", "a{sv}", 1, "state", "s", "printed"), INVALID, "no mail of");
+	refused(call(r, "ListQueue", "a{sv}", 1, "colour", "s", "red"), INVALID, "colour");
+
+	refused(call(r, "HoldJob", "t", print), INVALID, "no mail of the queue");
+	refused(call(r, "ReleaseJob", "t", id), INVALID, "not held");
+	refused(call(r, "HoldJob", "t", (uint64_t)4711), INVALID, "there is no job");
+	granted(call(r, "HoldJob", "t", id));
+	svc_expect(&r->svc, id, JOB_HELD, "by request");
+	assert_true(says(call(r, "ListQueue", "a{sv}", 1, "state", "s", "held"), "a@x.test"));
+	granted(call(r, "ReleaseJob", "t", id));
+	svc_run(&r->svc, 100);
+	svc_expect(&r->svc, id, JOB_QUEUED, "next try");
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
+	expect(r, CTL(r, "queue", "hold", number), 0, "");
+	expect(r, CTL(r, "queue", "--state", "held"), 0, "<ada@example.test> -> a@x.test");
+	expect(r, CTL(r, "queue", "hold", number), 1, "is held; only what is queued can be held");
+	expect(r, CTL(r, "queue", "shred", number), 2, "");
+	expect(r, CTL(r, "queue", "delete", number), 0, "");
+	svc_expect(&r->svc, id, JOB_CANCELED, NULL);
+	assert_int_equal(store_job_count(r->svc.box.store,
+					 &(struct job_filter){ .kind = JOB_MAIL, .state = -1,
+							       .unfinished = true }, &held), 0);
+	assert_int_equal(held, 0);
+	granted(call(r, "CancelJob", "t", print));
 }
 
 /* A job that the printer's duty lets go is not given to it a second time before that is noted. */
@@ -779,6 +837,112 @@ static void recipients(void **state)
 }
 
 
+static void aliases(void **state)
+{
+	struct room *r = *state;
+
+	refused(call(r, "AddAlias", "a{sv}", 0), INVALID, "name is missing");
+	refused(call(r, "AddAlias", "a{sv}", 1, "name", "s", "info"), INVALID, "no member");
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "info", "shoe", "s", "42"), INVALID,
+		"shoe");
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "info", "members", "s", "42"), INVALID,
+		"members");
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "info", "kind", "s", "lost"), INVALID,
+		"plain, moved or gone");
+	granted(call(r, "AddAlias", "a{sv}", 3, "name", "s", "info", "title", "s", "The Desk",
+		     "members", "as", 2, "100", "x@far.test"));
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "info", "members", "as", 1, "100"),
+		INVALID, "already");
+	refused(call(r, "AddAlias", "a{sv}", 2, "name", "s", "100", "members", "as", 1, "info"),
+		INVALID, "code of a user");
+	assert_true(says(call(r, "ListAliases", ""), "x@far.test"));
+	/* An edit leaves what it does not name. */
+	granted(call(r, "EditAlias", "a{sv}", 2, "name", "s", "info", "title", "s", "Desk 2"));
+	assert_true(says(call(r, "ListAliases", ""), "x@far.test"));
+	granted(call(r, "EditAlias", "a{sv}", 2, "name", "s", "info", "members", "as", 1, "y@b.c"));
+	assert_false(says(call(r, "ListAliases", ""), "x@far.test"));
+	assert_true(says(call(r, "ListAliases", ""), "Desk 2"));
+	refused(call(r, "EditAlias", "a{sv}", 2, "name", "s", "info", "members", "as", 1, "info"),
+		NULL, "would hold itself");
+	refused(call(r, "EditAlias", "a{sv}", 1, "name", "s", "none"), INVALID, "no alias or list");
+	granted(call(r, "RemoveAlias", "s", "info"));
+	refused(call(r, "RemoveAlias", "s", "info"), INVALID, "no alias or list");
+}
+
+static int on_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	const char *user, *from, *text;
+	struct room *r = userdata;
+
+	assert_true(sd_bus_message_read(m, "sss", &user, &from, &text) >= 0);
+	r->signals++;
+	snprintf(r->signal_text, sizeof(r->signal_text), "%s|%s|%s", user, from, text);
+	return 0;
+}
+
+/* What is sent to a user's terminal reaches the connection that asked for it, and no other. */
+static void panel(void **state)
+{
+	static const char text[] = "one\r\n\x1b[31mtwo\r\nthree";
+	struct terminal_message m = { "100", "b@far.test", text, sizeof(text) - 1 };
+	struct room *r = *state, other = { 0 };
+	struct terminals *t = r->svc.box.terminals;
+	sd_bus *bus = NULL;
+
+	refused(call(r, "AttachPanel", "s", "999"), INVALID, "no user 999");
+	assert_int_equal(terminal_send(t, &m), 0);
+	assert_true(sd_bus_match_signal(r->client, NULL, "org.ifax1", NULL, "org.ifax1.Panel",
+					"Message", on_panel, r) >= 0);
+	assert_true(sd_bus_open_system(&bus) >= 0);
+	assert_true(sd_bus_attach_event(bus, r->svc.box.event, 0) >= 0);
+	assert_true(sd_bus_match_signal(bus, NULL, "org.ifax1", NULL, "org.ifax1.Panel", "Message",
+					on_panel, &other) >= 0);
+	granted(call(r, "AttachPanel", "s", "100"));
+	refused(call(r, "AttachPanel", "s", "100"), INVALID, "panel of user 100 already");
+	assert_true(terminal_active(t, "100"));
+	r->signals = 0;
+	assert_int_equal(terminal_send(t, &m), 1);
+	svc_run(&r->svc, 100);
+	assert_int_equal(r->signals, 1);
+	assert_string_equal(r->signal_text, "100|b@far.test|one\n [31mtwo\nthree\n");
+	assert_int_equal(other.signals, 0);
+	close_bus(bus);
+	svc_run(&r->svc, 50);
+	assert_true(terminal_active(t, "100"));
+	/* With its connection the panel goes. */
+	close_bus(r->client);
+	svc_run(&r->svc, 100);
+	assert_false(terminal_active(t, "100"));
+	assert_true(sd_bus_open_system(&r->client) >= 0);
+	assert_true(sd_bus_attach_event(r->client, r->svc.box.event, 0) >= 0);
+}
+
+/* The password goes in by standard input, its verifier over the bus. */
+static void log_in(void **state)
+{
+	struct room *r = *state;
+	struct scram_verifier v;
+	struct user *u = NULL;
+
+	if (access(ifaxctl, X_OK) < 0)
+		skip();
+	r->in = "correct horse\n";
+	expect(r, CTL(r, "users", "passwd", "100"), 0, "");
+	assert_int_equal(store_user_get(r->svc.box.store, "100", true, &u), 0);
+	assert_int_equal(scram_verifier_parse(u->verifier, &v), 0);
+	assert_true(scram_verifier_check(&v, "correct horse"));
+	assert_false(scram_verifier_check(&v, "correct horse "));
+	assert_string_equal(u->pop3_password, "p");
+	user_free(u);
+	expect(r, CTL(r, "users", "show", "100"), 0, "smtp log-in      stored");
+	assert_false(says(call(r, "ListUsers", ""), "SCRAM"));
+	expect(r, CTL(r, "users", "passwd", "999"), 1, "no user 999");
+	r->in = "\n";
+	expect(r, CTL(r, "users", "passwd", "100"), 1, "password is empty");
+	expect(r, CTL(r, "users", "passwd", "100", "--remove"), 0, "");
+	expect(r, CTL(r, "users", "show", "100"), 0, "smtp log-in      none");
+}
+
 static void command_line(void **state)
 {
 	struct room *r = *state;
@@ -814,6 +978,17 @@ static void command_line(void **state)
 	expect(r, CTL(r, "recipients", "set", "a@b.c", "--accepts", "f"), 0, "");
 	expect(r, CTL(r, "recipients"), 0, "a@b.c");
 	expect(r, CTL(r, "collect", "999"), 1, "no user 999");
+	expect(r, CTL(r, "aliases", "add", "info"), 1, "no member");
+	expect(r, CTL(r, "aliases", "add"), 2, "MEMBER");
+	expect(r, CTL(r, "aliases", "add", "info", "--title", "The Desk", "100", "a@b.c"), 0, "");
+	expect(r, CTL(r, "aliases"), 0, "100, a@b.c");
+	expect(r, CTL(r, "aliases", "edit", "info", "--kind", "gone", "new@b.c"), 0, "");
+	expect(r, CTL(r, "aliases", "show", "Info"), 0, "member     new@b.c");
+	expect(r, CTL(r, "aliases", "show", "none"), 1, "no alias or list none");
+	expect(r, CTL(r, "aliases", "remove", "info"), 0, "");
+	expect(r, CTL(r, "panel"), 2, "--user CODE");
+	expect(r, CTL(r, "panel", "--user", "999"), 1, "no user 999");
+	expect(r, CTL(r, "users", "passwd", "100", "x"), 2, "passwd CODE");
 	job = add_job(r, JOB_PRINT, JOB_FAILED, "the mail", "no \x1b pages");
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)job);
 	snprintf(path, sizeof(path), "%s/saved", r->svc.dir);
@@ -885,9 +1060,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(status), TEST(unknown_method), TEST(send_and_cancel), TEST(wrong_sends),
 		TEST(foreign_words), TEST(many_recipients), TEST(no_such_job), TEST(document),
-		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(retry_everywhere),
-		TEST(retry_too_soon), TEST(status_counts),
-		TEST(users), TEST(recipients), TEST(command_line), TEST(no_daemon),
+		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(queue_is_steered),
+		TEST(retry_everywhere), TEST(retry_too_soon), TEST(status_counts), TEST(users),
+		TEST(recipients), TEST(aliases), TEST(panel), TEST(log_in), TEST(command_line),
+		TEST(no_daemon),
 		TEST(not_root),
 	};
 

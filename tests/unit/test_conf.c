@@ -27,7 +27,12 @@ static void defaults(void **state)
 	assert_string_equal(c.spool, "/var/spool/ifax");
 	assert_string_equal(c.state, "/var/lib/ifax");
 	assert_string_equal(c.worker, "/run/ifax/worker.sock");
-	assert_string_equal(c.smarthost, "localhost:25");
+	assert_null(c.smarthost);
+	assert_null(c.smarthost_user);
+	assert_int_equal(c.delay_usec, 4 * 3600 * 1000000ull);
+	assert_int_equal(c.idle_usec, 2000000);
+	assert_int_equal(c.connections, 20);
+	assert_int_equal(c.connections_per_host, 10);
 	assert_string_equal(c.smarthost_tls, "opportunistic");
 	assert_int_equal(c.retry_usec, 300 * 1000000ull);
 	assert_int_equal(c.retry_max_usec, 4 * 3600 * 1000000ull);
@@ -39,6 +44,12 @@ static void defaults(void **state)
 	assert_int_equal(c.yres, 7700);
 	assert_int_equal(c.max_pages, 200);
 	assert_int_equal(c.max_received_pages, 200);
+	assert_null(c.domains);
+	assert_string_equal(c.networks, "127.0.0.0/8 ::1");
+	assert_null(c.certificate);
+	assert_int_equal(c.max_sessions, 1000);
+	assert_int_equal(c.receive_max_message, 50 << 20);
+	assert_int_equal(c.command_timeout_usec, 300 * 1000000ull);
 	conf_free(&c);
 }
 
@@ -98,6 +109,11 @@ static void errors_name_file_and_line(void **state)
 		{ "[Scan]\nMaxPages=10 1\n", "f:2: MaxPages= wants a number" },
 		{ "[Scan]\nXRes=80 \\\n00x\nYRes=1\n", "f:2: XRes= wants a number" },
 		{ "[Box]\nCompany=a\001b\n", "f:2: A control character." },
+		{ "[Receive]\nDomains=a b,c\n", "f:2: Domains= wants host names" },
+		{ "[Receive]\nDomains=a:25\n", "f:2: Domains= wants host names" },
+		{ "[Receive]\nNetworks=10.0.0.1/8\n", "f:2: Networks= wants addresses or" },
+		{ "[Receive]\nNetworks=::1 any\n", "f:2: Networks= wants addresses or networks" },
+		{ "[Receive]\nMaxRecipients=99\n", "f:2: MaxRecipients= must lie between 100" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -158,6 +174,12 @@ static void drop_ins_in_order(void **state)
 	put(dir, "ifax.conf.d/20-b.conf", "[Send]\nRetry=2h\nRetryMax=1h\n");
 	assert_int_equal(conf_load(&c, path, &e), -EINVAL);
 	assert_non_null(strstr(e.text, "RetryMax= is shorter than Retry="));
+	put(dir, "ifax.conf.d/20-b.conf", "[Receive]\nKey=/k\n");
+	assert_int_equal(conf_load(&c, path, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "Certificate= and Key="));
+	put(dir, "ifax.conf.d/20-b.conf", "[Receive]\nMaxMemory=1M\n");
+	assert_int_equal(conf_load(&c, path, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "MaxMemory="));
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		remove_file(dir, names[i]);
 }
@@ -181,7 +203,7 @@ static void shipped_file_is_the_defaults(void **state)
 	}
 	if (parse(&c, text, &e))
 		fail_msg("%s", error_text(&e));
-	assert_int_equal(keys, 17);
+	assert_int_equal(keys, 39);
 	assert_int_equal(conf_defaults(&d, &e), 0);
 	assert_int_equal(c.retry_usec, d.retry_usec);
 	assert_int_equal(c.retry_max_usec, d.retry_max_usec);
@@ -196,8 +218,26 @@ static void shipped_file_is_the_defaults(void **state)
 	assert_string_equal(c.spool, d.spool);
 	assert_string_equal(c.state, d.state);
 	assert_string_equal(c.worker, d.worker);
-	assert_string_equal(c.smarthost, d.smarthost);
+	assert_null(c.smarthost);
+	assert_null(c.smarthost_user);
+	assert_int_equal(c.delay_usec, d.delay_usec);
+	assert_int_equal(c.idle_usec, d.idle_usec);
+	assert_int_equal(c.connections, d.connections);
+	assert_int_equal(c.connections_per_host, d.connections_per_host);
 	assert_string_equal(c.smarthost_tls, d.smarthost_tls);
+	assert_string_equal(c.networks, d.networks);
+	assert_int_equal(c.max_sessions, d.max_sessions);
+	assert_int_equal(c.max_sessions_per_address, d.max_sessions_per_address);
+	assert_int_equal(c.receive_max_message, d.receive_max_message);
+	assert_int_equal(c.receive_max_memory, d.receive_max_memory);
+	assert_int_equal(c.max_recipients, d.max_recipients);
+	assert_int_equal(c.max_messages, d.max_messages);
+	assert_int_equal(c.max_errors, d.max_errors);
+	assert_int_equal(c.max_idle_commands, d.max_idle_commands);
+	assert_int_equal(c.max_auth_failures, d.max_auth_failures);
+	assert_int_equal(c.max_hops, d.max_hops);
+	assert_int_equal(c.command_timeout_usec, d.command_timeout_usec);
+	assert_int_equal(c.data_timeout_usec, d.data_timeout_usec);
 	conf_free(&c);
 	conf_free(&d);
 }

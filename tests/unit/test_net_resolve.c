@@ -335,8 +335,8 @@ static void on_done(void *userdata, const struct smtp_session_outcome *o)
 /* A message to a domain: what its name server says decides. */
 static void send_to(struct test *t, const char *domain)
 {
-	const char *const rcpts[] = { "a@x" };
-	const struct smtp_envelope e = { .from = "", .rcpts = rcpts, .n_rcpts = 1 };
+	struct envelope_rcpt rcpts[] = { { .address = (char *)"a@x" } };
+	const struct envelope e = { .from = (char *)"", .rcpts = rcpts, .n_rcpts = 1 };
 	const struct smtp_session_callbacks callbacks = { .done = on_done };
 	struct smtp_session *s;
 	FILE *body = tmpfile();

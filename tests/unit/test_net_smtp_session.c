@@ -24,7 +24,9 @@
 		"C:DATA", "S:354 go\r\n"
 #define GOODBYE	"C:QUIT", "S:221 bye\r\n", "WAIT"
 
-static const char *const addresses[] = { "a@x", "b@x", "c@x" };
+static struct envelope_rcpt addresses[] = {
+	{ .address = "a@x" }, { .address = "b@x" }, { .address = "c@x" },
+};
 
 struct test {
 	sd_event *event;
@@ -104,8 +106,10 @@ static int on_too_long(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void start_with(struct test *t, const struct smtp_session_options *o)
 {
-	static const struct smtp_session_callbacks callbacks = { before_dot, on_done };
-	const struct smtp_envelope e = {
+	static const struct smtp_session_callbacks callbacks = {
+		.before_dot = before_dot, .done = on_done,
+	};
+	const struct envelope e = {
 		.from = "me@box", .rcpts = addresses, .n_rcpts = t->n_rcpts,
 	};
 	struct error err = { 0 };

@@ -37,6 +37,8 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const struct iovec letter = { (void *)(uintptr_t)"x", 1 };
+
 static void on_stored(void *userdata, int r)
 {
 	assert_int_equal(r, 0);
@@ -45,11 +47,12 @@ static void on_stored(void *userdata, int r)
 
 static uint64_t accept_bytes(struct svc *s, const char *key, const void *data, size_t len)
 {
+	const struct iovec mail = { (void *)(uintptr_t)data, len };
 	struct error e = { 0 };
 	uint64_t id = 0;
 	int n = 0;
 
-	if (inbound_accept(s->box.inbound, "100", key, data, len, on_stored, &n, &e) < 0)
+	if (inbound_accept(s->box.inbound, "100", key, &mail, 1, on_stored, &n, NULL, &e) < 0)
 		fail_msg("%s", error_text(&e));
 	while (!n)
 		assert_true(sd_event_run(s->box.event, 1000000) >= 0);
@@ -95,8 +98,8 @@ static void known_already(void **state)
 
 	svc_open(s, 0);
 	accept_bytes(s, "pop3/100/a", "x", 1);
-	assert_int_equal(inbound_accept(s->box.inbound, "100", "pop3/100/a", "x", 1, on_stored, &n,
-					&e), -EEXIST);
+	assert_int_equal(inbound_accept(s->box.inbound, "100", "pop3/100/a", &letter, 1, on_stored,
+					&n, NULL, &e), -EEXIST);
 	assert_int_equal(n, 0);
 	assert_int_equal(svc_count(s, -1, -1, NULL), 1);
 }
@@ -299,8 +302,8 @@ static void stop_with_a_mail(void **state)
 	int n = 0;
 
 	svc_open(s, 0);
-	assert_int_equal(inbound_accept(s->box.inbound, "100", "pop3/100/a", "x", 1, on_stored, &n,
-					&e), 0);
+	assert_int_equal(inbound_accept(s->box.inbound, "100", "pop3/100/a", &letter, 1, on_stored,
+					&n, NULL, &e), 0);
 	svc_close(s);
 	assert_int_equal(n, 1);
 	svc_open(s, 0);

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include <gsasl.h>
+
 #include "base/cleanup.h"
 #include "smtp/client.h"
 
@@ -23,7 +25,7 @@
 struct dialogue {
 	const char *name;
 	struct smtp_client_options o;
-	struct smtp_envelope e;
+	struct envelope e;
 	int messages;			/* how often the envelope is sent */
 	const char *body;		/* default: one line */
 	const char *const *server;	/* NULL-terminated */
@@ -196,8 +198,12 @@ static void run_free(struct run *t)
 #define EHLO_PIPE "250-mx\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250 DSN\r\n"
 #define EHLO_BARE "250 mx\r\n"
 
-static const char *const three[] = { "a@x", "b@x", "c@x" };
-static const char *const injected[] = { "a@x>\r\nRCPT TO:<evil@x", "b@x" };
+static struct envelope_rcpt three[] = {
+	{ .address = "a@x" }, { .address = "b@x" }, { .address = "c@x" },
+};
+static struct envelope_rcpt injected[] = {
+	{ .address = "a@x>\r\nRCPT TO:<evil@x" }, { .address = "b@x" },
+};
 
 #define SERVER(...) .server = (const char *const[]){ __VA_ARGS__, NULL }
 #define OPTIONS .o = { .helo = "box" }
@@ -467,7 +473,7 @@ static const struct stuffing stuffings[] = {
 static struct smtp_client *at_body(void)
 {
 	const struct smtp_client_options o = { .helo = "box" };
-	const struct smtp_envelope e = { .from = "", .rcpts = three, .n_rcpts = 1 };
+	const struct envelope e = { .from = "", .rcpts = three, .n_rcpts = 1 };
 	const char *s = "220 a\r\n250 a\r\n", *t = "250 a\r\n250 a\r\n354 a\r\n";
 	size_t len = strlen(s);
 	struct smtp_client *c;
@@ -536,7 +542,7 @@ static void test_refusal_while_the_body_goes_out(void **state)
 static void test_many_recipients(void **state)
 {
 	enum { N = 1000 };
-	const char **rcpts = calloc(N, sizeof(*rcpts));
+	struct envelope_rcpt *rcpts = calloc(N, sizeof(*rcpts));
 	const char **server = calloc(N + 8, sizeof(*server));
 	struct dialogue d = {
 		.name = "many", OPTIONS,
@@ -550,7 +556,7 @@ static void test_many_recipients(void **state)
 	server[n++] = EHLO_PIPE;
 	server[n++] = "250 ok\r\n";
 	for (int i = 0; i < N; i++) {
-		rcpts[i] = "a@x";
+		rcpts[i].address = "a@x";
 		server[n++] = i % 2 ? "250 ok\r\n" : "550 no\r\n";
 	}
 	server[n++] = "354 go\r\n";
@@ -577,6 +583,97 @@ static void test_options(void **state)
 			 -EINVAL);
 }
 
+/* What the client wrote last, without its CRLF; empties its output. */
+static void take_line(struct smtp_client *c, const char *start, char *to, size_t size)
+{
+	struct buffer *out = smtp_client_output(c);
+
+	assert_true(out->len >= strlen(start) + 2);
+	assert_memory_equal(out->data, start, strlen(start));
+	snprintf(to, size, "%.*s", (int)(out->len - strlen(start) - 2), out->data + strlen(start));
+	buffer_clear(out);
+}
+
+static bool hear(struct smtp_client *c, struct smtp_event *ev, const char *fmt, const char *arg)
+{
+	_buffer_ struct buffer b = { 0 };
+	const char *data;
+	size_t len;
+
+	assert_int_equal(buffer_printf(&b, fmt, arg), 0);
+	data = b.data;
+	len = b.len;
+	return smtp_client_next(c, &data, &len, ev);
+}
+
+static int on_property(Gsasl *ctx, Gsasl_session *s, Gsasl_property p)
+{
+	if (p != GSASL_PASSWORD)
+		return GSASL_NO_CALLBACK;
+	return gsasl_property_set(s, p, "pencil");
+}
+
+enum scram_server { HONEST, ANOTHER_PASSWORD, NO_PROOF };
+
+/* A server that knows the password, one that does not, and one that says yes to all. */
+static void scram(enum scram_server kind, struct smtp_event *ev)
+{
+	const struct smtp_client_options o = {
+		.helo = "box", .tls_active = true, .user = "box",
+		.password = kind == ANOTHER_PASSWORD ? "pen" : "pencil",
+	};
+	Gsasl_session *session = NULL;
+	struct smtp_client *c;
+	Gsasl *sasl = NULL;
+	char line[2048], *out = NULL;
+	int r;
+
+	assert_int_equal(gsasl_init(&sasl), GSASL_OK);
+	gsasl_callback_set(sasl, on_property);
+	assert_int_equal(gsasl_server_start(sasl, "SCRAM-SHA-256", &session), GSASL_OK);
+	assert_int_equal(smtp_client_new(&c, &o), 0);
+	assert_false(hear(c, ev, "220 a\r\n", ""));
+	take_line(c, "EHLO box", line, sizeof(line));
+	assert_false(hear(c, ev, "250-a\r\n250 AUTH PLAIN SCRAM-SHA-256\r\n", ""));
+	take_line(c, "AUTH SCRAM-SHA-256 ", line, sizeof(line));
+	assert_int_equal(gsasl_step64(session, line, &out), GSASL_NEEDS_MORE);
+	assert_false(hear(c, ev, "334 %s\r\n", out));
+	gsasl_free(out);
+	take_line(c, "", line, sizeof(line));
+	out = NULL;
+	r = gsasl_step64(session, line, &out);
+	if (kind == HONEST) {
+		assert_int_equal(r, GSASL_OK);
+		assert_false(hear(c, ev, "334 %s\r\n", out));
+		take_line(c, "", line, sizeof(line));
+		assert_string_equal(line, "");
+	}
+	if (kind == ANOTHER_PASSWORD) {
+		assert_int_equal(r, GSASL_AUTHENTICATION_ERROR);
+		assert_true(hear(c, ev, "535 5.7.8 no\r\n", ""));
+	} else {
+		assert_true(hear(c, ev, "235 2.7.0 ok\r\n", ""));
+	}
+	gsasl_free(out);
+	gsasl_finish(session);
+	gsasl_done(sasl);
+	smtp_client_free(c);
+}
+
+static void test_scram(void **state)
+{
+	struct smtp_event ev;
+
+	scram(HONEST, &ev);
+	assert_int_equal(ev.type, SMTP_READY);
+	scram(ANOTHER_PASSWORD, &ev);
+	assert_int_equal(ev.type, SMTP_FAILED);
+	assert_true(ev.login);
+	scram(NO_PROOF, &ev);
+	assert_int_equal(ev.type, SMTP_FAILED);
+	assert_false(ev.login);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,6 +684,7 @@ int main(void)
 		cmocka_unit_test(test_refusal_while_the_body_goes_out),
 		cmocka_unit_test(test_many_recipients),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_scram),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1159,9 +1159,12 @@ struct mailing {
 
 static void on_client_event(struct mailing *m, const struct smtp_event *ev)
 {
-	static const char *const rcpts[] = { "a@b", "550@b", "\"q q\"@[192.0.2.1]" };
-	const struct smtp_envelope e = { .from = "me@box", .rcpts = rcpts, .n_rcpts = 3,
-					 .size = m->body_len, .eight_bit = true };
+	static struct envelope_rcpt rcpts[] = {
+		{ .address = (char *)"a@b" }, { .address = (char *)"550@b" },
+		{ .address = (char *)"\"q q\"@[192.0.2.1]" },
+	};
+	const struct envelope e = { .from = (char *)"me@box", .rcpts = rcpts, .n_rcpts = 3,
+				    .size = m->body_len, .eight_bit = true };
 
 	switch (ev->type) {
 	case SMTP_STARTTLS:

@@ -296,7 +296,8 @@ static void torn_anywhere_in_the_last_record(void **state)
 		else if (at % 3 == 1)
 			memset(copy + at, 0, end - at);	/* not written from here on */
 		else
-			memset(copy + start, 0, at - start + 1);	/* nor up to here */
+			/* nor up to here; but its last octet is, or there was none */
+			memset(copy + start, 0, at - start + (at + 1 < end));
 		write_segment(path, copy, sizeof(copy));
 		remove_index(b);
 		lost += !first_is_whole(b, id);

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "base/cleanup.h"
+#include "smtp/scram.h"
 #include "store_help.h"
 
 static int setup(void **state)
@@ -218,6 +219,7 @@ static void bad_input_has_its_sentence(void **state)
 	wrong(pop3_password, "p\nDELE 1", "The POP3 password holds");
 	wrong(pop3_tls, "maybe", "none, starttls or tls");
 	wrong(pop3_port, 65536, "1 to 65535");
+	wrong(verifier, "secret", "no verifier");
 	/* None of it took. */
 	assert_int_equal(store_user_remove(b->store, "100", NULL), 0);
 	assert_int_equal(store_user_remove(b->store, "100", NULL), -ENOENT);
@@ -251,6 +253,245 @@ static void recipients(void **state)
 	assert_int_equal(store_recipient_get(b->store, "fax@example.test", &got), -ENOENT);
 }
 
+/*
+ * Names
+ */
+
+static struct alias *alias(const char *name, enum alias_kind kind, const char *members)
+{
+	struct alias *a = calloc(1, sizeof(*a));
+	char *copy = strdup(members), *rest = copy;
+
+	assert_int_equal(job_set(&a->name, name), 0);
+	a->kind = kind;
+	for (char *m; (m = strsep(&rest, " ")) && *m;)
+		assert_int_equal(alias_add_member(a, m), 0);
+	free(copy);
+	return a;
+}
+
+static int put_alias(struct box *b, const char *name, enum alias_kind kind, const char *members,
+		     bool create, struct error *e)
+{
+	struct alias *a = alias(name, kind, members);
+	int r;
+
+	assert_int_equal(job_set(&a->title, "A Title"), 0);
+	r = store_alias_put(b->store, a, create, e);
+	alias_free(a);
+	return r;
+}
+
+static void aliases_and_lists(void **state)
+{
+	struct box *b = *state;
+	struct alias *a, **list;
+	struct error e = { 0 };
+	size_t n;
+
+	put(b, &good, true);
+	assert_int_equal(put_alias(b, "info", ALIAS_PLAIN, "100", true, &e), 0);
+	assert_int_equal(put_alias(b, "staff", ALIAS_PLAIN, "info a@x.test b@x.test c@x.test", true,
+				   &e), 0);
+	assert_int_equal(put_alias(b, "staff", ALIAS_PLAIN, "info z@x.test", true, &e), -EEXIST);
+	assert_int_equal(put_alias(b, "ada", ALIAS_MOVED, "ada@new.test", true, &e), 0);
+	box_close(b);
+	box_open(b);
+	assert_int_equal(store_alias_get(b->store, "STAFF", &a), 0);
+	assert_string_equal(a->name, "staff");
+	assert_string_equal(a->title, "A Title");
+	assert_int_equal(a->kind, ALIAS_PLAIN);
+	assert_string_equal(a->members[0], "info");
+	assert_string_equal(a->members[3], "c@x.test");
+	assert_null(a->members[4]);
+	alias_free(a);
+	/* an edit replaces all members */
+	assert_int_equal(put_alias(b, "staff", ALIAS_PLAIN, "z@x.test", false, &e), 0);
+	assert_int_equal(store_alias_get(b->store, "staff", &a), 0);
+	assert_string_equal(a->members[0], "z@x.test");
+	assert_null(a->members[1]);
+	alias_free(a);
+	assert_int_equal(store_alias_list(b->store, &list, &n), 0);
+	assert_int_equal(n, 3);
+	assert_string_equal(list[0]->name, "ada");
+	assert_int_equal(list[0]->kind, ALIAS_MOVED);
+	alias_list_free(list, n);
+	assert_int_equal(store_alias_remove(b->store, "Staff", &e), 0);
+	assert_int_equal(store_alias_remove(b->store, "staff", &e), -ENOENT);
+	assert_int_equal(store_alias_get(b->store, "staff", &a), -ENOENT);
+	assert_int_equal(put_alias(b, "staff", ALIAS_PLAIN, "b@x.test", false, &e), -ENOENT);
+}
+
+static void bad_aliases_have_their_sentence(void **state)
+{
+	static const struct {
+		const char *name, *members, *says;
+		enum alias_kind kind;
+		int code;
+	} cases[] = {
+		{ "", "100", "before the @", ALIAS_PLAIN, -EINVAL },
+		{ "Info", "100", "small letters", ALIAS_PLAIN, -EINVAL },
+		{ "a b", "100", "before the @", ALIAS_PLAIN, -EINVAL },
+		{ "a@b", "100", "before the @", ALIAS_PLAIN, -EINVAL },
+		{ "a..b", "100", "before the @", ALIAS_PLAIN, -EINVAL },
+		{ "info", "", "no member", ALIAS_PLAIN, -EINVAL },
+		{ "info", "a@", "cannot be a member", ALIAS_PLAIN, -EINVAL },
+		{ "info", "<a@b>", "cannot be a member", ALIAS_PLAIN, -EINVAL },
+		{ "info", "a\nb", "line end", ALIAS_PLAIN, -EINVAL },
+		{ "info", "100 a@b", "one new address", ALIAS_MOVED, -EINVAL },
+		{ "info", "100", "one new address", ALIAS_GONE, -EINVAL },
+		{ "100", "a@b", "code of a user", ALIAS_PLAIN, -EINVAL },
+	};
+	struct box *b = *state;
+
+	put(b, &good, true);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error e = { 0 };
+		int r = put_alias(b, cases[i].name, cases[i].kind, cases[i].members, true, &e);
+
+		if (r != cases[i].code || !strstr(e.text, cases[i].says))
+			fail_msg("case %zu: %d \"%s\"", i, r, e.text);
+	}
+}
+
+static void loops_are_refused(void **state)
+{
+	struct box *b = *state;
+	struct error e = { 0 };
+	struct alias *many;
+	char name[16];
+
+	assert_int_equal(put_alias(b, "a", ALIAS_PLAIN, "A", true, &e), -ELOOP);
+	assert_int_equal(put_alias(b, "a", ALIAS_PLAIN, "b x@y.test", true, &e), 0);
+	assert_int_equal(put_alias(b, "b", ALIAS_PLAIN, "c", true, &e), 0);
+	assert_int_equal(put_alias(b, "c", ALIAS_PLAIN, "d a", true, &e), -ELOOP);
+	assert_non_null(strstr(e.text, "c would hold itself"));
+	/* twice the same is no loop */
+	assert_int_equal(put_alias(b, "c", ALIAS_PLAIN, "d e", true, &e), 0);
+	assert_int_equal(put_alias(b, "d", ALIAS_PLAIN, "e", true, &e), 0);
+
+	many = alias("many", ALIAS_PLAIN, "");
+	for (int i = 0; i <= ALIAS_MEMBERS_MAX; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		assert_int_equal(alias_add_member(many, name), 0);
+	}
+	assert_int_equal(store_alias_put(b->store, many, true, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "at most 1000"));
+	alias_free(many);
+}
+
+static void a_code_is_no_alias(void **state)
+{
+	struct box *b = *state;
+	struct error e = { 0 };
+
+	assert_int_equal(put_alias(b, "100", ALIAS_PLAIN, "a@b.test", true, &e), 0);
+	refused(b, &good, true, -EEXIST, "is an alias or a list already");
+}
+
+static void users_are_found(void **state)
+{
+	struct box *b = *state;
+	struct user u = good, *got;
+
+	put(b, &good, true);
+	assert_int_equal(store_user_find(b->store, "100", false, &got), 0);
+	user_free(got);
+	assert_int_equal(store_user_find(b->store, "office@EXAMPLE.test", false, &got), 0);
+	assert_string_equal(got->code, "100");
+	user_free(got);
+	assert_int_equal(store_user_find(b->store, "Office@example.test", false, &got), -ENOENT);
+	assert_int_equal(store_user_find(b->store, "office@example.tes", false, &got), -ENOENT);
+	assert_int_equal(store_user_find(b->store, "' OR 1 --", false, &got), -ENOENT);
+	u.code = "200";
+	u.address = "Office@example.test";	/* another local part */
+	put(b, &u, true);
+	assert_int_equal(store_user_find(b->store, "Office@example.test", false, &got), 0);
+	assert_string_equal(got->code, "200");
+	user_free(got);
+	u.code = "300";
+	put(b, &u, true);
+	assert_int_equal(store_user_find(b->store, "Office@example.test", false, &got), -ENOTUNIQ);
+}
+
+static void verifier_stays_changes_goes(void **state)
+{
+	struct box *b = *state;
+	struct user u = good, *got;
+	char verifier[SCRAM_TEXT_MAX];
+	struct scram_verifier v;
+
+	assert_int_equal(scram_verifier_make("secret", &v, NULL), 0);
+	scram_verifier_format(&v, verifier);
+	put(b, &good, true);
+	u.pop3_password = NULL;
+	u.verifier = verifier;
+	put(b, &u, false);
+	u.verifier = NULL;
+	put(b, &u, false);
+	assert_int_equal(store_user_get(b->store, "100", true, &got), 0);
+	assert_string_equal(got->verifier, verifier);
+	assert_string_equal(got->pop3_password, "correct horse battery");
+	assert_true(got->has_login);
+	user_free(got);
+	assert_int_equal(store_user_get(b->store, "100", false, &got), 0);
+	assert_null(got->verifier);
+	assert_true(got->has_login);
+	user_free(got);
+	u.verifier = "";
+	put(b, &u, false);
+	assert_int_equal(store_user_get(b->store, "100", true, &got), 0);
+	assert_null(got->verifier);
+	assert_false(got->has_login);
+	user_free(got);
+}
+
+static void exec(const char *path, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* The file as the first releases wrote it, without a version. */
+static void an_old_file_is_brought_up(void **state)
+{
+	struct store_options o = { .segment_bytes = SMALL_SEGMENT };
+	struct box *b = *state;
+	struct error e = { 0 };
+	struct user *got;
+	char path[128];
+
+	box_close(b);
+	snprintf(path, sizeof(path), "%s/users.db", b->state);
+	exec(path, "DROP TABLE users; DROP TABLE recipients; DROP TABLE aliases; "
+	     "DROP TABLE members; PRAGMA user_version=0;"
+	     "CREATE TABLE users(code TEXT PRIMARY KEY, name TEXT, address TEXT, pop3_host TEXT,"
+	     " pop3_port INT, pop3_tls TEXT, pop3_login TEXT, sealed BLOB, auto_receive INT,"
+	     " auto_print INT, interval INT, keep_days INT, leave INT) WITHOUT ROWID;"
+	     "INSERT INTO users VALUES('7','Otto','otto@x.test','h',110,'none','l',NULL,"
+	     "1,1,9,7,1);");
+	for (int i = 0; i < 2; i++) {	/* and again: nothing is left to do */
+		box_open(b);
+		assert_int_equal(store_user_find(b->store, "otto@x.test", true, &got), 0);
+		assert_string_equal(got->name, "Otto");
+		assert_int_equal(got->interval, 9);
+		assert_true(got->leave_on_server && !got->has_login);
+		user_free(got);
+		box_close(b);
+	}
+	/* One of the future is left alone. */
+	exec(path, "PRAGMA user_version=99;");
+	o.spool = b->spool;
+	o.state = b->state;
+	assert_int_equal(store_open(&b->store, b->event, &o, &e), -ENOTSUP);
+	assert_non_null(strstr(e.text, "newer ifax"));
+	exec(path, "PRAGMA user_version=2;");
+	box_open(b);
+}
+
 int main(void)
 {
 #define t(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -258,7 +499,10 @@ int main(void)
 		t(every_field_comes_back),    t(password_stays_changes_goes),
 		t(password_is_not_on_disk),   t(seal_is_bound_to_its_user),
 		t(no_key_no_password),	      t(bad_input_has_its_sentence),
-		t(recipients),
+		t(recipients),		      t(aliases_and_lists),
+		t(loops_are_refused),	      t(bad_aliases_have_their_sentence),
+		t(a_code_is_no_alias),	      t(users_are_found),
+		t(verifier_stays_changes_goes), t(an_old_file_is_brought_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

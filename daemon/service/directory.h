@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who is meant by a name at this box: users, aliases, lists (store/store.h), and
+ * the postmaster, whom every mail host has. Names are local parts; what domains
+ * are ours stands in the configuration.
+ */
+#ifndef IFAX_SERVICE_DIRECTORY_H
+#define IFAX_SERVICE_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "service/conf.h"
+#include "store/store.h"
+
+#define DIRECTORY_MAILBOXES_MAX 1000	/* behind one name */
+
+/* Strings are owned. */
+struct mailbox {
+	char *address;
+	char *user;		/* code of a user of this box, NULL: elsewhere */
+	char *name;		/* full name, may be NULL */
+};
+
+enum directory_kind {
+	DIRECTORY_MAILBOX,	/* one: a user, or where an alias leads */
+	DIRECTORY_LIST,
+	DIRECTORY_MOVED,	/* taken, and the sender told the new address */
+	DIRECTORY_GONE,		/* not taken, and the sender told */
+};
+
+struct directory_answer {
+	enum directory_kind kind;
+	char *title;		/* of a list or alias, may be NULL */
+	char *new_address;	/* of who has moved */
+	struct mailbox *boxes;
+	size_t n;		/* 1 at the least, but of who is gone */
+};
+
+/*
+ * Zeroed or from here; directory_answer_free(). -ENOENT: nobody has this name;
+ * -ENOTUNIQ: several users have; -EMLINK: the list leads nowhere, or to too many;
+ * -EAGAIN: there is no user at all who could be the postmaster.
+ */
+int directory_find(struct store *s, const struct conf *c, const char *local,
+		   struct directory_answer *ret);
+/* The same by words of a user's full name, in any case (VRFY). */
+int directory_find_person(struct store *s, const struct conf *c, const char *words,
+			  struct directory_answer *ret);
+void directory_answer_free(struct directory_answer *a);
+
+/* Is @domain one of ours? Address literals are the caller's to judge. */
+bool directory_is_ours(const struct conf *c, const char *domain);
+/*
+ * The local part of @mailbox ("local@domain", or a local part alone) with quotes and
+ * backslashes undone, as names are compared. free(); NULL: out of memory.
+ */
+char *directory_local(const char *mailbox);
+
+#endif

@@ -1,0 +1,736 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What the queue does with mail that came by SMTP: grouping by host, users of the
+ * box, notices, hosts that are dead or will not have us.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "mail/dsn.h"
+#include "service/inbound.h"
+#include "service/queue.h"
+#include "service/words.h"
+#include "store/store.h"
+#include "svc_help.h"
+
+#define SCRIPT(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define OK	"S:250 ok\r\n"
+#define HELLO	"S:220 mx\r\n", "C:EHLO box", OK
+#define HELLO_DSN "S:220 mx\r\n", "C:EHLO box", "S:250-mx\r\n250 DSN\r\n"
+#define FROM	"C:MAIL FROM:<ada@far.test>\r\n", OK
+#define DATA	"C:DATA", "S:354 go\r\n", "BODY"
+#define QUIT	"C:QUIT", "S:221 bye\r\n", "WAIT"
+#define NOTICE	"C:MAIL FROM:<>", OK, "C:RCPT TO:<ada@far.test>", OK, DATA, OK
+
+static const char text[] = "Subject: x\r\n\r\nbody\r\n";
+
+static int setup(void **state)
+{
+	struct svc *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	svc_make(s);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	svc_remove(*state);
+	free(*state);
+	return 0;
+}
+
+/* Without a smarthost: to the addresses' own hosts, on @port. */
+static void open_mx(struct svc *s, uint16_t port)
+{
+	struct error e = { 0 };
+
+	svc_open(s, 0);
+	queue_free(take_ptr(s->box.queue));
+	free(take_ptr(s->box.conf.smarthost));
+	if (queue_new(&s->box.queue, &s->box, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	queue_set_net(s->box.queue, NULL, port);
+}
+
+static void on_taken(void *userdata, int r)
+{
+	assert_int_equal(r, 0);
+	++*(int *)userdata;
+}
+
+static uint64_t take(struct svc *s, const struct envelope *env)
+{
+	const struct iovec body[] = {
+		{ (void *)(uintptr_t)"Received: here\r\n", 16 },
+		{ (void *)(uintptr_t)text, strlen(text) },
+	};
+	struct error e = { 0 };
+	uint64_t id = 0;
+	int n = 0;
+
+	if (queue_accept(s->box.queue, env, body, 2, on_taken, &n, &id, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	while (!n)
+		assert_true(sd_event_run(s->box.event, 1000000) >= 0);
+	return id;
+}
+
+#define RCPTS(...) \
+	.rcpts = (struct envelope_rcpt[]){ __VA_ARGS__ }, \
+	.n_rcpts = sizeof((struct envelope_rcpt[]){ __VA_ARGS__ }) / sizeof(struct envelope_rcpt)
+#define MAIL(...) (&(struct envelope){ .from = (char *)"ada@far.test", RCPTS(__VA_ARGS__) })
+#define TO(a)	{ .address = (char *)(a) }
+#define USER(u)	{ .address = (char *)u "@box.example.test", .user = (char *)(u) }
+
+static void stop(struct svc *s, struct fake_server *f)
+{
+	svc_serve(s, f);
+	buffer_free(&f->body);
+}
+
+/* One copy for two recipients of a host, another host at the same time. */
+static void one_copy_a_host(void **state)
+{
+	struct fake_server one, two;
+	struct svc *s = *state;
+	struct job *j;
+	uint64_t id;
+
+	fake_server_start_at(&one, "127.0.0.1", 0,
+			     SCRIPT(HELLO, FROM, "C:RCPT TO:<a@[127.0.0.1]>", OK,
+				    "C:RCPT TO:<c@[127.0.0.1]>", OK, DATA, OK, QUIT));
+	fake_server_start_at(&two, "127.0.0.2", one.port,
+			     SCRIPT(HELLO, FROM, "C:RCPT TO:<b@[127.0.0.2]>", OK, DATA,
+				    "S:250 2.6.0 got it\r\n", QUIT));
+	open_mx(s, one.port);
+	id = take(s, MAIL(TO("a@[127.0.0.1]"), TO("b@[127.0.0.2]"), TO("c@[127.0.0.1]")));
+	j = svc_wait(s, id, JOB_SENT);
+	assert_int_equal(j->attempts, 2);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(j->recipients[i].state, RCPT_SENT);
+	assert_string_equal(j->recipients[1].status, "2.6.0");
+	assert_string_equal(j->recipients[1].remote, "127.0.0.2");
+	assert_int_equal(j->recipients[1].flags, RCPT_RELAYED | RCPT_TOLD);
+	job_free(j);
+	svc_serve(s, &one);
+	assert_string_equal(one.body.data, "Received: here\r\nSubject: x\r\n\r\nbody\r\n.\r\n");
+	buffer_free(&one.body);
+	stop(s, &two);
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
+}
+
+/* A second mail of the host goes by its own time, not with the first's back-off. */
+static void dead_host_costs_one_try(void **state)
+{
+	struct svc *s = *state;
+	uint64_t ids[3];
+	unsigned int attempts = 0;
+
+	open_mx(s, 9);
+	for (int i = 0; i < 3; i++)
+		ids[i] = take(s, MAIL(TO("a@[127.0.0.1]")));
+	svc_run(s, 300);
+	for (int i = 0; i < 3; i++) {
+		struct job *j = svc_job(s, ids[i]);
+
+		attempts += j->attempts;
+		assert_int_equal(j->state, JOB_QUEUED);
+		job_free(j);
+	}
+	assert_int_equal(attempts, 1);
+	assert_non_null(strstr(queue_trouble(s->box.queue, "[127.0.0.1]"), "cannot be reached"));
+	assert_null(queue_trouble(s->box.queue, "[127.0.0.2]"));
+}
+
+/* One dead host does not keep mail from another. */
+static void dead_host_delays_nobody(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t dead, id;
+
+	fake_server_start_at(&f, "127.0.0.2", 0,
+			     SCRIPT(HELLO, FROM, "C:RCPT TO:<b@[127.0.0.2]>", OK, DATA, OK, QUIT));
+	open_mx(s, f.port);
+	dead = take(s, MAIL(TO("a@[127.0.0.3]")));
+	id = take(s, MAIL(TO("b@[127.0.0.2]")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_expect(s, dead, JOB_QUEUED, "next try");
+	stop(s, &f);
+}
+
+/* Each user gets a job of his own that reads the same bytes; the mail is delivered. */
+static void users_of_the_box(void **state)
+{
+	struct svc *s = *state;
+	struct error e = { 0 };
+	uint64_t id, print = 0;
+	struct job *j;
+	char body[64];
+	int fd;
+
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", 0);
+	svc_add_user(s, "101", "u", 0);
+	id = take(s, MAIL(USER("100"), USER("101"), USER("100")));
+	j = svc_wait(s, id, JOB_DELIVERED);
+	assert_int_equal(j->recipients[2].state, RCPT_DELIVERED);
+	job_free(j);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, &print), 2);
+	assert_true(store_job_body(s->box.store, print, &fd, &e) >= 0);
+	assert_int_equal(read(fd, body, sizeof(body)), 16 + strlen(text));
+	close(fd);
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
+}
+
+/* One user and nobody else: no detour. */
+static void one_user(void **state)
+{
+	struct svc *s = *state;
+	struct job *j;
+	uint64_t id;
+
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", 0);
+	id = take(s, MAIL(USER("100")));
+	j = svc_job(s, id);
+	assert_int_equal(j->kind, JOB_PRINT);
+	assert_string_equal(j->user, "100");
+	job_free(j);
+	assert_int_equal(svc_count(s, -1, -1, NULL), 1);
+}
+
+/* The print job is on disk, that it is so is not: as a crash in between leaves it. */
+static void crash_between(void **state)
+{
+	struct svc *s = *state;
+	struct job *mail, *print;
+	struct error e = { 0 };
+	uint64_t id;
+	char key[64];
+
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", 0);
+	svc_add_user(s, "101", "u", 0);
+	mail = fake_job(0, JOB_MAIL, JOB_HELD);
+	assert_int_equal(job_add_recipient(mail, "100@box.example.test"), 0);
+	assert_int_equal(job_add_recipient(mail, "101@box.example.test"), 0);
+	assert_int_equal(job_set(&mail->recipients[0].user, "100"), 0);
+	assert_int_equal(job_set(&mail->recipients[1].user, "101"), 0);
+	assert_int_equal(store_job_create(s->box.store, mail, text, strlen(text), NULL, NULL, &e),
+			 0);
+	id = mail->id;
+	print = fake_job(0, JOB_PRINT, JOB_CHECKING);
+	snprintf(key, sizeof(key), "local/%llu/100", (unsigned long long)id);
+	assert_int_equal(job_set(&print->source, key), 0);
+	assert_int_equal(store_job_create_from(s->box.store, print, id, NULL, NULL, &e), 0);
+	assert_int_equal(queue_release(s->box.queue, mail, &e), 0);
+	svc_expect(s, id, JOB_DELIVERED, NULL);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
+	/* Its keys are not needed any more. */
+	assert_int_equal(store_source_known(s->box.store, key), 0);
+	job_free(mail);
+	job_free(print);
+}
+
+/* A user who was removed meanwhile: his sender hears of it. */
+static void user_gone(void **state)
+{
+	struct svc *s = *state;
+	struct job *j;
+	uint64_t id, notice = 0;
+
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", 0);
+	id = take(s, MAIL(USER("100"), USER("999")));
+	svc_expect(s, id, JOB_FAILED, "no user 999");
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, &notice), 1);
+	j = svc_job(s, notice);
+	assert_string_equal(j->recipients[0].address, "ada@far.test");
+	assert_string_equal(j->from, "");
+	job_free(j);
+}
+
+/* Wishes about notices travel on; the host that takes them on tells the rest. */
+static void wishes_passed_on(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+	const struct envelope env = {
+		.from = (char *)"ada@far.test", .envid = (char *)"QQ 314+159", .ret = RET_HDRS,
+		RCPTS({ .address = (char *)"a@x.test", .notify = NOTIFY_SUCCESS | NOTIFY_FAILURE,
+			.orcpt = (char *)"rfc822;old=name@x.test" },
+		      { .address = (char *)"b@x.test", .notify = NOTIFY_NEVER }),
+	};
+
+	fake_server_start(&f, SCRIPT(HELLO_DSN,
+		"C:MAIL FROM:<ada@far.test> RET=HDRS ENVID=QQ+20314+2B159\r\n", OK,
+		"C:RCPT TO:<a@x.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;old+3Dname@x.test\r\n",
+		OK, "C:RCPT TO:<b@x.test> NOTIFY=NEVER\r\n", OK, DATA, OK, QUIT));
+	svc_open(s, f.port);
+	id = take(s, &env);
+	svc_expect(s, id, JOB_SENT, NULL);
+	stop(s, &f);
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
+}
+
+/* A host without DSN has it: ours is the last word, to those who asked. */
+static void relayed_and_delivered(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT TO:<a@x.test>\r\n", OK,
+				     "C:RCPT TO:<b@x.test>\r\n", OK, DATA, OK, NOTICE, QUIT));
+	svc_open(s, f.port);
+	svc_add_user(s, "100", "u", 0);
+	id = take(s, MAIL({ .address = (char *)"a@x.test", .notify = NOTIFY_SUCCESS },
+			  TO("b@x.test"),
+			  { .address = (char *)"100@box.example.test", .user = (char *)"100",
+			    .notify = NOTIFY_SUCCESS, .orcpt = (char *)"rfc822;fax@box.test" }));
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_serve(s, &f);
+	assert_non_null(strstr(f.body.data, "Action: delivered"));
+	assert_non_null(strstr(f.body.data, "fax@box.test"));
+	buffer_free(&f.body);
+}
+
+/* A notice that is refused makes no other. */
+static void no_notice_of_a_notice(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id, notice = 0;
+
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT TO:<a@x.test>",
+				     "S:550 5.1.1 who?\r\n", "C:RSET", OK, "C:MAIL FROM:<>", OK,
+				     "C:RCPT TO:<ada@far.test>", "S:550 5.7.1 not here\r\n",
+				     "C:RSET", OK, QUIT));
+	svc_open(s, f.port);
+	id = take(s, MAIL(TO("a@x.test")));
+	svc_expect(s, id, JOB_FAILED, "who?");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, &notice), 1);
+	svc_expect(s, notice, JOB_FAILED, "not here");
+	assert_int_equal(svc_count(s, -1, -1, NULL), 2);
+	buffer_free(&f.body);
+}
+
+/* Late: told once, and tried on; then too old: told again. */
+static void late_then_too_old(void **state)
+{
+	struct svc *s = *state;
+	uint64_t id, notice = 0;
+	struct job *j;
+
+	s->box.conf.delay_usec = 200000;
+	s->box.conf.expire_usec = 1200000;
+	s->box.conf.retry_usec = 100000000;
+	open_mx(s, 9);
+	id = take(s, &(struct envelope){ .from = (char *)"ada@[127.0.0.1]",
+					 RCPTS(TO("a@[127.0.0.1]")) });
+	svc_run(s, 600);
+	j = svc_wait(s, id, JOB_QUEUED);
+	assert_true(j->recipients[0].flags & RCPT_TOLD_DELAY);
+	assert_int_equal(j->attempts, 1);
+	job_free(j);
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, &notice), 1);
+	j = svc_job(s, notice);
+	assert_non_null(strstr(j->subject, "delayed"));
+	job_free(j);
+	svc_expect(s, id, JOB_FAILED, "given up after 1 attempts");
+	j = svc_job(s, id);
+	assert_string_equal(j->recipients[0].status, "4.4.7");
+	job_free(j);
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, &notice), 2);
+	j = svc_job(s, notice);
+	assert_non_null(strstr(j->subject, "failed"));
+	job_free(j);
+}
+
+/* 552 on RCPT finishes with those taken; the rest goes in another transaction (S16). */
+static void enough_for_one_copy(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT TO:<a@x.test>", OK,
+				     "C:RCPT TO:<b@x.test>", "S:552 too many\r\n", DATA, OK, FROM,
+				     "C:RCPT TO:<b@x.test>", OK, DATA, OK, QUIT));
+	svc_open(s, f.port);
+	id = take(s, MAIL(TO("a@x.test"), TO("b@x.test")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	stop(s, &f);
+}
+
+/* The host closes a line that was used before: a new one, and no try is counted. */
+static void line_worn_out(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t one, two;
+	struct job *j;
+
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT TO:<a@x.test>", OK, DATA, OK,
+				     "C:MAIL FROM", "S:421 enough for today\r\n", "NEXT", HELLO,
+				     FROM, "C:RCPT TO:<b@x.test>", OK, DATA, OK, QUIT));
+	svc_open(s, f.port);
+	one = take(s, MAIL(TO("a@x.test")));
+	two = take(s, MAIL(TO("b@x.test")));
+	svc_expect(s, one, JOB_SENT, NULL);
+	j = svc_wait(s, two, JOB_SENT);
+	assert_int_equal(j->attempts, 1);
+	assert_int_equal(j->recipients[0].tries, 0);
+	job_free(j);
+	stop(s, &f);
+}
+
+/* A line that is kept is used again; one that ended meanwhile is not missed. */
+static void idle_line(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+
+	s->box.conf.idle_usec = 5000000;
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT TO:<a@x.test>", OK, DATA, OK, FROM,
+				     "C:RCPT TO:<b@x.test>", OK, DATA, OK, "S:421 bye\r\n", "NEXT",
+				     HELLO, FROM, "C:RCPT TO:<c@x.test>", OK, DATA, OK));
+	svc_open(s, f.port);
+	id = take(s, MAIL(TO("a@x.test")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_run(s, 50);
+	id = take(s, MAIL(TO("b@x.test")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_run(s, 50);
+	id = take(s, MAIL(TO("c@x.test")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	stop(s, &f);
+}
+
+static void held_and_released(void **state)
+{
+	struct svc *s = *state;
+	struct error e = { 0 };
+	struct fake_server f;
+	struct job *j;
+	uint64_t id;
+
+	svc_open(s, 0);
+	id = take(s, MAIL(TO("a@x.test")));
+	svc_run(s, 50);
+	j = svc_job(s, id);
+	assert_int_equal(queue_release(s->box.queue, j, &e), -EINVAL);
+	assert_int_equal(queue_hold(s->box.queue, j, &e), 0);
+	assert_int_equal(queue_hold(s->box.queue, j, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "is held"));
+	job_free(j);
+	svc_close(s);
+
+	/* Held it stays, over a new start and with its host well. */
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT TO:<a@x.test>", OK, DATA, OK, QUIT));
+	svc_open(s, f.port);
+	svc_run(s, 100);
+	j = svc_wait(s, id, JOB_HELD);
+	assert_int_equal(queue_release(s->box.queue, j, &e), 0);
+	job_free(j);
+	svc_expect(s, id, JOB_SENT, NULL);
+	stop(s, &f);
+}
+
+/* What waits for a dead host goes at once when a person says so. */
+static void retried(void **state)
+{
+	struct svc *s = *state;
+	struct error e = { 0 };
+	struct fake_server f;
+	struct job *j;
+	uint64_t id;
+
+	fake_server_start(&f, SCRIPT("NEXT", HELLO, FROM, "C:RCPT TO:<a@x.test>", OK, DATA, OK,
+				     QUIT));
+	svc_open(s, f.port);
+	id = take(s, MAIL(TO("a@x.test")));
+	svc_run(s, 200);
+	j = svc_job(s, id);
+	assert_int_equal(j->recipients[0].tries, 1);
+	assert_int_equal(queue_retry(s->box.queue, j, &e), 0);
+	job_free(j);
+	svc_expect(s, id, JOB_SENT, NULL);
+	j = svc_job(s, id);
+	assert_int_equal(queue_retry(s->box.queue, j, &e), -EINVAL);
+	job_free(j);
+	stop(s, &f);
+}
+
+/* Held for long, it has its whole time again: the next failure is not its last. */
+static void released_when_old(void **state)
+{
+	struct svc *s = *state;
+	struct error e = { 0 };
+	struct job *j = fake_job(0, JOB_MAIL, JOB_HELD);
+
+	svc_open(s, 0);
+	j->created = words_now() - 30 * 86400 * 1000000ull;
+	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
+	assert_int_equal(job_set(&j->from, "ada@far.test"), 0);
+	assert_int_equal(store_job_create(s->box.store, j, text, strlen(text), NULL, NULL, &e), 0);
+	assert_int_equal(queue_release(s->box.queue, j, &e), 0);
+	svc_run(s, 100);
+	svc_expect(s, j->id, JOB_QUEUED, "next try");
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
+	job_free(j);
+}
+
+static void no_utf8(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	struct job *j;
+	uint64_t id;
+	struct envelope env = { .from = (char *)"", .utf8 = true, RCPTS(TO("j\xc3\xb6@x.test")) };
+
+	fake_server_start(&f, SCRIPT(HELLO, QUIT));
+	svc_open(s, f.port);
+	id = take(s, &env);
+	svc_expect(s, id, JOB_FAILED, "SMTPUTF8");
+	j = svc_job(s, id);
+	assert_string_equal(j->recipients[0].status, "5.6.7");
+	job_free(j);
+	stop(s, &f);
+}
+
+/* Declared 8-bit, but it is not: it goes to a host without 8BITMIME as it is. */
+static void not_eight_bit_after_all(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+	struct envelope env = { .from = (char *)"ada@far.test", .eight_bit = true,
+				RCPTS(TO("a@x.test")) };
+
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT TO:<a@x.test>", OK, DATA, OK, QUIT));
+	svc_open(s, f.port);
+	id = take(s, &env);
+	svc_expect(s, id, JOB_SENT, NULL);
+	stop(s, &f);
+}
+
+static void set_password(struct svc *s, const char *password)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/smarthost.password", s->dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "%s\n", password);
+	fclose(f);
+	setenv("CREDENTIALS_DIRECTORY", s->dir, 1);
+	s->box.conf.smarthost_user = strdup("box");
+	free(s->box.conf.smarthost_tls);
+	s->box.conf.smarthost_tls = strdup("opportunistic");
+}
+
+#define SECURED "S:220 mx\r\n", "C:EHLO", "S:250-mx\r\n250 STARTTLS\r\n", "C:STARTTLS", \
+		"S:220 go\r\n", "TLS", "C:EHLO", "S:250-mx\r\n250 AUTH PLAIN\r\n"
+
+/* A wrong password holds the mail and bars the host, until a person says go on. */
+static void wrong_password(void **state)
+{
+	struct svc *s = *state;
+	struct error e = { 0 };
+	struct fake_server f;
+	uint64_t one, two;
+	struct job *j;
+
+	set_password(s, "wrong");
+	fake_server_start(&f, SCRIPT(SECURED, "C:AUTH PLAIN AGJveAB3cm9uZw==\r\n",
+				     "S:535 5.7.8 no\r\n", "NEXT", SECURED,
+				     "C:AUTH PLAIN AGJveAB3cm9uZw==\r\n", "S:235 2.7.0 ok\r\n",
+				     FROM, "C:RCPT TO:<a@x.test>", OK, DATA, OK, FROM,
+				     "C:RCPT TO:<b@x.test>", OK, DATA, OK, QUIT));
+	svc_open(s, f.port);
+	one = take(s, MAIL(TO("a@x.test")));
+	svc_expect(s, one, JOB_HELD, "user name or password");
+	two = take(s, MAIL(TO("b@x.test")));
+	svc_run(s, 200);
+	j = svc_job(s, two);
+	assert_int_equal(j->state, JOB_QUEUED);
+	assert_int_equal(j->attempts, 0);
+	job_free(j);
+	j = svc_job(s, one);
+	assert_int_equal(queue_retry(s->box.queue, j, &e), 0);
+	job_free(j);
+	svc_expect(s, one, JOB_SENT, NULL);
+	svc_expect(s, two, JOB_SENT, NULL);
+	stop(s, &f);
+	unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+static void no_password(void **state)
+{
+	struct svc *s = *state;
+	struct queue *q = NULL;
+	struct error e = { 0 };
+
+	svc_open(s, 0);
+	s->box.conf.smarthost_user = strdup("box");
+	assert_int_equal(queue_new(&q, &s->box, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "smarthost.password"));
+}
+
+/* More mails than lines: all go, by no more lines than are allowed. */
+static void many_over_few_lines(void **state)
+{
+	enum { N = 12 };
+	struct svc *s = *state;
+	struct fake_server f;
+	const char *script[8 * N + 16];
+	uint64_t ids[N];
+	size_t n = 0;
+
+	script[n++] = "S:220 mx\r\n";
+	script[n++] = "C:EHLO";
+	script[n++] = OK;
+	for (int i = 0; i < N; i++) {
+		const char *const one[] = { FROM, "C:RCPT TO:<a@x.test>", OK, DATA, OK };
+
+		memcpy(&script[n], one, sizeof(one));
+		n += ARRAY_SIZE(one);
+	}
+	script[n++] = "C:QUIT";
+	script[n++] = NULL;
+	s->box.conf.connections = 1;
+	s->box.conf.idle_usec = 20000;
+	fake_server_start(&f, script);
+	svc_open(s, f.port);
+	for (int i = 0; i < N; i++)
+		ids[i] = take(s, MAIL(TO("a@x.test")));
+	for (int i = 0; i < N; i++)
+		svc_expect(s, ids[i], JOB_SENT, NULL);
+	stop(s, &f);
+}
+
+/* A job of user 100 that a host has, as it is after a sending. */
+static uint64_t sent_job(struct svc *s, char envid[128])
+{
+	struct job *j = fake_job(0, JOB_SEND, JOB_SCANNING);
+	struct error e = { 0 };
+	uint64_t id;
+
+	assert_int_equal(job_set(&j->user, "100"), 0);
+	assert_int_equal(job_set(&j->message_id, "<fax.7@box.example.test>"), 0);
+	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
+	assert_int_equal(job_add_recipient(j, "b@x.test"), 0);
+	assert_int_equal(store_job_create(s->box.store, j, text, strlen(text), NULL, NULL, &e), 0);
+	queue_name_envelope(j, &s->box.conf);
+	j->state = JOB_SENT;
+	j->recipients[0].state = j->recipients[1].state = RCPT_SENT;
+	assert_int_equal(store_job_update(s->box.store, j, NULL, NULL, &e), 0);
+	snprintf(envid, 128, "%s", j->envid);
+	id = j->id;
+	job_free(j);
+	return id;
+}
+
+/* Another house's notice comes to @user's mailbox; the job that it became. */
+static uint64_t report(struct svc *s, const char *user, const char *envid, const char *original,
+		       enum dsn_action action, const char *address)
+{
+	const struct dsn_rcpt rcpt = {
+		.address = "moved@y.test", .orcpt = address, .action = action,
+		.status = action == DSN_FAILED ? "5.2.2" : NULL,
+		.diagnostic = action == DSN_FAILED ? "552 5.2.2 mailbox full" : NULL,
+	};
+	const struct dsn_spec spec = {
+		.hostname = "mx.x.test", .to = "ada@example.test", .message_id = "<n.1@mx.x.test>",
+		.date = words_now(), .envid = envid, .rcpts = &rcpt, .n_rcpts = 1,
+		.original = original, .original_len = strlen(original),
+	};
+	_buffer_ struct buffer mail = { 0 };
+	struct error e = { 0 };
+	bool eight_bit;
+	uint64_t id = 0;
+	int n = 0;
+
+	if (dsn_build(&spec, &mail, &eight_bit, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	assert_int_equal(inbound_accept(s->box.inbound, user, NULL,
+					&(struct iovec){ mail.data, mail.len }, 1, on_taken, &n,
+					&id, &e), 0);
+	return id;
+}
+
+static void reports_come_back(void **state)
+{
+	static const char by_id[] = "Message-ID: <fax.7@box.example.test>\r\n\r\nx\r\n";
+	struct svc *s = *state;
+	char envid[128];
+	struct job *j;
+	uint64_t id;
+
+	svc_open(s, 0);
+	svc_start_worker(s, NULL);
+	svc_add_user(s, "100", "u", 0);
+	svc_add_user(s, "101", "u", 0);
+	id = sent_job(s, envid);
+
+	/* To somebody else, or with a name that was guessed: not believed. */
+	svc_expect(s, report(s, "101", envid, text, DSN_FAILED, "rfc822;a@x.test"), JOB_FAILED,
+		   NULL);
+	svc_expect(s, report(s, "100", "ifax.1.1@box.example.test", text, DSN_FAILED,
+			     "rfc822;a@x.test"), JOB_FAILED, NULL);
+	svc_expect(s, id, JOB_SENT, NULL);
+
+	svc_expect(s, report(s, "100", envid, text, DSN_DELIVERED, "rfc822;A@x.test"),
+		   JOB_COLLECTED, "a@x.test: a notice says that it was delivered");
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_expect(s, report(s, "100", envid, text, DSN_DELIVERED, "rfc822;b@x.test"),
+		   JOB_COLLECTED, NULL);
+	svc_expect(s, id, JOB_DELIVERED, "b@x.test");
+
+	/* Only the mail's own name is known; and it was not delivered after all. */
+	svc_expect(s, report(s, "100", NULL, by_id, DSN_FAILED, "rfc822;b@x.test"),
+		   JOB_COLLECTED, "mailbox full");
+	svc_expect(s, id, JOB_FAILED, "mailbox full");
+	j = svc_job(s, id);
+	assert_int_equal(j->recipients[0].state, RCPT_DELIVERED);
+	assert_int_equal(j->recipients[1].state, RCPT_REFUSED);
+	assert_string_equal(j->recipients[1].status, "5.2.2");
+	job_free(j);
+	svc_expect(s, report(s, "100", envid, text, DSN_FAILED, "rfc822;z@x.test"),
+		   JOB_COLLECTED, "nothing new");
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(one_copy_a_host), TEST(dead_host_costs_one_try),
+		TEST(dead_host_delays_nobody), TEST(users_of_the_box), TEST(one_user),
+		TEST(crash_between), TEST(user_gone), TEST(wishes_passed_on),
+		TEST(relayed_and_delivered), TEST(no_notice_of_a_notice),
+		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out), TEST(idle_line),
+		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
+		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
+		TEST(many_over_few_lines), TEST(reports_come_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
