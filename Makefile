@@ -112,6 +112,11 @@ $(B)/bench-coder: $(BENCH_OBJ) $(T4_SRC:%.c=$(B)/%.o)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ -lspandsp -ltiff -lm
 
+# What a test of the store runs in a guest: tests/tools/store-check.c says what it prints.
+$(B)/store-check: $(B)/tests/tools/store-check.o $(B)/libifax.a
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL)
+
 # Fuzz targets; with their own compiler's flags by make -C tests/fuzz
 FUZZ     := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz: $(FUZZ)
