@@ -96,12 +96,26 @@ static bool head_at(struct reader *rd, uint64_t at, struct record_head *h)
 	       h->len <= JOURNAL_PAYLOAD_MAX && at + sizeof(*h) + h->len <= rd->size;
 }
 
+/* Most of a segment's end was never written: no head stands in a block of zeros. */
+static uint64_t skip_zeros(struct reader *rd, uint64_t at)
+{
+	const uint8_t *p;
+
+	for (; at % BLOCK == 0; at += BLOCK) {
+		p = peek(rd, at, BLOCK);
+		if (!p || p[0] || memcmp(p, p + 1, BLOCK - 1))
+			break;
+	}
+	return at;
+}
+
 /* The next record head at or behind *at: where it is due, on the next block, or anywhere. */
 static bool find_head(struct reader *rd, uint64_t *at, struct record_head *h)
 {
 	uint64_t due = (*at + ALIGN - 1) / ALIGN * ALIGN;
 
-	for (uint64_t p = due; p + sizeof(*h) <= rd->size; p += ALIGN)
+	for (uint64_t p = skip_zeros(rd, due); p + sizeof(*h) <= rd->size;
+	     p = skip_zeros(rd, p + ALIGN))
 		if (head_at(rd, p, h)) {
 			*at = p;
 			return true;
