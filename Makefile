@@ -106,6 +106,22 @@ bench-path:
 	$(Q)tests/setup build guest bench
 	$(Q)tests/bench/linked/run
 
+# Receiving and sending mail beside Postfix and its smtp-sink (tests/bench/smtp); ROUNDS=n.
+.PHONY: bench-smtp
+bench-smtp:
+	$(Q)tests/setup build check bench
+	$(Q)+$(MAKE) --no-print-directory programs $(B)/bench-load $(B)/bench-mail
+	$(Q)tests/bench/smtp/run $(BENCH)
+
+BENCH_SMTP := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/smtp/*.c))
+$(BENCH_SMTP): USERINC += -Itests/unit
+$(B)/bench-load: $(B)/tests/bench/smtp/load.o $(B)/libifax.a
+$(B)/bench-mail: $(B)/tests/bench/smtp/mail.o $(B)/tests/unit/page_aux.o $(B)/tests/unit/t4_aux.o \
+	$(B)/libifax.a
+$(B)/bench-load $(B)/bench-mail:
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL)
+
 BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c)) $(B)/tests/unit/t4_aux.o
 $(BENCH_OBJ): USERINC += -Itests/unit
 $(B)/bench-coder: $(BENCH_OBJ) $(T4_SRC:%.c=$(B)/%.o)
