@@ -53,14 +53,14 @@ static void queue_pending(struct store *s, uint64_t seq, uint64_t id, store_done
 	s->pending_end = &p->next;
 }
 
-int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n, bool bulk,
-		 struct journal_pos *pos, struct error *e)
+int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n,
+		 unsigned int flags, struct journal_pos *pos, struct error *e)
 {
 	int r = usable(s, e);
 
 	if (r < 0)
 		return r;
-	return journal_append(s->journal, type, iov, n, bulk, pos, e);
+	return journal_append(s->journal, type, iov, n, flags, pos, e);
 }
 
 void store_commit_index(struct store *s)
@@ -163,7 +163,7 @@ int store_put_job(struct store *s, const struct job *old, const struct job *j,
 	for (int i = 0; i < n; i++)
 		iov[i + 2] = body[i];
 	*ret = (struct index_body){ .len = iov_len(body, n) };
-	r = store_append(s, RECORD_JOB, iov, n + 2, ret->len != 0, &pos, e);
+	r = store_append(s, RECORD_JOB, iov, n + 2, ret->len ? JOURNAL_BULK : 0, &pos, e);
 	if (r < 0)
 		return r;
 	if (ret->len) {
@@ -193,7 +193,7 @@ int store_put_link(struct store *s, const struct job *old, const struct job *j,
 		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
 	iov[0] = (struct iovec){ &head, sizeof(head) };
 	iov[1] = (struct iovec){ state.data, state.len };
-	r = store_append(s, RECORD_LINK, iov, 2, false, pos, e);
+	r = store_append(s, RECORD_LINK, iov, 2, 0, pos, e);
 	if (r < 0)
 		return r;
 	b.shared = true;
@@ -389,7 +389,7 @@ static int put_state(struct store *s, const struct job *old, struct job *j, stor
 	if (r < 0)
 		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
 	iov = (struct iovec){ state.data, state.len };
-	r = store_append(s, RECORD_STATE, &iov, 1, false, &pos, e);
+	r = store_append(s, RECORD_STATE, &iov, 1, done ? 0 : JOURNAL_LAZY, &pos, e);
 	if (r < 0)
 		return r;
 	r = job_state_put(s, old, j, &state, &pos, NULL);
@@ -429,7 +429,7 @@ int store_job_remove(struct store *s, uint64_t id, struct error *e)
 	if (!final)
 		return error_set(e, -EBUSY, "Job %llu is not finished; cancel it first.",
 				 (unsigned long long)id);
-	r = store_append(s, RECORD_REMOVE, &iov, 1, false, &pos, e);
+	r = store_append(s, RECORD_REMOVE, &iov, 1, JOURNAL_LAZY, &pos, e);
 	if (r < 0)
 		return r;
 	r = index_remove_job(s->index, id);
@@ -534,7 +534,7 @@ static int forget_one(struct store *s, char *source)
 {
 	struct iovec iov = { source, strlen(source) };
 	struct journal_pos pos;
-	int r = store_append(s, RECORD_FORGET, &iov, 1, false, &pos, NULL);
+	int r = store_append(s, RECORD_FORGET, &iov, 1, JOURNAL_LAZY, &pos, NULL);
 
 	if (r < 0)
 		return r;

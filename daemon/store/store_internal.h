@@ -79,8 +79,9 @@ struct store {
 };
 
 /* store.c */
-int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n, bool bulk,
-		 struct journal_pos *pos, struct error *e);
+/* @flags: enum journal_flags */
+int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n,
+		 unsigned int flags, struct journal_pos *pos, struct error *e);
 int store_put_job(struct store *s, const struct job *old, const struct job *j,
 		  const struct iovec *body, int n, struct index_body *ret, struct error *e);
 int store_put_link(struct store *s, const struct job *old, const struct job *j,

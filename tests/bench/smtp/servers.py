@@ -238,9 +238,10 @@ class Sink:
         return self
 
     def read(self):
-        # "sess=1 quit=1 mesg=23\r", over and over.
+        # "sess=1 quit=1 mesg=23\r", over and over; it is not to be woken by each.
         rest = b""
         while chunk := os.read(self.process.stdout.fileno(), 65536):
+            time.sleep(0.003)
             lines = (rest + chunk).split(b"\r")
             rest = lines.pop()
             if lines and b"mesg=" in lines[-1]:
