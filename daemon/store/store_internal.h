@@ -59,6 +59,7 @@ struct store {
 	sqlite3_stmt *users_queries[_USERS_QUERIES];
 	sd_event *event;
 	sd_event_source *source;
+	sd_event_source *gather;	/* the index's next commit */
 	bool has_key;
 	uint8_t key[32];
 	char *spool;
