@@ -3,7 +3,8 @@
 # make run        the main job in a guest, on a page (PAGE=file, several pages too)
 # make check      the tests; make check SUITES="unit uapi" some of them
 # make check-full those that take longer, too
-# make bench-coder  times the coder beside libtiff and spandsp; make bench-path the linked path
+# make bench-coder  times the coder beside libtiff and spandsp; make bench-path the linked path;
+#                 make bench-smtp mail beside Postfix
 # make install    everything under $(DESTDIR)
 # make help       the rest
 
@@ -106,10 +107,11 @@ bench-path:
 	$(Q)tests/setup build guest bench
 	$(Q)tests/bench/linked/run
 
-# Receiving and sending mail beside Postfix and its smtp-sink (tests/bench/smtp); ROUNDS=n.
+# Receiving and sending mail beside Postfix and its smtp-sink; BENCH="send flat" some rows of it
+# (tests/bench/smtp/run).
 .PHONY: bench-smtp
 bench-smtp:
-	$(Q)tests/setup build check bench
+	$(Q)tests/setup build bench-smtp
 	$(Q)+$(MAKE) --no-print-directory programs $(B)/bench-load $(B)/bench-mail
 	$(Q)tests/bench/smtp/run $(BENCH)
 
