@@ -659,8 +659,8 @@ int store_open(struct store **ret, sd_event *event, const struct store_options *
 		r = sd_event_add_io(event, &s->source, journal_fd(s->journal), EPOLLIN, on_journal,
 				    s);
 		if (r >= 0)
-			r = sd_event_add_time(event, &s->gather, CLOCK_MONOTONIC, 0, GATHER_USEC / 4,
-					      on_gathered, s);
+			r = sd_event_add_time(event, &s->gather, CLOCK_MONOTONIC, 0,
+					      GATHER_USEC / 4, on_gathered, s);
 		if (r >= 0)
 			r = sd_event_source_set_enabled(s->gather, SD_EVENT_OFF);
 		if (r < 0)
