@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who takes part: ifaxd as it ships, Postfix as Debian sets it up, Postfix's smtp-sink."""
 import fcntl
+import glob
 import os
 import pwd
 import resource
@@ -55,6 +56,20 @@ def pss_of(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
+def cpu_of(pids):
+    """Seconds of processor time of these processes' threads, and of children that they buried."""
+    tick = os.sysconf("SC_CLK_TCK")
+    total = 0.0
+    for pid in pids:
+        for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+            with open(path, encoding="ascii") as file:
+                total += int(file.read().split()[0]) / 1e9
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        total += (int(fields[13]) + int(fields[14])) / tick
+    return total
+
+
 class Ifax(Box):
     """With sockets as its units ask for them: Backlog=512, NoDelay=yes."""
     recipient = "fax@box.example.test"
@@ -102,6 +117,9 @@ class Ifax(Box):
     def drained(self):
         """Nothing waits for delivery to others; what is for its users waits for a printer."""
         return not self.must("queue", "list").splitlines()[1:]
+
+    def pids(self):
+        return [self.daemon.pid]
 
 
 class Postfix:
@@ -209,11 +227,14 @@ postlog   unix-dgram n - n - 1  postlogd
     def drained(self):
         return not self.waiting()
 
-    def pss(self):
-        """Of master and all of its children."""
+    def pids(self):
+        """Master and all of its children."""
         pid = self.master.pid
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return pss_of(pid) + sum(map(pss_of, file.read().split()))
+            return [pid, *map(int, file.read().split())]
+
+    def pss(self):
+        return sum(map(pss_of, self.pids()))
 
 
 class Sink:
@@ -261,6 +282,9 @@ class Sink:
 
     def drained(self):
         return True
+
+    def pids(self):
+        return [self.process.pid]
 
     def __exit__(self, *_):
         if self.process and self.process.poll() is None:
