@@ -3,7 +3,8 @@
 # make run        the main job in a guest, on a page (PAGE=file, several pages too)
 # make check      the tests; make check SUITES="unit uapi" some of them
 # make check-full those that take longer, too
-# make bench-coder  times the coder beside libtiff and spandsp; make bench-path the linked path
+# make bench-coder  times the coder beside libtiff and spandsp; make bench-path the linked path;
+#                 make bench-smtp mail beside Postfix
 # make install    everything under $(DESTDIR)
 # make help       the rest
 
@@ -105,6 +106,23 @@ bench-coder:
 bench-path:
 	$(Q)tests/setup build guest bench
 	$(Q)tests/bench/linked/run
+
+# Receiving and sending mail beside Postfix and its smtp-sink; BENCH="send flat" some rows of it
+# (tests/bench/smtp/run).
+.PHONY: bench-smtp
+bench-smtp:
+	$(Q)tests/setup build bench-smtp
+	$(Q)+$(MAKE) --no-print-directory programs $(B)/bench-load $(B)/bench-mail
+	$(Q)tests/bench/smtp/run $(BENCH)
+
+BENCH_SMTP := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/smtp/*.c))
+$(BENCH_SMTP): USERINC += -Itests/unit
+$(B)/bench-load: $(B)/tests/bench/smtp/load.o $(B)/libifax.a
+$(B)/bench-mail: $(B)/tests/bench/smtp/mail.o $(B)/tests/unit/page_aux.o $(B)/tests/unit/t4_aux.o \
+	$(B)/libifax.a
+$(B)/bench-load $(B)/bench-mail:
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL)
 
 BENCH_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/*.c)) $(B)/tests/unit/t4_aux.o
 $(BENCH_OBJ): USERINC += -Itests/unit

@@ -42,7 +42,9 @@ enum state {
 	AUTH_DONE,
 	SAY_READY,	/* SMTP_READY is to be told */
 	IDLE,
-	ENVELOPE,	/* MAIL and RCPTs are out or going out */
+	ENVELOPE,	/* MAIL and RCPTs are out or going out, DATA may be */
+	VOID_DATA,	/* DATA went with an envelope that failed */
+	VOID_DOT,	/* and was taken: nothing but the dot was sent */
 	DATA,
 	BODY,		/* the caller pushes */
 	SAY_DOT,
@@ -75,6 +77,7 @@ struct smtp_client {
 	bool split;			/* the server has enough recipients for one transaction */
 	size_t sent, answered;		/* recipients; sent >= answered */
 	size_t in_flight;		/* RCPTs on the wire without an answer */
+	bool data_sent;			/* DATA is on the wire behind them */
 	size_t accepted, transient;
 	struct smtp_stuffing stuffing;
 
@@ -103,6 +106,7 @@ enum smtp_timeout smtp_client_timeout(const struct smtp_client *c)
 	case GREETING:
 		return SMTP_TIMEOUT_GREETING;
 	case DATA:
+	case VOID_DATA:
 		return SMTP_TIMEOUT_DATA;
 	case BODY:
 	case SAY_DOT:
@@ -572,7 +576,7 @@ int smtp_client_send(struct smtp_client *c, const struct envelope *e)
 	if (!e->n_rcpts)
 		return -EINVAL;
 	c->e = *e;
-	c->mail_sent = c->mail_pending = c->mail_failed = c->split = false;
+	c->mail_sent = c->mail_pending = c->mail_failed = c->split = c->data_sent = false;
 	c->sent = c->answered = c->in_flight = c->accepted = c->transient = 0;
 	c->stuffing = (struct smtp_stuffing){ 0 };
 	c->state = ENVELOPE;
@@ -643,6 +647,16 @@ static void send_recipients(struct smtp_client *c)
 	}
 }
 
+/* Behind the last of a pipelined envelope: whatever comes of that, it will be answered. */
+static void send_data(struct smtp_client *c)
+{
+	if (c->state != ENVELOPE || c->data_sent || !c->caps.pipelining || !c->in_flight ||
+	    c->sent < c->e.n_rcpts || c->mail_failed || c->split)
+		return;
+	command(c, ENVELOPE, "DATA");
+	c->data_sent = true;
+}
+
 /* The envelope is answered in full. */
 static bool envelope_done(struct smtp_client *c, struct smtp_event *ev)
 {
@@ -650,14 +664,20 @@ static bool envelope_done(struct smtp_client *c, struct smtp_event *ev)
 		enum smtp_verdict v = c->mail_failed ? c->mail_verdict :
 				      c->transient ? SMTP_TRANSIENT : SMTP_REFUSED;
 
-		command(c, RESET, "RSET");
+		if (c->data_sent)
+			c->state = VOID_DATA;
+		else
+			command(c, RESET, "RSET");
 		if (!c->mail_failed)
 			snprintf(c->text, sizeof(c->text), "the server took no recipient");
 		*ev = (struct smtp_event){ .type = SMTP_RESULT, .verdict = v, .text = c->text,
 					   .enhanced = c->mail_failed ? c->mail_enhanced : "" };
 		return true;
 	}
-	command(c, DATA, "DATA");
+	if (c->data_sent)
+		c->state = DATA;
+	else
+		command(c, DATA, "DATA");
 	return false;
 }
 
@@ -677,6 +697,7 @@ static bool step_envelope(struct smtp_client *c, struct smtp_event *ev)
 		mail(c);
 	}
 	send_recipients(c);
+	send_data(c);
 	if (c->state != ENVELOPE || c->mail_pending)
 		return false;
 	if (!c->mail_failed && rcpt < c->sent && !is_recipient(c, rcpt)) {
@@ -750,6 +771,19 @@ static bool answer_data(struct smtp_client *c, struct smtp_event *ev, int class)
 	command(c, RESET, "RSET");
 	return tell_reply(c, ev, SMTP_RESULT, verdict_of(&c->parser.reply),
 			  "the server refused the message");
+}
+
+/* To nobody, so the server should refuse; else it gets the dot at once (RFC 2920 3.1). */
+static bool answer_void_data(struct smtp_client *c, struct smtp_event *ev, int class)
+{
+	if (class == 2)
+		return fail_reply(c, ev, SMTP_TRANSIENT,
+				  "the server's answer to DATA makes no sense");
+	if (class == 3)
+		command(c, VOID_DOT, ".");
+	else
+		command(c, RESET, "RSET");
+	return false;
 }
 
 static int no_memory_for_body(struct smtp_client *c, int r)
@@ -869,6 +903,11 @@ static bool answer(struct smtp_client *c, struct smtp_event *ev)
 		if (class == 3)
 			break;
 		return c->mail_pending ? answer_mail(c, ev, class) : answer_rcpt(c, ev, class);
+	case VOID_DATA:
+		return answer_void_data(c, ev, class);
+	case VOID_DOT:
+		command(c, RESET, "RSET");
+		return false;
 	case DATA:
 		return answer_data(c, ev, class);
 	case DOT:

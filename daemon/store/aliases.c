@@ -302,16 +302,12 @@ static int row_alias(struct store *s, sqlite3_stmt *st, struct alias **ret)
 	if (!r) {
 		kind = alias_kind_from_name((const char *)sqlite3_column_text(st, 2));
 		a->kind = kind < 0 ? ALIAS_PLAIN : (enum alias_kind)kind;
-		if (sqlite3_prepare_v2(s->users,
-				       "SELECT member FROM members WHERE name=? ORDER BY place",
-				       -1, &members, NULL))
-			r = -EIO;
+		members = users_query(s, USERS_MEMBERS, a->name);
 	}
-	if (!r)
-		users_bind_text(members, 1, a->name);
 	while (!r && (rc = sqlite3_step(members)) == SQLITE_ROW)
 		r = alias_add_member(a, (const char *)sqlite3_column_text(members, 0));
-	sqlite3_finalize(members);
+	if (members)
+		users_done(members);
 	if (!r && (rc != SQLITE_DONE || !a->members))
 		r = -EIO;
 	if (r < 0) {
@@ -324,20 +320,14 @@ static int row_alias(struct store *s, sqlite3_stmt *st, struct alias **ret)
 
 int store_alias_get(struct store *s, const char *name, struct alias **ret)
 {
-	sqlite3_stmt *st;
-	int r, rc;
+	sqlite3_stmt *st = users_query(s, USERS_ALIAS, name);
+	int r, rc = sqlite3_step(st);
 
-	if (sqlite3_prepare_v2(s->users,
-			       "SELECT name,title,kind FROM aliases WHERE name=lower(?)", -1, &st,
-			       NULL))
-		return -EIO;
-	users_bind_text(st, 1, name);
-	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		r = row_alias(s, st, ret);
 	else
 		r = rc == SQLITE_DONE ? -ENOENT : -EIO;
-	sqlite3_finalize(st);
+	users_done(st);
 	return r;
 }
 

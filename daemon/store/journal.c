@@ -197,13 +197,37 @@ static void commit_round(struct journal *j)
 	pthread_cond_broadcast(&j->changed);
 }
 
+/*
+ * With the lock held: until there is work. What is lazy becomes what is asked for
+ * when its time is over.
+ */
+static void rest(struct journal *j)
+{
+	struct timespec end;
+
+	if (j->failed || j->durable == j->appended) {
+		pthread_cond_wait(&j->wake, &j->lock);
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += JOURNAL_LAZY_MSEC * 1000000l;
+	end.tv_sec += end.tv_nsec / 1000000000l;
+	end.tv_nsec %= 1000000000l;
+	j->resting = true;
+	while (j->asked <= j->durable && !j->stop && j->prep_state != PREP_WANTED)
+		if (pthread_cond_timedwait(&j->wake, &j->lock, &end) == ETIMEDOUT)
+			j->asked = j->appended;
+	j->resting = false;
+}
+
 static void *commit_thread(void *userdata)
 {
 	struct journal *j = userdata;
 
 	pthread_mutex_lock(&j->lock);
 	for (;;) {
-		bool sync = !j->failed && j->durable < j->appended;
+		bool sync = !j->failed && j->durable < j->appended &&
+			    (j->asked > j->durable || j->stop);
 		bool prep = !j->failed && !j->stop && j->prep_state == PREP_WANTED;
 
 		if (sync) {
@@ -221,7 +245,7 @@ static void *commit_thread(void *userdata)
 			continue;
 		if (j->stop)
 			break;
-		pthread_cond_wait(&j->wake, &j->lock);
+		rest(j);
 	}
 	pthread_mutex_unlock(&j->lock);
 	return NULL;
@@ -382,8 +406,17 @@ static int append_locked(struct journal *j, struct record_head *h, struct iovec 
 	j->last_pos = *pos;
 	s->end = at + total;
 	j->appended = h->seq;
-	pthread_cond_signal(&j->wake);
 	return 0;
+}
+
+/* With the lock held: does the thread have to be woken for the record just appended? */
+static bool ask_for(struct journal *j, unsigned int flags)
+{
+	if (!(flags & JOURNAL_LAZY)) {
+		j->asked = j->appended;
+		return true;
+	}
+	return !j->resting;
 }
 
 static int failed_sentence(int r, struct error *e)
@@ -393,12 +426,13 @@ static int failed_sentence(int r, struct error *e)
 			 "then restart ifaxd.", strerror(-r));
 }
 
-int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, int n_iov, bool bulk,
-		   struct journal_pos *pos, struct error *e)
+int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, int n_iov,
+		   unsigned int flags, struct journal_pos *pos, struct error *e)
 {
 	struct record_head h = { .magic = RECORD_MAGIC, .type = type };
 	struct iovec v[JOURNAL_IOV + 1];
 	uint64_t len = 0;
+	bool wake;
 	int r = 0;
 
 	if (n_iov > JOURNAL_IOV)
@@ -416,7 +450,7 @@ int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, in
 
 	pthread_mutex_lock(&j->lock);
 	r = j->failed;
-	if (!r && !room_for(j, len, bulk)) {
+	if (!r && !room_for(j, len, flags & JOURNAL_BULK)) {
 		pthread_mutex_unlock(&j->lock);
 		r = segment_begin(j, HEAD_BYTES + len + BLOCK);
 		if (r < 0)
@@ -427,7 +461,11 @@ int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, in
 	}
 	if (!r)
 		r = append_locked(j, &h, v, n_iov + 1, len, pos);
+	wake = !r && ask_for(j, flags);
 	pthread_mutex_unlock(&j->lock);
+	/* Not before: it would only wake to wait for the lock. */
+	if (wake)
+		pthread_cond_signal(&j->wake);
 	return r < 0 ? failed_sentence(r, e) : 0;
 }
 
@@ -436,6 +474,8 @@ int journal_sync(struct journal *j, struct error *e)
 	int r;
 
 	pthread_mutex_lock(&j->lock);
+	j->asked = j->appended;
+	pthread_cond_signal(&j->wake);
 	while (!j->failed && j->durable < j->appended)
 		pthread_cond_wait(&j->changed, &j->lock);
 	r = j->failed;
@@ -486,6 +526,7 @@ static int open_dir(struct journal *j, const char *dir, struct error *e)
 int journal_open(struct journal **ret, const char *dir, uint64_t segment_bytes, struct error *e)
 {
 	struct journal *j = calloc(1, sizeof(*j));
+	pthread_condattr_t monotonic;
 	int r;
 
 	if (!j)
@@ -497,7 +538,10 @@ int journal_open(struct journal **ret, const char *dir, uint64_t segment_bytes, 
 	j->next_number = 1;
 	j->sync = fdatasync;
 	pthread_mutex_init(&j->lock, NULL);
-	pthread_cond_init(&j->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&j->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	pthread_cond_init(&j->changed, NULL);
 	j->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = j->event < 0 ? error_set(e, -errno, "No event descriptor: %s.", strerror(errno)) : 0;

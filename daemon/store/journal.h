@@ -69,15 +69,24 @@ int journal_replay(struct journal *j, const struct journal_pos *after, journal_r
 		   void *userdata, struct journal_report *report, struct error *e);
 int journal_start(struct journal *j, struct error *e);
 
+enum journal_flags {
+	/* Leaves a reserve in the last segment to records that are not bulk, so that states can
+	 * still be written when no segment can be added. */
+	JOURNAL_BULK = 1,
+	/* Nobody waits for it: it goes to disk with the next that somebody waits for, or alone
+	 * JOURNAL_LAZY_MSEC later. */
+	JOURNAL_LAZY = 2,
+};
+
+#define JOURNAL_LAZY_MSEC 20
+
 /*
  * Appends a record; it is durable when journal_durable() has reached its seq.
- * @bulk records leave a reserve in the last segment to those that are not, so
- * that states can still be written when no segment can be added.
  * -ENOSPC, -EDQUOT, -EFBIG: no segment could be added, nothing changed. Other
  * errors: the journal takes no more, see journal_failed().
  */
-int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, int n_iov, bool bulk,
-		   struct journal_pos *pos, struct error *e);
+int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, int n_iov,
+		   unsigned int flags, struct journal_pos *pos, struct error *e);
 /* Becomes readable whenever journal_durable() or journal_failed() changed. */
 int journal_fd(const struct journal *j);
 void journal_acknowledge(struct journal *j);	/* empties journal_fd() */

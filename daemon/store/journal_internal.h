@@ -87,6 +87,7 @@ struct journal {
 	struct segment *first;
 	struct segment *last;
 	uint64_t appended;
+	uint64_t asked;		/* somebody waits for all up to here */
 	uint64_t durable;
 	int failed;
 	uint64_t removed_at;	/* appended when a segment was last removed, 0 = none */
@@ -94,6 +95,7 @@ struct journal {
 	enum prep_state prep_state;
 	bool batch_open;	/* the next record may share the block of the one before */
 	bool dir_dirty;
+	bool resting;		/* the thread wakes by itself for what is lazy */
 	bool stop;
 };
 

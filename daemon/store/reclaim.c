@@ -103,7 +103,7 @@ static int move_source(struct store *s, char *source)
 {
 	struct iovec iov = { source, strlen(source) };
 	struct journal_pos pos;
-	int r = store_append(s, RECORD_SOURCE, &iov, 1, false, &pos, NULL);
+	int r = store_append(s, RECORD_SOURCE, &iov, 1, JOURNAL_LAZY, &pos, NULL);
 
 	return r < 0 ? r : index_put_source(s->index, source, pos.segment);
 }

@@ -24,6 +24,7 @@ struct reader {
 	uint8_t *payload;
 	size_t payload_cap;
 	uint8_t *window;
+	size_t window_size;
 	uint64_t window_at;
 	size_t window_len;
 };
@@ -53,17 +54,20 @@ static void reader_close(struct reader *rd)
 	free(rd->window);
 }
 
-static int reader_open(struct reader *rd, struct journal *j, const struct segment *s)
+/* It reads in stretches of @window bytes. */
+static int reader_open(struct reader *rd, struct journal *j, const struct segment *s,
+		       uint64_t window)
 {
 	struct stat st;
 
 	*rd = (struct reader){ .fd = segment_open(j, s), .nonce = s->nonce };
+	rd->window_size = window < WINDOW ? (size_t)window : WINDOW;
 	if (rd->fd < 0)
 		return rd->fd;
 	if (fstat(rd->fd, &st) < 0)
 		return -errno;
 	rd->size = (uint64_t)st.st_size < s->size ? (uint64_t)st.st_size : s->size;
-	rd->window = malloc(WINDOW);
+	rd->window = malloc(rd->window_size);
 	return rd->window ? 0 : -ENOMEM;
 }
 
@@ -75,7 +79,7 @@ static const uint8_t *peek(struct reader *rd, uint64_t at, size_t len)
 	if (at + len > rd->size)
 		return NULL;
 	if (at < rd->window_at || at + len > rd->window_at + rd->window_len) {
-		n = read_some(rd->fd, rd->window, WINDOW, at);
+		n = read_some(rd->fd, rd->window, rd->window_size, at);
 		rd->window_at = at;
 		rd->window_len = n < 0 ? 0 : (size_t)n;
 		if (n < (ssize_t)len)
@@ -256,7 +260,7 @@ static int clean_tail(struct journal *j, struct reader *rd, struct replay *rp)
 static int replay_one(struct journal *j, struct segment *s, struct replay *rp)
 {
 	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
-	int r = reader_open(&rd, j, s);
+	int r = reader_open(&rd, j, s, WINDOW);
 
 	if (r < 0)
 		return r;
@@ -272,7 +276,7 @@ static int behind(struct journal *j, struct segment *s, const struct journal_pos
 {
 	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
 	struct record_head h;
-	int r = reader_open(&rd, j, s);
+	int r = reader_open(&rd, j, s, WINDOW);
 
 	if (r < 0)
 		return r;
@@ -295,7 +299,7 @@ static int write_again(struct journal *j, const struct segment *s, uint64_t seq)
 	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
 	struct record_head h;
 	uint64_t at = HEAD_BYTES, end;
-	int r = reader_open(&rd, j, s);
+	int r = reader_open(&rd, j, s, WINDOW);
 
 	if (r < 0)
 		return r;
@@ -383,7 +387,7 @@ static int count_sound(struct journal *j, const struct segment *s, uint64_t from
 	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
 	struct record_head h;
 	uint64_t at = HEAD_BYTES;
-	int r = reader_open(&rd, j, s);
+	int r = reader_open(&rd, j, s, WINDOW);
 
 	for (; !r && find_head(&rd, &at, &h) && h.seq <= to; at += sizeof(h) + h.len) {
 		if (h.seq < from)
@@ -421,7 +425,7 @@ int journal_has(struct journal *j, const struct journal_pos *pos, uint64_t nonce
 
 	if (!s || s->nonce != nonce)
 		return 0;
-	r = reader_open(&rd, j, s);
+	r = reader_open(&rd, j, s, sizeof(h));
 	if (r < 0)
 		return r;
 	if (check_record(&rd, pos, &h) < 0)
@@ -435,16 +439,19 @@ static int copy_payload(struct reader *rd, uint64_t at, const struct record_head
 	uint32_t crc = 0;
 
 	for (uint64_t done = 0; done < h->len;) {
-		size_t n = h->len - done < WINDOW ? (size_t)(h->len - done) : WINDOW;
+		size_t room = rd->window_size - (done ? 0 : sizeof(*h));
+		size_t n = h->len - done < room ? (size_t)(h->len - done) : room;
+		/* The first stretch came with the head. */
+		const uint8_t *p = peek(rd, at + done, n);
 		uint64_t from, to;
 
-		if (read_some(rd->fd, rd->window, n, at + done) != (ssize_t)n)
+		if (!p)
 			return -EBADMSG;
-		crc = crc32c(crc, rd->window, n);
+		crc = crc32c(crc, p, n);
 		from = done < skip ? skip - done : 0;
 		to = done + n > skip + len ? skip + len - done : n;
 		for (; from < to && done + from < skip + len;) {
-			ssize_t w = write(out, rd->window + from, (size_t)(to - from));
+			ssize_t w = write(out, p + from, (size_t)(to - from));
 
 			if (w < 0 && errno != EINTR)
 				return -errno;
@@ -465,7 +472,7 @@ int journal_read(struct journal *j, const struct journal_pos *pos, uint32_t skip
 
 	if (!s)
 		return error_set(e, -ENOENT, "The document is not in the spool any more.");
-	r = reader_open(&rd, j, s);
+	r = reader_open(&rd, j, s, BLOCK + skip + len);
 	if (!r)
 		r = check_record(&rd, pos, &h);
 	if (!r && (skip > h.len || len > h.len - skip))

@@ -18,6 +18,7 @@
 #define SEGMENT_DEFAULT	 (64ull << 20)
 #define MIN_FREE_DEFAULT (32ull << 20)
 #define BODY_PIECES	 8
+#define GATHER_USEC	 20000ull	/* changes of the index, for one commit */
 
 static uint64_t now_usec(void)
 {
@@ -53,14 +54,14 @@ static void queue_pending(struct store *s, uint64_t seq, uint64_t id, store_done
 	s->pending_end = &p->next;
 }
 
-int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n, bool bulk,
-		 struct journal_pos *pos, struct error *e)
+int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n,
+		 unsigned int flags, struct journal_pos *pos, struct error *e)
 {
 	int r = usable(s, e);
 
 	if (r < 0)
 		return r;
-	return journal_append(s->journal, type, iov, n, bulk, pos, e);
+	return journal_append(s->journal, type, iov, n, flags, pos, e);
 }
 
 void store_commit_index(struct store *s)
@@ -97,12 +98,33 @@ static void finish_one(struct store *s, int r)
 }
 
 /*
- * What the commit thread reported. Before: the index's transaction holds changes
- * of which the journal says whether they are durable. After: it is committed, to
- * the page cache only. Should the disk keep the index but not the journal's last
- * records, the place in the index names a record that does not exist and the
- * next start builds the index anew; the other way round it replays.
+ * Before: the index's transaction holds changes of which the journal says whether
+ * they are durable. After: it is committed, to the page cache only. Should the disk
+ * keep the index but not the journal's last records, the place in the index names a
+ * record that does not exist and the next start builds the index anew; the other way
+ * round it replays. So nothing hangs on the time of it: changes gather for a while.
  */
+static int on_gathered(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct store *s = userdata;
+
+	if (!journal_failed(s->journal, NULL))
+		store_commit_index(s);
+	return 0;
+}
+
+static void commit_soon(struct store *s)
+{
+	int enabled = SD_EVENT_OFF;
+
+	sd_event_source_get_enabled(s->gather, &enabled);
+	if (enabled != SD_EVENT_OFF)
+		return;
+	sd_event_source_set_time_relative(s->gather, GATHER_USEC);
+	sd_event_source_set_enabled(s->gather, SD_EVENT_ONESHOT);
+}
+
+/* What the commit thread reported. */
 static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct store *s = userdata;
@@ -114,7 +136,7 @@ static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *u
 	durable = journal_durable(s->journal);
 	failed = journal_failed(s->journal, &e);
 	if (!failed)
-		store_commit_index(s);
+		commit_soon(s);
 	else if (!s->notice[0])
 		snprintf(s->notice, sizeof(s->notice), "%s", error_text(&e));
 	while (s->pending && (failed || s->pending->seq <= durable))
@@ -163,7 +185,7 @@ int store_put_job(struct store *s, const struct job *old, const struct job *j,
 	for (int i = 0; i < n; i++)
 		iov[i + 2] = body[i];
 	*ret = (struct index_body){ .len = iov_len(body, n) };
-	r = store_append(s, RECORD_JOB, iov, n + 2, ret->len != 0, &pos, e);
+	r = store_append(s, RECORD_JOB, iov, n + 2, ret->len ? JOURNAL_BULK : 0, &pos, e);
 	if (r < 0)
 		return r;
 	if (ret->len) {
@@ -193,7 +215,7 @@ int store_put_link(struct store *s, const struct job *old, const struct job *j,
 		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
 	iov[0] = (struct iovec){ &head, sizeof(head) };
 	iov[1] = (struct iovec){ state.data, state.len };
-	r = store_append(s, RECORD_LINK, iov, 2, false, pos, e);
+	r = store_append(s, RECORD_LINK, iov, 2, 0, pos, e);
 	if (r < 0)
 		return r;
 	b.shared = true;
@@ -389,7 +411,7 @@ static int put_state(struct store *s, const struct job *old, struct job *j, stor
 	if (r < 0)
 		return error_set(e, r, "The job cannot be stored: %s.", strerror(-r));
 	iov = (struct iovec){ state.data, state.len };
-	r = store_append(s, RECORD_STATE, &iov, 1, false, &pos, e);
+	r = store_append(s, RECORD_STATE, &iov, 1, done ? 0 : JOURNAL_LAZY, &pos, e);
 	if (r < 0)
 		return r;
 	r = job_state_put(s, old, j, &state, &pos, NULL);
@@ -429,7 +451,7 @@ int store_job_remove(struct store *s, uint64_t id, struct error *e)
 	if (!final)
 		return error_set(e, -EBUSY, "Job %llu is not finished; cancel it first.",
 				 (unsigned long long)id);
-	r = store_append(s, RECORD_REMOVE, &iov, 1, false, &pos, e);
+	r = store_append(s, RECORD_REMOVE, &iov, 1, JOURNAL_LAZY, &pos, e);
 	if (r < 0)
 		return r;
 	r = index_remove_job(s->index, id);
@@ -534,7 +556,7 @@ static int forget_one(struct store *s, char *source)
 {
 	struct iovec iov = { source, strlen(source) };
 	struct journal_pos pos;
-	int r = store_append(s, RECORD_FORGET, &iov, 1, false, &pos, NULL);
+	int r = store_append(s, RECORD_FORGET, &iov, 1, JOURNAL_LAZY, &pos, NULL);
 
 	if (r < 0)
 		return r;
@@ -636,6 +658,11 @@ int store_open(struct store **ret, sd_event *event, const struct store_options *
 	if (!r) {
 		r = sd_event_add_io(event, &s->source, journal_fd(s->journal), EPOLLIN, on_journal,
 				    s);
+		if (r >= 0)
+			r = sd_event_add_time(event, &s->gather, CLOCK_MONOTONIC, 0,
+					      GATHER_USEC / 4, on_gathered, s);
+		if (r >= 0)
+			r = sd_event_source_set_enabled(s->gather, SD_EVENT_OFF);
 		if (r < 0)
 			error_set(e, r, "The event loop does not take the spool: %s.",
 				  strerror(-r));
@@ -664,6 +691,7 @@ void store_close(struct store *s)
 		if (!r)
 			store_commit_index(s);
 	}
+	sd_event_source_disable_unref(s->gather);
 	sd_event_source_unref(s->source);
 	index_close(s->index);
 	journal_close(s->journal);

@@ -171,8 +171,8 @@ int store_job_attach(struct store *s, struct job *j, const void *body, size_t le
 		     store_done_fn done, void *userdata, struct error *e);
 /*
  * Journals every field of @j but id, created, source, body_len; sets changed.
- * What follows reads the new state at once; it counts when @done (may be NULL)
- * says so.
+ * What follows reads the new state at once; it counts when @done says so. Where
+ * that is NULL nobody waits, and it goes to disk in company, some milliseconds on.
  */
 int store_job_update(struct store *s, struct job *j, store_done_fn done, void *userdata,
 		     struct error *e);

@@ -42,12 +42,24 @@ struct pending {
 	void *userdata;
 };
 
+/* Look-ups in users.db by one key; every mail that comes in asks some of them. */
+enum users_query {
+	USERS_BY_CODE,
+	USERS_BY_ADDRESS,
+	USERS_RECIPIENT,
+	USERS_ALIAS,
+	USERS_MEMBERS,
+	_USERS_QUERIES
+};
+
 struct store {
 	struct journal *journal;
 	struct index *index;
 	sqlite3 *users;
+	sqlite3_stmt *users_queries[_USERS_QUERIES];
 	sd_event *event;
 	sd_event_source *source;
+	sd_event_source *gather;	/* the index's next commit */
 	bool has_key;
 	uint8_t key[32];
 	char *spool;
@@ -68,8 +80,9 @@ struct store {
 };
 
 /* store.c */
-int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n, bool bulk,
-		 struct journal_pos *pos, struct error *e);
+/* @flags: enum journal_flags */
+int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n,
+		 unsigned int flags, struct journal_pos *pos, struct error *e);
 int store_put_job(struct store *s, const struct job *old, const struct job *j,
 		  const struct iovec *body, int n, struct index_body *ret, struct error *e);
 int store_put_link(struct store *s, const struct job *old, const struct job *j,
@@ -95,6 +108,9 @@ int users_db_error(struct store *s, int rc, struct error *e);
 /* A sentence about what is too long or no single line. */
 int users_check_text(const char *what, const char *v, size_t max, struct error *e);
 void users_bind_text(sqlite3_stmt *st, int at, const char *v);
+/* The look-up, to be stepped; @key stays the caller's. users_done() ends it, before the next. */
+sqlite3_stmt *users_query(struct store *s, enum users_query which, const char *key);
+void users_done(sqlite3_stmt *st);
 /* A column as an owned string; a missing one stays NULL. */
 int users_column(sqlite3_stmt *st, int i, char **ret);
 /* Deletes by @key; -ENOENT: there was none. */

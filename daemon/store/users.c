@@ -37,6 +37,14 @@ static const char *const schema[] = {
 	" PRIMARY KEY(name, place)) WITHOUT ROWID;",
 };
 
+static const char *const queries[_USERS_QUERIES] = {
+	[USERS_BY_CODE] = "SELECT * FROM users WHERE code=?",
+	[USERS_BY_ADDRESS] = "SELECT * FROM users WHERE address=? COLLATE NOCASE",
+	[USERS_RECIPIENT] = "SELECT * FROM recipients WHERE address=?",
+	[USERS_ALIAS] = "SELECT name,title,kind FROM aliases WHERE name=lower(?)",
+	[USERS_MEMBERS] = "SELECT member FROM members WHERE name=? ORDER BY place",
+};
+
 void user_free(struct user *u)
 {
 	if (!u)
@@ -114,6 +122,20 @@ static int upgrade(struct store *s, int from, struct error *e)
 	return r;
 }
 
+static int prepare_queries(struct store *s, struct error *e)
+{
+	int rc = SQLITE_OK;
+
+	for (int i = 0; i < _USERS_QUERIES && rc == SQLITE_OK; i++)
+		rc = sqlite3_prepare_v3(s->users, queries[i], -1, SQLITE_PREPARE_PERSISTENT,
+					&s->users_queries[i], NULL);
+	return rc == SQLITE_OK ? 0 : users_db_error(s, rc, e);
+}
+
+/*
+ * Nobody else has the file open, so it is locked once and not for each look-up. Its
+ * journal is emptied after a change: what was overwritten would stand there.
+ */
 int users_open(struct store *s, const char *state, struct error *e)
 {
 	_buffer_ struct buffer path = { 0 };
@@ -129,6 +151,7 @@ int users_open(struct store *s, const char *state, struct error *e)
 			     NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(s->users,
+				  "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=TRUNCATE;"
 				  "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;", NULL, NULL,
 				  NULL);
 	if (rc != SQLITE_OK)
@@ -139,11 +162,15 @@ int users_open(struct store *s, const char *state, struct error *e)
 			      path.data);
 	for (; !r && v < (int)ARRAY_SIZE(schema); v++)
 		r = upgrade(s, v, e);
-	return r;
+	return r ? r : prepare_queries(s, e);
 }
 
 void users_close(struct store *s)
 {
+	for (int i = 0; i < _USERS_QUERIES; i++) {
+		sqlite3_finalize(s->users_queries[i]);
+		s->users_queries[i] = NULL;
+	}
 	sqlite3_close(s->users);
 	s->users = NULL;
 }
@@ -303,6 +330,20 @@ void users_bind_text(sqlite3_stmt *st, int at, const char *v)
 		sqlite3_bind_text(st, at, v, -1, SQLITE_STATIC);
 }
 
+sqlite3_stmt *users_query(struct store *s, enum users_query which, const char *key)
+{
+	sqlite3_stmt *st = s->users_queries[which];
+
+	users_bind_text(st, 1, key);
+	return st;
+}
+
+void users_done(sqlite3_stmt *st)
+{
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+}
+
 static const char put_sql[] =
 	"INSERT INTO users VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
 /* ?15: the password changes, ?16: the verifier */
@@ -427,18 +468,14 @@ static int row_user(struct store *s, sqlite3_stmt *st, bool secrets, struct user
 
 int store_user_get(struct store *s, const char *code, bool secrets, struct user **ret)
 {
-	sqlite3_stmt *st;
-	int r, rc;
+	sqlite3_stmt *st = users_query(s, USERS_BY_CODE, code);
+	int r, rc = sqlite3_step(st);
 
-	if (sqlite3_prepare_v2(s->users, "SELECT * FROM users WHERE code=?", -1, &st, NULL))
-		return -EIO;
-	users_bind_text(st, 1, code);
-	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		r = row_user(s, st, secrets, ret);
 	else
 		r = rc == SQLITE_DONE ? -ENOENT : -EIO;
-	sqlite3_finalize(st);
+	users_done(st);
 	return r;
 }
 
@@ -459,17 +496,14 @@ int store_user_find(struct store *s, const char *key, bool secrets, struct user 
 
 	if (!strchr(key, '@'))
 		return store_user_get(s, key, secrets, ret);
-	if (sqlite3_prepare_v2(s->users, "SELECT * FROM users WHERE address=? COLLATE NOCASE", -1,
-			       &st, NULL))
-		return -EIO;
-	users_bind_text(st, 1, key);
+	st = users_query(s, USERS_BY_ADDRESS, key);
 	while (!r && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		if (!same_address(key, (const char *)sqlite3_column_text(st, 2)))
 			continue;
 		r = found ? -ENOTUNIQ : row_user(s, st, secrets, &u);
 		found = r ? found : u;
 	}
-	sqlite3_finalize(st);
+	users_done(st);
 	if (!r && rc != SQLITE_DONE)
 		r = -EIO;
 	if (!r && !found)
@@ -583,19 +617,14 @@ static int row_recipient(sqlite3_stmt *st, struct recipient **ret)
 
 int store_recipient_get(struct store *s, const char *address, struct recipient **ret)
 {
-	sqlite3_stmt *st;
-	int r, rc;
+	sqlite3_stmt *st = users_query(s, USERS_RECIPIENT, address);
+	int r, rc = sqlite3_step(st);
 
-	if (sqlite3_prepare_v2(s->users, "SELECT * FROM recipients WHERE address=?", -1, &st,
-			       NULL))
-		return -EIO;
-	users_bind_text(st, 1, address);
-	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		r = row_recipient(st, ret);
 	else
 		r = rc == SQLITE_DONE ? -ENOENT : -EIO;
-	sqlite3_finalize(st);
+	users_done(st);
 	return r;
 }
 

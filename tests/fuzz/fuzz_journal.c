@@ -52,8 +52,9 @@ static void prepare(void)
 		abort();
 	j = open_journal();
 	if (journal_replay(j, NULL, count, &n, &report, NULL) < 0 || journal_start(j, NULL) < 0 ||
-	    journal_append(j, 1, &iov, 1, true, &pos, NULL) < 0 || journal_sync(j, NULL) < 0 ||
-	    journal_append(j, 2, &iov, 1, true, &second, NULL) < 0)
+	    journal_append(j, 1, &iov, 1, JOURNAL_BULK, &pos, NULL) < 0 ||
+	    journal_sync(j, NULL) < 0 ||
+	    journal_append(j, 2, &iov, 1, JOURNAL_BULK, &second, NULL) < 0)
 		abort();
 	journal_close(j);
 }

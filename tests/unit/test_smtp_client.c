@@ -230,7 +230,8 @@ static const struct dialogue dialogues[] = {
 		       "354 go\r\n", "250 taken\r\n", "221 bye\r\n"),
 		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box> SIZE=77\r\n"
 			"C: RCPT TO:<a@x>\r\nC: RCPT TO:<b@x>\r\nC: RCPT TO:<c@x>\r\n"
-			"= 0 accepted\n= 1 transient\n= 2 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n"
+			"C: DATA\r\n"
+			"= 0 accepted\n= 1 transient\n= 2 accepted\n= dot\nC: a\r\n.\r\n"
 			"= accepted\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "two messages on one connection", OPTIONS, ONE, .messages = 2,
@@ -263,10 +264,26 @@ static const struct dialogue dialogues[] = {
 	}, {
 		.name = "sender refused while recipients are under way", OPTIONS, THREE,
 		SERVER("220 mx\r\n", EHLO_PIPE, "451 later\r\n", "503 no\r\n", "503 no\r\n",
-		       "503 no\r\n",
+		       "503 no\r\n", "503 no\r\n",
 		       "250 reset\r\n", "221 bye\r\n"),
 		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box> SIZE=77\r\n"
-			"C: RCPT TO:<a@x>\r\nC: RCPT TO:<b@x>\r\nC: RCPT TO:<c@x>\r\nC: RSET\r\n"
+			"C: RCPT TO:<a@x>\r\nC: RCPT TO:<b@x>\r\nC: RCPT TO:<c@x>\r\nC: DATA\r\n"
+			"= transient\nC: RSET\r\n= ready\nC: QUIT\r\n= closed\n",
+	}, {
+		.name = "DATA behind refused recipients is taken all the same", OPTIONS, THREE,
+		SERVER("220 mx\r\n", EHLO_PIPE, "250 ok\r\n", "550 no\r\n", "450 later\r\n",
+		       "550 no\r\n", "354 go\r\n", "554 to nobody\r\n",
+		       "250 reset\r\n", "221 bye\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box> SIZE=77\r\n"
+			"C: RCPT TO:<a@x>\r\nC: RCPT TO:<b@x>\r\nC: RCPT TO:<c@x>\r\nC: DATA\r\n"
+			"= 0 refused\n= 1 transient\n= 2 refused\n= transient\nC: .\r\n"
+			"C: RSET\r\n= ready\nC: QUIT\r\n= closed\n",
+	}, {
+		.name = "DATA behind a pipelined envelope is refused", OPTIONS, ONE,
+		SERVER("220 mx\r\n", EHLO_PIPE, "250 ok\r\n", "250 ok\r\n", "451 no\r\n",
+		       "250 reset\r\n", "221 bye\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
+			"C: RCPT TO:<a@x>\r\nC: DATA\r\n= 0 accepted\nC: RSET\r\n"
 			"= transient\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "DATA refused", OPTIONS, ONE,
@@ -284,8 +301,8 @@ static const struct dialogue dialogues[] = {
 		       "250 taken\r\n",
 		       "221 bye\r\n"),
 		.transcript = "C: EHLO box\r\n= ready\nC: MAIL FROM:<me@box>\r\n"
-			"C: RCPT TO:<b@x>\r\n"
-			"= 0 refused\n= 1 accepted\nC: DATA\r\n= dot\nC: a\r\n.\r\n= accepted\n"
+			"C: RCPT TO:<b@x>\r\nC: DATA\r\n"
+			"= 0 refused\n= 1 accepted\n= dot\nC: a\r\n.\r\n= accepted\n"
 			"= ready\n"
 			"C: QUIT\r\n= closed\n",
 	}, {
@@ -562,7 +579,8 @@ static void test_many_recipients(void **state)
 	server[n++] = "354 go\r\n";
 	server[n++] = "250 ok\r\n";
 	run(&t, &d, WHOLE, WHOLE, WHOLE);
-	assert_non_null(strstr(t.log.data, "= 999 accepted\nC: DATA"));
+	assert_non_null(strstr(t.log.data, "C: RCPT TO:<a@x>\r\nC: DATA\r\n"));
+	assert_non_null(strstr(t.log.data, "= 999 accepted\n= dot\n"));
 	assert_int_equal(t.results, 1);
 	run_free(&t);
 	free(rcpts);

@@ -48,7 +48,7 @@ static struct journal_pos append(struct journal *j, uint16_t type, void *data, s
 	struct journal_pos pos;
 	struct error e = { 0 };
 
-	if (journal_append(j, type, &iov, 1, true, &pos, &e) < 0)
+	if (journal_append(j, type, &iov, 1, JOURNAL_BULK, &pos, &e) < 0)
 		fail_msg("%s", error_text(&e));
 	return pos;
 }
