@@ -46,6 +46,8 @@ static int send_option(sd_bus_message *m, const char *key, const char *type, voi
 {
 	struct send_request *r = userdata;
 
+	if (!strcmp(key, "receipt") && !strcmp(type, "b"))
+		return sd_bus_message_read(m, "b", &r->receipt);
 	if (strcmp(type, "s"))
 		return -EINVAL;
 	if (!strcmp(key, "subject"))

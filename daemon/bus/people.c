@@ -234,6 +234,23 @@ static void recipient_freep(struct recipient **c)
 	recipient_free(*c);
 }
 
+/* What is not said stays; who is new takes what every Internet fax reads. */
+static int fill_recipient(struct recipient *c, struct store *s)
+{
+	_cleanup_(recipient_freep) struct recipient *known = NULL;
+	int r = store_recipient_get(s, c->address, &known);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (known && !c->name)
+		c->name = take_ptr(known->name);
+	if (known && !c->accepts)
+		c->accepts = take_ptr(known->accepts);
+	if (!c->accepts)
+		c->accepts = strdup("s");
+	return c->accepts ? 0 : -ENOMEM;
+}
+
 static int set_recipient(sd_bus_message *m, struct box *box, sd_bus_error *e)
 {
 	_cleanup_(recipient_freep) struct recipient *c = calloc(1, sizeof(*c));
@@ -248,6 +265,9 @@ static int set_recipient(sd_bus_message *m, struct box *box, sd_bus_error *e)
 	if (!c->address)
 		return sd_bus_error_set(e, SD_BUS_ERROR_INVALID_ARGS,
 					"the recipient's address is missing");
+	r = fill_recipient(c, box->store);
+	if (r < 0)
+		return r;
 	r = store_recipient_put(box->store, c, &why);
 	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
 }

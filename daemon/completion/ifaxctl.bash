@@ -25,7 +25,7 @@ _ifaxctl() {
 			words="status send jobs queue users aliases panel recipients collect config version --config --help"
 		else
 			case $verb in
-			send) words="--user --to --subject --resolution --board --wait" ;;
+			send) words="--user --to --subject --resolution --board --receipt --wait" ;;
 			jobs)
 				if ((COMP_CWORD == 2)); then
 					words="list show wait save cancel retry remove"

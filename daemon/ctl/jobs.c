@@ -298,6 +298,7 @@ int verb_send(struct ctl *c, int argc, char **argv)
 		{ "subject", required_argument, NULL, 's' },
 		{ "resolution", required_argument, NULL, 'r' },
 		{ "board", required_argument, NULL, 'b' },
+		{ "receipt", no_argument, NULL, 'R' },
 		{ "wait", no_argument, NULL, 'w' },
 		{ 0 },
 	};
@@ -306,7 +307,7 @@ int verb_send(struct ctl *c, int argc, char **argv)
 	sd_bus_message *m, *reply = NULL;
 	size_t n = 0;
 	uint64_t id;
-	int o, r, follow = 0;
+	int o, r, receipt = 0, follow = 0;
 
 	to = calloc(argc + 1, sizeof(*to));
 	if (!to)
@@ -328,6 +329,9 @@ int verb_send(struct ctl *c, int argc, char **argv)
 		case 'b':
 			board = optarg;
 			break;
+		case 'R':
+			receipt = 1;
+			break;
 		case 'w':
 			follow = 1;
 			break;
@@ -338,7 +342,8 @@ int verb_send(struct ctl *c, int argc, char **argv)
 	if (!user || !n || optind != argc)
 		return ctl_usage(
 			"send --user CODE --to ADDRESS [--to ADDRESS ...] [--subject TEXT] "
-			"[--resolution standard|fine|superfine] [--board SERIAL] [--wait]");
+			"[--resolution standard|fine|superfine] [--board SERIAL] [--receipt] "
+			"[--wait]");
 	m = ctl_message(c, "Send");
 	if (!m)
 		return 1;
@@ -353,6 +358,8 @@ int verb_send(struct ctl *c, int argc, char **argv)
 		r = ctl_append(m, "resolution", "s", resolution);
 	if (r >= 0 && board)
 		r = ctl_append(m, "board", "s", board);
+	if (r >= 0 && receipt)
+		r = ctl_append(m, "receipt", "b", &receipt);
 	if (r >= 0)
 		r = sd_bus_message_close_container(m);
 	if (r < 0) {

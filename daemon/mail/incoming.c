@@ -310,6 +310,27 @@ static void read_report(struct report *r, GMimeMultipart *m)
 		r->kind = REPORT_DELIVERY;
 }
 
+/*
+ * By its type; or, as some servers write theirs, by what is in it: a status, and
+ * beside it nothing but text and messages.
+ */
+static bool is_report(GMimeMultipart *m)
+{
+	GMimeContentType *t = g_mime_object_get_content_type(GMIME_OBJECT(m));
+	bool status = false;
+
+	if (g_mime_content_type_is_type(t, "multipart", "report"))
+		return true;
+	for (int i = 0; i < g_mime_multipart_get_count(m); i++) {
+		t = g_mime_object_get_content_type(g_mime_multipart_get_part(m, i));
+		if (!g_mime_content_type_is_type(t, "text", "*") &&
+		    !g_mime_content_type_is_type(t, "message", "*"))
+			return false;
+		status |= kind_of(t) != REPORT_NONE;
+	}
+	return status;
+}
+
 static int walk_multipart(struct walk *w, GMimeMultipart *m, uint32_t depth, struct error *e)
 {
 	GMimeContentType *t = g_mime_object_get_content_type(GMIME_OBJECT(m));
@@ -317,7 +338,7 @@ static int walk_multipart(struct walk *w, GMimeMultipart *m, uint32_t depth, str
 
 	if (g_mime_content_type_is_type(t, "multipart", "encrypted"))
 		return error_set(e, -ENOTSUP, "The mail is encrypted; it cannot be opened here");
-	if (g_mime_content_type_is_type(t, "multipart", "report")) {
+	if (is_report(m)) {
 		read_report(&w->in->report, m);
 		return 0;
 	}

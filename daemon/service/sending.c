@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "device/scan.h"
 #include "mail/address.h"
+#include "mail/envelope.h"
 #include "mail/message.h"
 #include "page/bitmap.h"
 #include "page/raster.h"
@@ -149,6 +150,13 @@ static int check_words(const struct send_request *q, struct error *e)
 	return q->subject ? message_check_text("subject", q->subject, e) : 0;
 }
 
+/* The words of RFC 3461: who asks for success has to ask for the rest, too. */
+static void ask_for_receipt(struct job *job)
+{
+	for (size_t i = 0; i < job->n_recipients; i++)
+		job->recipients[i].notify = NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY;
+}
+
 static int fill_job(const struct sending *s, struct job *job, const struct send_request *q,
 		    struct error *e)
 {
@@ -165,6 +173,8 @@ static int fill_job(const struct sending *s, struct job *job, const struct send_
 		r = add_recipients(job, q->to, e);
 	if (r < 0)
 		return r;
+	if (q->receipt)
+		ask_for_receipt(job);
 	id = message_id_make(s->box->conf.hostname);
 	words_time(words_now(), when, sizeof(when));
 	if (q->subject)

@@ -18,6 +18,7 @@ struct send_request {
 	const char *subject;		/* NULL: the configured words */
 	const char *resolution;		/* NULL, "standard", "fine" or "superfine" */
 	const char *board;		/* serial, NULL: any that has a scanner */
+	int receipt;			/* a notice of delivery is asked for (RFC 3461) */
 };
 
 int sending_new(struct sending **ret, struct box *box, struct error *e);

@@ -51,7 +51,8 @@ def free_ports(n):
 class Box:
     """with Box(receive="MaxSessions=5") as box: ..."""
 
-    def __init__(self, receive="", send=""):
+    def __init__(self, receive="", send="", hostname="box.example.test",
+                 domains="box.example.test example.test"):
         self.dir = tempfile.mkdtemp(prefix="ifax-smtp-")
         self.ports = dict(zip(NAMES, free_ports(3)))
         self.address = f"unix:path={self.dir}/bus"
@@ -64,10 +65,10 @@ class Box:
                         "-keyout", f"{self.dir}/key", "-out", self.certificate],
                        check=True, capture_output=True)
         with open(f"{self.dir}/conf", "w", encoding="utf-8") as file:
-            file.write(f"[Box]\nHostname=box.example.test\nSpool={self.dir}/spool\n"
+            file.write(f"[Box]\nHostname={hostname}\nSpool={self.dir}/spool\n"
                        f"State={self.dir}/state\nWorker={self.dir}/worker\n"
                        f"[Send]\nSmarthost=127.0.0.1:9\nSmarthostTLS=none\n{send}\n[Receive]\n"
-                       f"Domains=box.example.test example.test\n"
+                       f"Domains={domains}\n"
                        f"Certificate={self.certificate}\nKey={self.dir}/key\n{receive}\n")
         with open(f"{self.dir}/bus.conf", "w", encoding="utf-8") as file:
             file.write(BUS.format(self.dir))

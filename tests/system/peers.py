@@ -9,7 +9,7 @@
 | osmtpd.test  | 127.0.0.4 | OpenSMTPD | /var/peers/osmtpd/USER   |
 
 Exim knows "office", "sender" and "greylist", who is told to come again until /var/peers/greylisted
-is there. OpenSMTPD knows "office"; it receives without TLS, for Debian's breaks off the handshake.
+is there; it takes mail for "late" and fails to deliver it. OpenSMTPD knows "office"; it receives without TLS, for Debian's breaks off the handshake.
 """
 import glob
 import os
@@ -109,7 +109,7 @@ acl_smtp_data = accept
 begin acl
 rcpt:
   deny    domains = exim.test
-          !local_parts = office : sender : greylist
+          !local_parts = office : sender : greylist : late
           message = no such user here
   defer   local_parts = greylist
           !condition = ${if exists{/var/peers/greylisted}}
@@ -123,6 +123,12 @@ here:
   domains = exim.test
   local_parts = office : sender : greylist
   transport = maildir
+late:
+  driver = redirect
+  domains = exim.test
+  local_parts = late
+  data = :fail: gone since
+  allow_fail
 there:
   driver = dnslookup
   transport = smtp

@@ -975,7 +975,10 @@ static void command_line(void **state)
 	expect(r, CTL(r, "users", "show", "8"), 1, "no user 8");
 	expect(r, CTL(r, "users", "remove", "7"), 0, "");
 	expect(r, CTL(r, "recipients", "set", "a@b.c", "--accepts", "colour"), 1, "");
+	expect(r, CTL(r, "recipients", "set", "a@b.c", "--name", "Ann"), 0, "");
+	expect(r, CTL(r, "recipients"), 0, "s");
 	expect(r, CTL(r, "recipients", "set", "a@b.c", "--accepts", "f"), 0, "");
+	expect(r, CTL(r, "recipients"), 0, "Ann");
 	expect(r, CTL(r, "recipients"), 0, "a@b.c");
 	expect(r, CTL(r, "collect", "999"), 1, "no user 999");
 	expect(r, CTL(r, "aliases", "add", "info"), 1, "no member");

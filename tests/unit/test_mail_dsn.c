@@ -244,6 +244,44 @@ static void reports_of_other_servers(void **state)
 	assert_int_equal(r.rcpts[1].action, REPORT_RELAYED);
 }
 
+#define MIXED(subtype, rest)							\
+	"From: d@b.test\r\nTo: a@b.test\r\nMIME-Version: 1.0\r\n"			\
+	"Content-Type: multipart/" subtype "; boundary=\"1/b\"\r\n\r\n"			\
+	"--1/b\r\nContent-Type: text/plain\r\n\r\nHi!\r\n"				\
+	"--1/b\r\nContent-Type: message/delivery-status\r\n\r\n"			\
+	"Reporting-MTA: dns; b.test\r\n\r\nFinal-Recipient: rfc822; x@b.test\r\n"	\
+	"Action: delivered\r\nStatus: 2.0.0\r\n\r\n"				\
+	rest "--1/b--\r\n"
+
+/* OpenSMTPD calls its reports multipart/mixed; a status beside a document is just a part. */
+static void a_report_by_what_is_in_it(void **state)
+{
+	static const struct {
+		const char *mail;
+		enum report_kind kind;
+	} mails[] = {
+		{ MIXED("mixed", "--1/b\r\nContent-Type: message/rfc822\r\n\r\n"
+				 "Message-Id: <7@b.test>\r\n\r\nx\r\n"), REPORT_DELIVERY },
+		{ MIXED("mixed", "--1/b\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+				 "Message-Id: <7@b.test>\r\n"), REPORT_DELIVERY },
+		{ MIXED("mixed", "--1/b\r\nContent-Type: image/tiff\r\n\r\nII*\r\n"),
+		  REPORT_NONE },
+	};
+
+	for (size_t i = 0; i < sizeof(mails) / sizeof(mails[0]); i++) {
+		struct incoming in;
+		struct error e = {0};
+
+		incoming_parse(mails[i].mail, strlen(mails[i].mail), NULL, &in, &e);
+		assert_int_equal(in.report.kind, mails[i].kind);
+		if (mails[i].kind != REPORT_NONE) {
+			assert_string_equal(in.report.message_id, "<7@b.test>");
+			assert_int_equal(in.report.rcpts[0].action, REPORT_DELIVERED);
+		}
+		incoming_free(&in);
+	}
+}
+
 static void G4_dispositions(void **state)
 {
 	static const struct {
@@ -296,6 +334,7 @@ int main(void)
 		cmocka_unit_test(what_is_missing_is_refused),
 		cmocka_unit_test(G2_what_is_written_can_be_read),
 		cmocka_unit_test(reports_of_other_servers),
+		cmocka_unit_test(a_report_by_what_is_in_it),
 		cmocka_unit_test(G4_dispositions),
 		cmocka_unit_test(more_recipients_than_there_is_room_for),
 	};

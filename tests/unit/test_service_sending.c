@@ -116,6 +116,22 @@ static void queued(void **state)
 	job_free(j);
 }
 
+static void with_receipt(void **state)
+{
+	static char *two[] = { (char *)"mmr@example.test", (char *)"who@example.test", NULL };
+	struct send_request q = request();
+	struct svc *s = *state;
+	struct job *j;
+
+	q.to = two;
+	q.receipt = 1;
+	j = svc_job(s, start(s, &q));
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(j->recipients[i].notify,
+				 NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY);
+	job_free(j);
+}
+
 /* Of several recipients the one who can take least decides. */
 static void least_decides(void **state)
 {
@@ -128,6 +144,7 @@ static void least_decides(void **state)
 	q.to = several;
 	j = svc_job(s, start(s, &q));
 	assert_string_equal(j->encoding, "mh");
+	assert_int_equal(j->recipients[0].notify, 0);
 	assert_int_equal(j->n_recipients, 2);	/* named twice, he gets it once */
 	job_free(j);
 }
@@ -274,9 +291,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(queued), TEST(least_decides), TEST(wrong_requests), TEST(unsendable_user),
-		TEST(scan_fails), TEST(cannot_be_kept), TEST(canceled), TEST(stopped),
-		TEST(killed),
+		TEST(queued), TEST(with_receipt), TEST(least_decides), TEST(wrong_requests),
+		TEST(unsendable_user), TEST(scan_fails), TEST(cannot_be_kept),
+		TEST(canceled), TEST(stopped), TEST(killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
