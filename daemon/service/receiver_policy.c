@@ -238,28 +238,19 @@ static int lengthen_way_back(struct envelope *env, const char *name)
 	return n + 2 > SMTP_PATH_MAX ? 0 : replace(&env->from, from);
 }
 
-/* The host of the first hop of "@A,@B:user@C" into @hop; returns where the rest begins. */
-static const char *first_hop(const char *route, char *hop, size_t size)
-{
-	size_t len = strcspn(route + 1, ",:");
-
-	snprintf(hop, size, "%.*s", (int)len, route + 1);
-	return route + 1 + len + (route[1 + len] != '\0');
-}
-
 static void rcpt_by_route(struct box *box, const struct policy_peer *peer,
 			  const struct smtp_path *path, enum smtp_how how, struct envelope *env,
 			  struct verdict *v)
 {
-	const char *rest = path->text, *domain;
+	const char *rest = path->text, *after, *first, *domain;
 	char hop[SMTP_PATH_MAX + 1];
 	bool moved = false;
+	size_t len;
 
 	if (!peer->permitted)
 		return verdict_set(v, 550, "5.7.1", "Source routes are not followed for you");
-	while (*rest == '@') {
-		const char *after = first_hop(rest, hop, sizeof(hop));
-
+	while ((first = smtp_path_hop(rest, &len, &after))) {
+		snprintf(hop, sizeof(hop), "%.*s", (int)len, first);
 		if (!is_ours(box, peer, hop))
 			break;
 		rest = after;
