@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include "base/cleanup.h"
@@ -115,6 +117,24 @@ void mail_put(struct mail *m)
 		close(m->body);
 	job_free(m->job);
 	free(m);
+}
+
+int mail_map(struct mail *m, void **ret, size_t *len, struct error *e)
+{
+	_close_ int fd = -1;
+	struct stat st;
+	int r = store_job_body(m->queue->box->store, m->job->id, &fd, e);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return error_set(e, -errno, "the document cannot be read: %s", strerror(errno));
+	if (!st.st_size)
+		return error_set(e, -ENOENT, "the document is empty");
+	*len = (size_t)st.st_size;
+	*ret = mmap(NULL, *len, PROT_READ, MAP_PRIVATE, fd, 0);
+	return *ret == MAP_FAILED ? error_set(e, -errno, "the document cannot be mapped: %s",
+					      strerror(errno)) : 0;
 }
 
 /*

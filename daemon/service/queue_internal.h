@@ -95,6 +95,8 @@ void queue_kick(struct queue *q);
 /* The mail of job @id, held for the caller; mail_put(). */
 int mail_get(struct queue *q, uint64_t id, struct mail **ret);
 void mail_put(struct mail *m);
+/* Its document; munmap(). -ENOENT: it has none; -EBADMSG: it is damaged. */
+int mail_map(struct mail *m, void **ret, size_t *len, struct error *e);
 /* The next job that is due to @to and not on its way there, 1; 0: none is, *@when the soonest. */
 int queue_next(struct destination *to, uint64_t *id, uint64_t *when);
 void destination_wake(struct destination *to);
@@ -136,7 +138,5 @@ void local_deliver(struct mail *m);
 
 /* notice.c: writes the notices that are due now; marks whom they were about. */
 int notice_make(struct mail *m);
-/* The code of the user who has @address at this box; NULL: nobody has. free() */
-char *local_user(struct box *box, const char *address);
 
 #endif
