@@ -58,6 +58,7 @@ static const struct setting settings[] = {
 	{ "Send", "RetryMax", VALUE_SPAN, AT(retry_max_usec), "4h", SEC, 7 * DAY, NULL },
 	{ "Send", "Expire", VALUE_SPAN, AT(expire_usec), "5d", MIN, 60 * DAY, NULL },
 	{ "Send", "Delay", VALUE_SPAN, AT(delay_usec), "4h", 0, 60 * DAY, NULL },
+	{ "Send", "KeepFinished", VALUE_SPAN, AT(keep_usec), "7d", 0, 3650 * DAY, NULL },
 	{ "Send", "Timeout", VALUE_SPAN, AT(timeout_usec), "5min", SEC, HOUR, NULL },
 	{ "Send", "KeepIdle", VALUE_SPAN, AT(idle_usec), "2s", 0, HOUR, NULL },
 	{ "Send", "Connections", VALUE_NUMBER, AT(connections), "20", 1, 1000, NULL },

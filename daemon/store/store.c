@@ -497,6 +497,11 @@ int store_deadline_next(struct store *s, uint64_t *id, uint64_t *deadline)
 	return index_deadline_next(s->index, id, deadline);
 }
 
+int store_finished_next(struct store *s, uint64_t *id, uint64_t *since)
+{
+	return index_finished_next(s->index, id, since);
+}
+
 int store_source_known(struct store *s, const char *source)
 {
 	return index_has_source(s->index, source);

@@ -234,6 +234,8 @@ int store_route_next(struct store *s, const char *domain, struct store_route *r)
 int store_route_domain(struct store *s, bool first, struct store_route *r);
 /* The unfinished job whose deadline is the soonest: -ENOENT there is none. */
 int store_deadline_next(struct store *s, uint64_t *id, uint64_t *deadline);
+/* The mail or notice that is finished the longest, and since when: -ENOENT there is none. */
+int store_finished_next(struct store *s, uint64_t *id, uint64_t *since);
 
 /* Was a mail with this key received already (whatever became of it)? 1 or 0 or -errno. */
 int store_source_known(struct store *s, const char *source);

@@ -71,6 +71,7 @@ static void syntax(void **state)
 	assert_int_equal(c.retry_usec, 5400 * 1000000ull);
 	assert_int_equal(c.expire_usec, 2 * 86400 * 1000000ull);
 	assert_int_equal(c.timeout_usec, 90 * 1000000ull);
+	assert_int_equal(c.keep_usec, 7 * 86400 * 1000000ull);
 	assert_string_equal(c.smarthost, "[::1]:2525");
 	assert_string_equal(c.smarthost_tls, "required");
 	assert_int_equal(c.max_message, 1536 << 10);
@@ -203,7 +204,7 @@ static void shipped_file_is_the_defaults(void **state)
 	}
 	if (parse(&c, text, &e))
 		fail_msg("%s", error_text(&e));
-	assert_int_equal(keys, 39);
+	assert_int_equal(keys, 40);
 	assert_int_equal(conf_defaults(&d, &e), 0);
 	assert_int_equal(c.retry_usec, d.retry_usec);
 	assert_int_equal(c.retry_max_usec, d.retry_max_usec);
