@@ -557,7 +557,10 @@ static void on_durable(void *userdata, int r)
 		} else {
 			answer(s, 451, "4.3.0", "The mail could not be stored; try again later");
 		}
-		go_on(s);
+		if (s->receiver->stopping)
+			receiver_session_stop(s);
+		else
+			go_on(s);
 	}
 	free(a);
 }

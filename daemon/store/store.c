@@ -103,9 +103,8 @@ static void finish_one(struct store *s, int r)
  * records, the place in the index names a record that does not exist and the
  * next start builds the index anew; the other way round it replays.
  */
-static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int settle(struct store *s)
 {
-	struct store *s = userdata;
 	uint64_t durable;
 	struct error e;
 	int failed;
@@ -119,7 +118,14 @@ static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *u
 		snprintf(s->notice, sizeof(s->notice), "%s", error_text(&e));
 	while (s->pending && (failed || s->pending->seq <= durable))
 		finish_one(s, s->pending->seq <= durable ? 0 : failed);
-	if (!failed && !s->broken)
+	return failed;
+}
+
+static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct store *s = userdata;
+
+	if (!settle(s) && !s->broken)
 		reclaim_step(s);
 	return 0;
 }
@@ -441,6 +447,18 @@ int store_job_remove(struct store *s, uint64_t id, struct error *e)
 int store_sync(struct store *s, struct error *e)
 {
 	return journal_sync(s->journal, e);
+}
+
+void store_flush(struct store *s)
+{
+	/* What it failed with is told to those who wait. */
+	journal_sync(s->journal, NULL);
+	settle(s);
+}
+
+uint64_t store_reserve(const struct store *s)
+{
+	return s->min_free_bytes;
 }
 
 int store_job_get(struct store *s, uint64_t id, struct job **ret)

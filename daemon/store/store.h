@@ -183,6 +183,10 @@ int store_job_remove(struct store *s, uint64_t id, struct error *e);
  * points at which the box must not go on: before paper moves, before DELE.
  */
 int store_sync(struct store *s, struct error *e);
+/* The same, and who waits for it is called before this returns, whatever came of it. */
+void store_flush(struct store *s);
+/* Octets of the spool's disk that documents leave free: store_options.min_free_bytes. */
+uint64_t store_reserve(const struct store *s);
 
 int store_job_get(struct store *s, uint64_t id, struct job **ret);	/* -ENOENT; job_free() */
 /*

@@ -362,6 +362,30 @@ static void trouble_of_the_store(void **state)
 	peer_say(p, "MAIL FROM:<b@far.test>", "452 4.3.1");
 }
 
+/* What the store keeps free is what counts at MAIL: none is taken that it would refuse. */
+static void reserve_of_the_store(void **state)
+{
+	struct room *r = *state;
+	struct box *box = &r->svc.box;
+	char spool[80], folder[80];
+	struct store_options o = { .spool = spool, .state = folder, .min_free_bytes = 1ull << 60 };
+	struct store *was = box->store;
+	struct error e = { 0 };
+	struct peer *p;
+
+	snprintf(spool, sizeof(spool), "%s/spool2", r->svc.dir);
+	snprintf(folder, sizeof(folder), "%s/state2", r->svc.dir);
+	start(r, false);
+	p = client(r, RECEIVER_SMTP);
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RSET", "250");
+	box->store = NULL;
+	must(store_open(&box->store, box->event, &o, &e), &e);
+	peer_say(p, "MAIL FROM:<b@far.test>", "452 4.3.1");
+	store_close(box->store);
+	box->store = was;
+}
+
 static void clients_that_go_away(void **state)
 {
 	struct room *r = *state;
@@ -423,6 +447,28 @@ static void the_box_stops(void **state)
 	peer_expect(text, "421");
 	peer_expect(disk, "421");
 	let_go(r);	/* it is stored, but nobody is there to be told */
+}
+
+/* What is on its way to the real disk is answered first; what came behind it is not taken. */
+static void the_disk_is_waited_for(void **state)
+{
+	static const char text[] = "x\r\n.\r\nMAIL FROM:<b@far.test>\r\n";
+	struct room *r = *state;
+	struct peer *p;
+
+	start(r, true);
+	p = client(r, RECEIVER_SMTP);
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<ada@example.test>", "250");
+	peer_say(p, "DATA", "354");
+	peer_send(p, text, strlen(text));
+	/* One event a turn: it is journalled, and the journal's word not heard yet. */
+	while (!svc_count(&r->svc, JOB_PRINT, -1, NULL))
+		assert_true(sd_event_run(r->svc.box.event, UINT64_MAX) >= 0);
+	receiver_free(take_ptr(r->svc.box.receiver));
+	peer_expect(p, "250 2.0.0 Taken over as job 1");
+	peer_expect(p, "421 4.3.2 box.example.test The service is stopping");
+	peer_expect_end(p);
 }
 
 /*
@@ -1166,6 +1212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_mail_is_taken), TEST(a_mail_is_stored), TEST(pipelined),
 		TEST(trouble_of_the_store), TEST(clients_that_go_away), TEST(the_box_stops),
+		TEST(the_disk_is_waited_for), TEST(reserve_of_the_store),
 		TEST(names_of_the_box), TEST(lists), TEST(postmaster_of_an_empty_box),
 		TEST(vrfy_and_expn), TEST(no_open_relay), TEST(permitted_networks_relay),
 		TEST(source_routes), TEST(terminals), TEST(sessions_in_all),
