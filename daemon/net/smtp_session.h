@@ -27,6 +27,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/error.h"
+#include "net/stream.h"
 #include "net/tls.h"
 #include "smtp/client.h"
 
@@ -102,6 +103,15 @@ int smtp_session_send(struct smtp_session **ret, sd_event *event,
 		      const struct smtp_session_options *o, const struct envelope *e, int body,
 		      const struct smtp_session_callbacks *callbacks, void *userdata,
 		      struct error *err);
+/*
+ * The same on a line on which the other side has just become the server (RFC 821 3.8),
+ * so that its greeting comes next, and ready() after it, which must be there. Of @o
+ * host, helo and timeout_usec count. @stream is the session's; after an error it is not.
+ */
+int smtp_session_adopt(struct smtp_session **ret, sd_event *event,
+		       const struct smtp_session_options *o, struct net_stream *stream,
+		       const struct smtp_session_callbacks *callbacks, void *userdata,
+		       struct error *err);
 /* After ready(): one more message. -EBUSY: one is under way. */
 int smtp_session_next(struct smtp_session *s, const struct envelope *e, int body,
 		      struct error *err);

@@ -40,6 +40,7 @@ struct conf {
 	/* [Receive] */
 	char *domains;		/* ours, words; NULL: the host name alone */
 	char *networks;		/* words, who may relay and ask for names: networks_parse() */
+	char *turn;		/* "no", or words "user:domain": service/turn.h */
 	char *certificate;	/* PEM files, or NULL */
 	char *key;
 	uint32_t max_sessions;

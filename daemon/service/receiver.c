@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "service/queue.h"
 #include "service/receiver_internal.h"
+#include "service/turn.h"
 
 #define FREE_USEC  1000000	/* how long an answer of statvfs() is good */
 #define PENALTY_USEC (600 * UINT64_C(1000000))
@@ -127,6 +128,7 @@ static void set_options(struct receiver *r)
 			.tls_offered = r->tls && port != RECEIVER_SUBMISSIONS,
 			.tls_active = port == RECEIVER_SUBMISSIONS,
 			.auth_offered = r->tls,
+			.turn_offered = turn_is_on(c),
 			.max_message = c->receive_max_message,
 			.max_rcpts = c->max_recipients,
 			.max_messages = c->max_messages,

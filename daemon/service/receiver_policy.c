@@ -9,8 +9,10 @@
 #include "base/cleanup.h"
 #include "net/network.h"
 #include "service/directory.h"
+#include "service/queue.h"
 #include "service/receiver_policy.h"
 #include "service/terminal.h"
+#include "service/turn.h"
 
 #define _answer_ _cleanup_(directory_answer_free)
 
@@ -392,4 +394,18 @@ void policy_expn(struct box *box, const struct policy_peer *peer, const char *ar
 		return verdict_set(v, 550, "5.7.1", "Access denied to you");
 	if (ask(box, peer, name, false, &a, v) >= 0 && !say_moved(v, &a))
 		say_boxes(v, &a);
+}
+
+/*
+ * TURN
+ */
+
+void policy_turn(struct box *box, const struct policy_peer *peer, const char *helo,
+		 struct verdict *v)
+{
+	v->code = 0;
+	if (!peer->permitted || !peer->user || !turn_allows(&box->conf, peer->user, helo))
+		verdict_set(v, 502, "5.7.1", "The roles are not changed for you");
+	else if (!box->queue || !queue_has_line(box->queue))
+		verdict_set(v, 502, "5.3.2", "The roles cannot be changed now; come back later");
 }
