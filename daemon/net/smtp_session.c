@@ -37,6 +37,7 @@ struct smtp_session {
 	struct smtp_client *client;
 	sd_event_source *exit;
 	bool driving;
+	bool silent;		/* the host did not answer in time */
 	bool lost_line;		/* the last words are the stream's, with its host in them */
 	size_t messages;	/* begun on this line */
 
@@ -425,6 +426,8 @@ static void on_failed(struct smtp_session *s, const struct smtp_event *ev)
 	if (s->transacting) {
 		if (s->messages > 1 && !s->dotted)
 			s->blame = SMTP_BLAME_LINE;
+		else if (s->silent)
+			s->blame = SMTP_BLAME_HOST;
 		on_result(s, ev);
 		end(s, SMTP_RESULT_TRANSIENT, "", e.text);
 	} else {
@@ -579,6 +582,7 @@ static void on_closed(void *userdata, int r, const struct error *e)
 		return;
 	}
 	s->lost_line = true;
+	s->silent = r == -ETIMEDOUT;
 	smtp_client_lost(s->client, e->text);
 	drive(s, NULL, 0);
 }
@@ -621,7 +625,7 @@ static int open_line(struct smtp_session *s, struct error *e)
 
 	net_stream_free(take_ptr(s->stream));
 	smtp_client_free(take_ptr(s->client));
-	s->connected = s->lost_line = false;
+	s->connected = s->lost_line = s->silent = false;
 	s->messages = 0;
 	r = smtp_client_new(&s->client, &co);
 	if (r < 0)

@@ -64,7 +64,7 @@ struct smtp_session_verdict {
 /* Whose fault it is that a message was not sent. */
 enum smtp_blame {
 	SMTP_BLAME_MESSAGE,	/* its own, or a recipient's; or all went well */
-	SMTP_BLAME_HOST,	/* no host heard of it: the next message would fare as badly */
+	SMTP_BLAME_HOST,	/* no host heard of it, or it fell silent: so may the next fare */
 	SMTP_BLAME_LOGIN,	/* the same, for it refused user or password for good */
 	SMTP_BLAME_LINE,	/* the line was used for others before and broke: not a try */
 };

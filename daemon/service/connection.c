@@ -187,9 +187,12 @@ static void judge_host(struct destination *to, const struct smtp_session_outcome
 		free(take_ptr(to->trouble));
 		return;
 	}
+	words_set(&to->trouble, "%s", out->text ? out->text : "it cannot be reached");
+	/* Several lines that fail at the same time are one failure. */
+	if (to->not_before > queue_monotonic(to->queue))
+		return;
 	to->failures++;
 	to->not_before = queue_monotonic(to->queue) + queue_wait(conf, to->failures);
-	words_set(&to->trouble, "%s", out->text ? out->text : "it cannot be reached");
 }
 
 static void settle(struct mail *m, const struct smtp_session_outcome *out)

@@ -154,6 +154,32 @@ static void dead_host_costs_one_try(void **state)
 	assert_null(queue_trouble(s->box.queue, "[127.0.0.2]"));
 }
 
+/* A host that greets and then says nothing more costs one wait, not one for each mail. */
+static void silent_host_costs_one_wait(void **state)
+{
+	struct svc *s = *state;
+	unsigned int attempts = 0;
+	struct fake_server f;
+	uint64_t ids[3];
+
+	fake_server_start_at(&f, "127.0.0.2", 0, SCRIPT(HELLO, "C:MAIL FROM", "WAIT"));
+	s->box.conf.timeout_usec = 200000;
+	open_mx(s, f.port);
+	for (int i = 0; i < 3; i++)
+		ids[i] = take(s, MAIL(TO("a@[127.0.0.2]")));
+	svc_run(s, 1000);
+	for (int i = 0; i < 3; i++) {
+		struct job *j = svc_job(s, ids[i]);
+
+		attempts += j->attempts;
+		assert_int_equal(j->state, JOB_QUEUED);
+		job_free(j);
+	}
+	assert_int_equal(attempts, 1);
+	assert_non_null(strstr(queue_trouble(s->box.queue, "[127.0.0.2]"), "did not answer"));
+	stop(s, &f);
+}
+
 /* One dead host does not keep mail from another. */
 static void dead_host_delays_nobody(void **state)
 {
@@ -886,12 +912,14 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(one_copy_a_host), TEST(dead_host_costs_one_try),
-		TEST(dead_host_delays_nobody), TEST(users_of_the_box), TEST(one_user),
+		TEST(silent_host_costs_one_wait), TEST(dead_host_delays_nobody),
+		TEST(users_of_the_box), TEST(one_user),
 		TEST(crash_between), TEST(user_gone), TEST(return_path_at_the_end),
 		TEST(source_route), TEST(notice_by_route), TEST(notices_to_local_senders),
 		TEST(wishes_passed_on),
 		TEST(relayed_and_delivered), TEST(no_notice_of_a_notice),
-		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out), TEST(idle_line),
+		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out),
+		TEST(idle_line),
 		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
 		TEST(many_over_few_lines), TEST(reports_come_back),

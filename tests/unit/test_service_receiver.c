@@ -1414,7 +1414,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_mail_is_taken), TEST(a_mail_is_stored), TEST(pipelined),
-		TEST(trouble_of_the_store), TEST(clients_that_go_away), TEST(the_box_stops), TEST(roles_change),
+		TEST(trouble_of_the_store), TEST(clients_that_go_away),
+		TEST(the_box_stops), TEST(roles_change),
 		TEST(roles_change_badly), TEST(roles_stay), TEST(roles_stay_by_default),
 		TEST(the_disk_is_waited_for), TEST(reserve_of_the_store),
 		TEST(names_of_the_box), TEST(lists), TEST(postmaster_of_an_empty_box),
