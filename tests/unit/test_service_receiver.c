@@ -1278,6 +1278,13 @@ static void take_mail(struct peer *p, const char *answer, const char *to, const 
 		peer_answer(p, "250 taken", next);
 }
 
+/* QUIT has come: the box closes when it has the answer. */
+static void goodbye(struct peer *p)
+{
+	peer_send(p, "221 bye\r\n", 9);
+	peer_expect_end(p);
+}
+
 static void expect_tries(struct room *r, uint64_t id, enum job_state state, unsigned int tries)
 {
 	struct job *j = svc_wait(&r->svc, id, state);
@@ -1318,8 +1325,7 @@ static void roles_change(void **state)
 	peer_answer(p, "250 ok", "RCPT TO:<c@branch.test>\r\n");
 	peer_answer(p, "550 5.1.1 who?", "RSET");
 	peer_answer(p, "250 ok", "QUIT\r\n");
-	peer_send(p, "221 bye\r\n", 9);
-	peer_expect_end(p);
+	goodbye(p);
 	expect_tries(r, one, JOB_QUEUED, 1);
 	svc_expect(&r->svc, two, JOB_SENT, NULL);
 	svc_expect(&r->svc, late, JOB_FAILED, "who?");
@@ -1328,6 +1334,7 @@ static void roles_change(void **state)
 	peer_say(p, "TURN", "250");
 	greet(p);
 	take_mail(p, "250 branch.test", "a@branch.test", "QUIT\r\n");
+	goodbye(p);
 	svc_expect(&r->svc, one, JOB_SENT, NULL);
 	/* Nothing of another's was touched. */
 	expect_tries(r, far, JOB_QUEUED, 1);
@@ -1364,12 +1371,14 @@ static void roles_change_badly(void **state)
 	assert_int_equal(p->n_rest, 0);		/* void: nobody was server when it was said */
 	greet(p);
 	take_mail(p, "250 hello", "a@second.test", "QUIT\r\n");
+	goodbye(p);
 	svc_expect(&r->svc, id, JOB_SENT, NULL);
 	/* Nothing waits. */
 	p = host(r, "branch.test");
 	peer_say(p, "TURN", "250");
 	greet(p);
 	peer_answer(p, "250 hello", "QUIT\r\n");
+	goodbye(p);
 }
 
 static void roles_stay(void **state)
