@@ -19,6 +19,7 @@
 #include "service/inbound.h"
 #include "service/queue.h"
 #include "service/receiver.h"
+#include "service/retention.h"
 #include "service/sending.h"
 #include "service/terminal.h"
 #include "store/store.h"
@@ -101,6 +102,7 @@ static void close_box(struct box *box)
 	collector_free(take_ptr(box->collector));
 	box_close_devices(box);
 	sending_free(take_ptr(box->sending));
+	retention_free(take_ptr(box->retention));
 	queue_free(take_ptr(box->queue));
 	inbound_free(take_ptr(box->inbound));
 	store_close(box->store);
@@ -123,6 +125,8 @@ static int open_box(struct box *box, const char *conf, struct error *e)
 		r = inbound_new(&box->inbound, box, e);
 	if (r >= 0)
 		r = queue_new(&box->queue, box, e);
+	if (r >= 0)
+		r = retention_new(&box->retention, box, e);
 	if (r >= 0)
 		r = sending_new(&box->sending, box, e);
 	if (r >= 0)

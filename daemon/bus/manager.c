@@ -211,6 +211,15 @@ static int cancel_job(struct box *box, struct job *job, struct error *why)
 		       "canceled by request");
 }
 
+/* What people are told is done survives a loss of power. */
+static int reply_durable(sd_bus_message *m, struct box *box, sd_bus_error *e)
+{
+	struct error why = { 0 };
+	int r = store_sync(box->store, &why);
+
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+}
+
 /* Steers the job that @m names. */
 static int steer_job(sd_bus_message *m, struct manager *mgr, sd_bus_error *e,
 		     int (*steer)(struct box *box, struct job *job, struct error *why))
@@ -224,7 +233,7 @@ static int steer_job(sd_bus_message *m, struct manager *mgr, sd_bus_error *e,
 		return r;
 	r = steer(mgr->box, job, &why);
 	job_free(job);
-	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+	return r < 0 ? bus_fail(e, r, &why) : reply_durable(m, mgr->box, e);
 }
 
 static int do_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
@@ -323,7 +332,7 @@ static int do_remove_job(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	if (r < 0)
 		return r;
 	r = store_job_remove(mgr->box->store, id, &why);
-	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+	return r < 0 ? bus_fail(e, r, &why) : reply_durable(m, mgr->box, e);
 }
 
 /* The document itself, read-only: what could not be printed or sent is not lost. */

@@ -37,6 +37,7 @@ struct smtp_session {
 	struct smtp_client *client;
 	sd_event_source *exit;
 	bool driving;
+	bool silent;		/* the host did not answer in time */
 	bool lost_line;		/* the last words are the stream's, with its host in them */
 	size_t messages;	/* begun on this line */
 
@@ -425,6 +426,8 @@ static void on_failed(struct smtp_session *s, const struct smtp_event *ev)
 	if (s->transacting) {
 		if (s->messages > 1 && !s->dotted)
 			s->blame = SMTP_BLAME_LINE;
+		else if (s->silent)
+			s->blame = SMTP_BLAME_HOST;
 		on_result(s, ev);
 		end(s, SMTP_RESULT_TRANSIENT, "", e.text);
 	} else {
@@ -445,6 +448,8 @@ static bool on_event(struct smtp_session *s, const struct smtp_event *ev)
 	case SMTP_READY:
 		if (!s->over && s->busy)
 			next_transaction(s);
+		else if (!s->over)	/* adopted, and greeted */
+			s->callbacks.ready(s->userdata, s);
 		break;
 	case SMTP_RECIPIENT:
 		on_recipient(s, ev);
@@ -577,6 +582,7 @@ static void on_closed(void *userdata, int r, const struct error *e)
 		return;
 	}
 	s->lost_line = true;
+	s->silent = r == -ETIMEDOUT;
 	smtp_client_lost(s->client, e->text);
 	drive(s, NULL, 0);
 }
@@ -619,7 +625,7 @@ static int open_line(struct smtp_session *s, struct error *e)
 
 	net_stream_free(take_ptr(s->stream));
 	smtp_client_free(take_ptr(s->client));
-	s->connected = s->lost_line = false;
+	s->connected = s->lost_line = s->silent = false;
 	s->messages = 0;
 	r = smtp_client_new(&s->client, &co);
 	if (r < 0)
@@ -713,22 +719,32 @@ static int find_hosts(struct smtp_session *s, struct error *err)
 	return open_line(s, err);
 }
 
-int smtp_session_send(struct smtp_session **ret, sd_event *event,
-		      const struct smtp_session_options *o, const struct envelope *e, int body,
-		      const struct smtp_session_callbacks *callbacks, void *userdata,
-		      struct error *err)
+static struct smtp_session *make(sd_event *event, const struct smtp_session_options *o,
+				 const struct smtp_session_callbacks *callbacks, void *userdata)
 {
 	struct smtp_session *s = calloc(1, sizeof(*s));
-	int r;
 
 	if (!s)
-		return error_set(err, -ENOMEM, "there is no memory to send a message");
+		return NULL;
 	s->refs = 1;
 	s->event = sd_event_ref(event);
 	s->o = *o;
 	s->o.port = o->port ?: o->tls == NET_TLS_IMPLICIT ? 465 : 25;
 	s->callbacks = *callbacks;
 	s->userdata = userdata;
+	return s;
+}
+
+int smtp_session_send(struct smtp_session **ret, sd_event *event,
+		      const struct smtp_session_options *o, const struct envelope *e, int body,
+		      const struct smtp_session_callbacks *callbacks, void *userdata,
+		      struct error *err)
+{
+	struct smtp_session *s = make(event, o, callbacks, userdata);
+	int r;
+
+	if (!s)
+		return error_set(err, -ENOMEM, "there is no memory to send a message");
 	r = take_message(s, e, body, err);
 	if (!r)
 		r = find_hosts(s, err);
@@ -738,4 +754,41 @@ int smtp_session_send(struct smtp_session **ret, sd_event *event,
 	}
 	*ret = s;
 	return 0;
+}
+
+static int take_line(struct smtp_session *s, struct net_stream *stream)
+{
+	const struct smtp_client_options o = {
+		.helo = s->o.helo,
+		.tls = SMTP_TLS_NONE,
+		.tls_active = net_stream_tls(stream),
+	};
+	int r = smtp_client_new(&s->client, &o);
+
+	s->hosts[0] = strdup(s->o.host);
+	if (r < 0 || !s->hosts[0])
+		return r < 0 ? r : -ENOMEM;
+	s->n_hosts = 1;
+	s->connected = true;
+	s->stream = stream;
+	net_stream_hand_over(stream, &handler, s);
+	flush(s);	/* there is nothing to be written, but the greeting has its time */
+	return 0;
+}
+
+int smtp_session_adopt(struct smtp_session **ret, sd_event *event,
+		       const struct smtp_session_options *o, struct net_stream *stream,
+		       const struct smtp_session_callbacks *callbacks, void *userdata,
+		       struct error *err)
+{
+	struct smtp_session *s = make(event, o, callbacks, userdata);
+	int r = s ? take_line(s, stream) : -ENOMEM;
+
+	if (r >= 0) {
+		*ret = s;
+		return 0;
+	}
+	if (s)
+		drop(s);
+	return error_set(err, r, "%s cannot be sent to: %s", o->host, strerror(-r));
 }

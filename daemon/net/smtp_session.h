@@ -27,6 +27,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/error.h"
+#include "net/stream.h"
 #include "net/tls.h"
 #include "smtp/client.h"
 
@@ -63,7 +64,7 @@ struct smtp_session_verdict {
 /* Whose fault it is that a message was not sent. */
 enum smtp_blame {
 	SMTP_BLAME_MESSAGE,	/* its own, or a recipient's; or all went well */
-	SMTP_BLAME_HOST,	/* no host heard of it: the next message would fare as badly */
+	SMTP_BLAME_HOST,	/* no host heard of it, or it fell silent: so may the next fare */
 	SMTP_BLAME_LOGIN,	/* the same, for it refused user or password for good */
 	SMTP_BLAME_LINE,	/* the line was used for others before and broke: not a try */
 };
@@ -102,6 +103,15 @@ int smtp_session_send(struct smtp_session **ret, sd_event *event,
 		      const struct smtp_session_options *o, const struct envelope *e, int body,
 		      const struct smtp_session_callbacks *callbacks, void *userdata,
 		      struct error *err);
+/*
+ * The same on a line on which the other side has just become the server (RFC 821 3.8),
+ * so that its greeting comes next, and ready() after it, which must be there. Of @o
+ * host, helo and timeout_usec count. @stream is the session's; after an error it is not.
+ */
+int smtp_session_adopt(struct smtp_session **ret, sd_event *event,
+		       const struct smtp_session_options *o, struct net_stream *stream,
+		       const struct smtp_session_callbacks *callbacks, void *userdata,
+		       struct error *err);
 /* After ready(): one more message. -EBUSY: one is under way. */
 int smtp_session_next(struct smtp_session *s, const struct envelope *e, int body,
 		      struct error *err);

@@ -665,6 +665,16 @@ void net_stream_pause(struct net_stream *s, bool pause)
 	watch(s);
 }
 
+void net_stream_hand_over(struct net_stream *s, const struct net_stream_handler *to, void *userdata)
+{
+	s->handler = *to;
+	s->userdata = userdata;
+	/* Encrypted or not, it stays so: the old user's certificate is not needed any more. */
+	s->server = NULL;
+	s->due = 0;
+	net_stream_pause(s, false);
+}
+
 void net_stream_end(struct net_stream *s)
 {
 	s->ending = true;

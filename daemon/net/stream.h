@@ -84,6 +84,12 @@ int net_stream_write(struct net_stream *s, const void *data, size_t len);
 void net_stream_flush(struct net_stream *s);
 /* No input() until it is called with false. */
 void net_stream_pause(struct net_stream *s, bool pause);
+/*
+ * Another user has the stream, which must be open, with all that is not read and not
+ * written yet; there is no deadline. May be called from within a handler of the old one.
+ */
+void net_stream_hand_over(struct net_stream *s, const struct net_stream_handler *handler,
+			  void *userdata);
 /* No more is written: the peer sees the end behind what is queued. Reading goes on. */
 void net_stream_end(struct net_stream *s);
 /* "TLSv1.3", or NULL: in the clear. */

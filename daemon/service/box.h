@@ -26,6 +26,7 @@ struct box {
 	struct inbound *inbound;
 	struct queue *queue;
 	struct scanning *scanning;
+	struct retention *retention;
 	struct sending *sending;
 	struct collector *collector;
 	struct terminals *terminals;	/* panels where users are active */

@@ -25,6 +25,7 @@ enum value_type {
 	VALUE_HOST,		/* host or host:port */
 	VALUE_NAMES,		/* hosts, parted by spaces */
 	VALUE_NETWORKS,		/* addresses or networks, parted by spaces */
+	VALUE_TURNS,		/* no, or "user:domain", parted by spaces */
 	VALUE_CHOICE,		/* one of choices */
 	VALUE_SPAN,		/* microseconds */
 	VALUE_SIZE,		/* bytes */
@@ -58,6 +59,7 @@ static const struct setting settings[] = {
 	{ "Send", "RetryMax", VALUE_SPAN, AT(retry_max_usec), "4h", SEC, 7 * DAY, NULL },
 	{ "Send", "Expire", VALUE_SPAN, AT(expire_usec), "5d", MIN, 60 * DAY, NULL },
 	{ "Send", "Delay", VALUE_SPAN, AT(delay_usec), "4h", 0, 60 * DAY, NULL },
+	{ "Send", "KeepFinished", VALUE_SPAN, AT(keep_usec), "7d", 0, 3650 * DAY, NULL },
 	{ "Send", "Timeout", VALUE_SPAN, AT(timeout_usec), "5min", SEC, HOUR, NULL },
 	{ "Send", "KeepIdle", VALUE_SPAN, AT(idle_usec), "2s", 0, HOUR, NULL },
 	{ "Send", "Connections", VALUE_NUMBER, AT(connections), "20", 1, 1000, NULL },
@@ -67,6 +69,7 @@ static const struct setting settings[] = {
 	{ "Collect", "MaxMessage", VALUE_SIZE, AT(max_message), "50M", 64 << 10, 1 << 30, NULL },
 	{ "Receive", "Domains", VALUE_NAMES, AT(domains), NULL, 1, 2000, NULL },
 	{ "Receive", "Networks", VALUE_NETWORKS, AT(networks), "127.0.0.0/8 ::1", 0, 2000, NULL },
+	{ "Receive", "Turn", VALUE_TURNS, AT(turn), "no", 0, 2000, NULL },
 	{ "Receive", "Certificate", VALUE_PATH, AT(certificate), NULL, 1, 200, NULL },
 	{ "Receive", "Key", VALUE_PATH, AT(key), NULL, 1, 200, NULL },
 	{ "Receive", "MaxSessions", VALUE_NUMBER, AT(max_sessions), "1000", 1, 100000, NULL },
@@ -272,6 +275,16 @@ static bool is_network(const char *v)
 	return network_parse(v, &n) >= 0;
 }
 
+/* A user's code and a domain. */
+static bool is_turn(const char *v)
+{
+	const char *colon = strchr(v, ':');
+	size_t len = colon ? (size_t)(colon - v) : 0;
+
+	return len && len <= 16 && is_name(colon + 1) &&
+	       strspn(v, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-") == len;
+}
+
 static bool each_word(const char *v, bool (*good)(const char *word))
 {
 	char word[256];
@@ -310,6 +323,9 @@ static int set_text(struct conf *c, const struct setting *s, const char *v, cons
 	if (s->type == VALUE_NETWORKS && strcmp(v, "none") && !each_word(v, is_network))
 		return bad(pl, "%s= wants addresses or networks as in 192.0.2.0/24 with spaces "
 			   "between them, or none, not \"%s\".", s->key, v);
+	if (s->type == VALUE_TURNS && strcmp(v, "no") && !each_word(v, is_turn))
+		return bad(pl, "%s= wants users and domains as in 100:branch.example.test with "
+			   "spaces between them, or no, not \"%s\".", s->key, v);
 	copy = strdup(v);
 	if (!copy)
 		return error_set(pl->e, -ENOMEM, "Out of memory.");

@@ -29,6 +29,7 @@ struct conf {
 	uint64_t retry_max_usec;
 	uint64_t expire_usec;	/* queued longer than this: failed */
 	uint64_t delay_usec;	/* queued longer than this: the sender hears of it; 0 = never */
+	uint64_t keep_usec;	/* mails and notices that are done with stay listed; 0 = for good */
 	uint64_t timeout_usec;	/* of one command */
 	uint64_t idle_usec;	/* a connection is kept for the next mail */
 	uint32_t connections;	/* at a time */
@@ -39,6 +40,7 @@ struct conf {
 	/* [Receive] */
 	char *domains;		/* ours, words; NULL: the host name alone */
 	char *networks;		/* words, who may relay and ask for names: networks_parse() */
+	char *turn;		/* "no", or words "user:domain": service/turn.h */
 	char *certificate;	/* PEM files, or NULL */
 	char *key;
 	uint32_t max_sessions;

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "service/queue_internal.h"
+#include "service/turn.h"
 #include "service/words.h"
 
 /* A line is given back after so many, that other hosts have their turn. */
@@ -123,13 +124,19 @@ static void before_dot(void *userdata, struct smtp_session *session)
  * What became of it
  */
 
-static void put_off(struct queue *q, struct job_recipient *r)
+/* Where the host fetches it, again when it comes the next time, and not before. */
+static void put_off(const struct destination *to, struct job_recipient *r)
 {
+	uint64_t now = words_now();
+
 	r->tries++;
-	r->next_try = words_now() + queue_wait(&q->box->conf, r->tries);
+	if (to->turns)
+		r->next_try = now > to->turned ? now : to->turned + 1;
+	else
+		r->next_try = now + queue_wait(&to->queue->box->conf, r->tries);
 }
 
-static void take_verdict(struct queue *q, struct job_recipient *r,
+static void take_verdict(const struct destination *to, struct job_recipient *r,
 			 const struct smtp_session_outcome *out,
 			 const struct smtp_session_verdict *v)
 {
@@ -142,7 +149,7 @@ static void take_verdict(struct queue *q, struct job_recipient *r,
 		r->state = RCPT_REFUSED;
 		break;
 	default:
-		put_off(q, r);
+		put_off(to, r);
 	}
 	words_set(&r->detail, "%s", v->text ? v->text : "");
 	words_set(&r->status, "%s", v->enhanced[0] ? v->enhanced :
@@ -161,7 +168,7 @@ static void take_verdicts(struct delivery *d, const struct smtp_session_outcome 
 
 		r->flags &= ~(uint32_t)RCPT_IN_HAND;
 		if (out->blame != SMTP_BLAME_LINE && i < out->n_rcpts)
-			take_verdict(d->mail->queue, r, out, &out->rcpts[i]);
+			take_verdict(d->over->to, r, out, &out->rcpts[i]);
 	}
 }
 
@@ -180,9 +187,12 @@ static void judge_host(struct destination *to, const struct smtp_session_outcome
 		free(take_ptr(to->trouble));
 		return;
 	}
+	words_set(&to->trouble, "%s", out->text ? out->text : "it cannot be reached");
+	/* Several lines that fail at the same time are one failure. */
+	if (to->not_before > queue_monotonic(to->queue))
+		return;
 	to->failures++;
 	to->not_before = queue_monotonic(to->queue) + queue_wait(conf, to->failures);
-	words_set(&to->trouble, "%s", out->text ? out->text : "it cannot be reached");
 }
 
 static void settle(struct mail *m, const struct smtp_session_outcome *out)
@@ -230,9 +240,9 @@ static bool is_for(const struct destination *to, const struct job_recipient *r, 
 	if (r->state != RCPT_WAITING || r->user || (r->flags & RCPT_IN_HAND) ||
 	    !queue_is_due(to->queue, r->next_try, now))
 		return false;
-	if (!to->name)
-		return true;
 	store_domain_of(r, domain);
+	if (!to->name)
+		return !turn_allows(&to->queue->box->conf, NULL, domain);
 	return !strcmp(domain, to->name);
 }
 
@@ -337,7 +347,7 @@ static void give_up_line(struct connection *c, enum smtp_blame blame, const stru
 	struct delivery *d = c->delivery;
 
 	for (size_t i = 0; blame != SMTP_BLAME_LINE && i < d->env.n_rcpts; i++)
-		put_off(c->to->queue, &d->mail->job->recipients[d->index[i]]);
+		put_off(c->to, &d->mail->job->recipients[d->index[i]]);
 	on_done(c, &out);
 	connection_free(c);
 }
@@ -387,7 +397,7 @@ static int take_next(struct connection *c)
 	struct queue *q = c->to->queue;
 	uint64_t id, when;
 
-	while (c->messages < MESSAGES_MAX && queue_monotonic(q) >= q->not_before &&
+	while ((c->turned || c->messages < MESSAGES_MAX) && queue_monotonic(q) >= q->not_before &&
 	       queue_next(c->to, &id, &when) > 0) {
 		int r = go_over(c, id);
 
@@ -410,7 +420,7 @@ static void on_ready(void *userdata, struct smtp_session *session)
 	destination_wake(to);
 	if (r != -ENOENT)
 		return;
-	if (!keep || c->messages >= MESSAGES_MAX) {
+	if (!keep || c->turned || c->messages >= MESSAGES_MAX) {
 		quit(c);
 		return;
 	}
@@ -446,7 +456,7 @@ bool connection_room(struct queue *q)
 		return true;
 	/* New lines stand first: the last one found is the oldest. */
 	LIST_FOREACH(c, &q->connections, of_queue)
-		if (!c->delivery)
+		if (!c->delivery && !c->turned)
 			spare = c;
 	if (spare)
 		quit(spare);
@@ -486,14 +496,15 @@ static int connection_new(struct connection **ret, struct destination *to)
 	return 0;
 }
 
+static const struct smtp_session_callbacks callbacks = {
+	.before_dot = before_dot,
+	.done = on_done,
+	.ready = on_ready,
+	.closed = on_closed,
+};
+
 static int open_line(struct connection *c, struct delivery *d, struct error *e)
 {
-	static const struct smtp_session_callbacks callbacks = {
-		.before_dot = before_dot,
-		.done = on_done,
-		.ready = on_ready,
-		.closed = on_closed,
-	};
 	struct queue *q = c->to->queue;
 	const struct conf *conf = &q->box->conf;
 	struct smtp_session_options o = {
@@ -537,4 +548,24 @@ int connection_deliver(struct destination *to, uint64_t id)
 	if (open_line(c, d, &e) < 0)
 		give_up_line(c, SMTP_BLAME_HOST, &e);
 	return 0;
+}
+
+int connection_turn(struct destination *to, struct net_stream *stream, struct error *e)
+{
+	const struct conf *conf = &to->queue->box->conf;
+	const struct smtp_session_options o = {
+		.host = to->name,
+		.helo = conf->hostname,
+		.timeout_usec = conf->timeout_usec,
+	};
+	struct connection *c = NULL;
+	int r = connection_new(&c, to);
+
+	if (r < 0)
+		return error_set(e, r, "out of memory");
+	c->turned = true;
+	r = smtp_session_adopt(&c->session, to->queue->box->event, &o, stream, &callbacks, c, e);
+	if (r < 0)
+		connection_free(c);
+	return r;
 }

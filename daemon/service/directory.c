@@ -66,6 +66,11 @@ bool directory_is_ours(const struct conf *c, const char *domain)
 	return false;
 }
 
+bool directory_is_us(const struct conf *c, const char *domain)
+{
+	return !strcasecmp(c->hostname, domain) || directory_is_ours(c, domain);
+}
+
 char *directory_local(const char *mailbox)
 {
 	size_t len = strlen(mailbox), n = 0;

@@ -51,6 +51,8 @@ void directory_answer_free(struct directory_answer *a);
 
 /* Is @domain one of ours? Address literals are the caller's to judge. */
 bool directory_is_ours(const struct conf *c, const char *domain);
+/* The same, or our own name, which users have addresses at even where it is not in Domains=. */
+bool directory_is_us(const struct conf *c, const char *domain);
 /*
  * The local part of @mailbox ("local@domain", or a local part alone) with quotes and
  * backslashes undone, as names are compared. free(); NULL: out of memory.

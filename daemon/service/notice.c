@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "mail/dsn.h"
+#include "service/directory.h"
 #include "service/queue_internal.h"
 #include "service/words.h"
+#include "smtp/path.h"
 
 /* Of a mail that failed this much comes back whole, where its sender did not say. */
 #define WHOLE_MAX (1u << 20)
@@ -55,7 +56,7 @@ static void describe(struct dsn_rcpt *to, const struct job *job, const struct jo
 		     const struct news *n, const struct conf *conf)
 {
 	*to = (struct dsn_rcpt){
-		.address = r->address,
+		.address = smtp_path_mailbox(r->address),
 		.orcpt = r->orcpt,
 		.action = n->action,
 		.status = r->status,
@@ -122,7 +123,7 @@ static int write_notice(struct buffer *out, struct job *notice, const struct mai
 	const struct box *box = m->queue->box;
 	const struct dsn_spec spec = {
 		.hostname = box->conf.hostname,
-		.to = m->job->from,
+		.to = smtp_path_mailbox(m->job->from),
 		.message_id = notice->message_id,
 		.date = words_now(),
 		.arrival = m->job->created,
@@ -137,29 +138,68 @@ static int write_notice(struct buffer *out, struct job *notice, const struct mai
 	return dsn_build(&spec, out, &notice->eight_bit, e);
 }
 
-/* A document that is lost must not keep its sender from hearing of it. */
-static void *map_original(struct mail *m, size_t *len)
+/* Our own names at the head of the way back were put there here (RFC 821 3.6). */
+static const char *way_back(const struct conf *conf, const char *from)
 {
-	_close_ int fd = -1;
-	struct stat st;
-	void *map;
+	char name[SMTP_PATH_MAX + 1];
+	const char *hop, *rest;
+	size_t len;
 
-	*len = 0;
-	if (store_job_body(m->queue->box->store, m->job->id, &fd, NULL) < 0 ||
-	    fstat(fd, &st) < 0 || !st.st_size)
-		return NULL;
-	map = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return NULL;
-	*len = st.st_size;
-	return map;
+	while ((hop = smtp_path_hop(from, &len, &rest))) {
+		snprintf(name, sizeof(name), "%.*s", (int)len, hop);
+		if (!directory_is_us(conf, name))
+			break;
+		from = rest;
+	}
+	return from;
 }
 
-static int fill_notice(struct job *notice, const struct mail *m, const struct draft *d)
+static int add_reader(struct job *notice, const char *address, const char *user)
+{
+	int r = job_add_recipient(notice, address);
+	struct job_recipient *to;
+
+	if (r < 0)
+		return r;
+	to = &notice->recipients[notice->n_recipients - 1];
+	to->notify = NOTIFY_NEVER;
+	return job_set(&to->user, user);
+}
+
+/* A name at this box: the users and addresses that it means. */
+static int add_local_readers(struct job *notice, const struct box *box, const char *address,
+			     struct error *e)
+{
+	_free_ char *local = directory_local(address);
+	struct directory_answer a = { 0 };
+	int r = local ? directory_find(box->store, &box->conf, local, &a) : -ENOMEM;
+
+	for (size_t i = 0; i < a.n && r >= 0; i++)
+		r = add_reader(notice, a.boxes[i].address, a.boxes[i].user);
+	directory_answer_free(&a);
+	if (r >= 0 && !notice->n_recipients)
+		r = -ENOENT;
+	if (r == -ENOENT || r == -ENOTUNIQ || r == -EMLINK || r == -EAGAIN)
+		return error_set(e, -EINVAL, "this name leads to nobody at this box");
+	return r;
+}
+
+/* -EINVAL: there is nobody who could read it. */
+static int add_readers(struct job *notice, const struct box *box, const char *from,
+		       struct error *e)
+{
+	const char *to = way_back(&box->conf, from), *at = strrchr(to, '@');
+
+	if (*to == '@' || (at && !directory_is_us(&box->conf, at + 1)))
+		return add_reader(notice, to, NULL);
+	return add_local_readers(notice, box, to, e);
+}
+
+static int fill_notice(struct job *notice, const struct mail *m, const struct draft *d,
+		       struct error *e)
 {
 	struct box *box = m->queue->box;
 	const struct job *job = m->job;
-	_free_ char *user = local_user(box, job->from);
 	unsigned long long id = job->id, now = words_now();
 	int r;
 
@@ -173,12 +213,8 @@ static int fill_notice(struct job *notice, const struct mail *m, const struct dr
 	words_set(&notice->subject, "%s: job %llu", dsn_action_name(d->worst), id);
 	r = job_set(&notice->from, "");
 	if (r >= 0)
-		r = job_add_recipient(notice, job->from);
-	if (r >= 0)
-		r = job_set(&notice->recipients[0].user, user);
-	if (r >= 0)
-		notice->recipients[0].notify = NOTIFY_NEVER;
-	return r < 0 || !notice->source || !notice->message_id ? -ENOMEM : 0;
+		r = add_readers(notice, box, job->from, e);
+	return r < 0 ? r : !notice->source || !notice->message_id ? -ENOMEM : 0;
 }
 
 static int keep_notice(struct mail *m, struct job *notice, const struct buffer *text)
@@ -206,27 +242,38 @@ static int keep_notice(struct mail *m, struct job *notice, const struct buffer *
 	return r;
 }
 
+/* A document that is lost must not keep its sender from hearing of it. */
+static int write_and_keep(struct mail *m, struct job *notice, const struct draft *d,
+			  struct error *e)
+{
+	_buffer_ struct buffer text = { 0 };
+	struct error lost = { 0 };
+	void *original = NULL;
+	size_t len = 0;
+	int r;
+
+	if (mail_map(m, &original, &len, &lost) < 0) {
+		original = NULL;
+		len = 0;
+	}
+	r = write_notice(&text, notice, m, d, original, len, e);
+	if (original)
+		munmap(original, len);
+	return r < 0 ? r : keep_notice(m, notice, &text);
+}
+
 static int make(struct mail *m, const struct draft *d)
 {
 	struct job *notice = calloc(1, sizeof(*notice));
-	_buffer_ struct buffer text = { 0 };
 	struct error e = { 0 };
-	size_t len = 0;
-	void *original;
-	int r = notice ? fill_notice(notice, m, d) : -ENOMEM;
+	int r = notice ? fill_notice(notice, m, d, &e) : -ENOMEM;
 
-	if (!r) {
-		original = map_original(m, &len);
-		r = write_notice(&text, notice, m, d, original, len, &e);
-		if (original)
-			munmap(original, len);
-		/* A sender to whom none can be addressed: said, and done with. */
-		if (r == -EINVAL)
-			log_full(LOG_WARNING, m->job->id, NULL, "Job %llu: no notice to <%s>: %s",
-				 (unsigned long long)m->job->id, m->job->from, error_text(&e));
-		else if (!r)
-			r = keep_notice(m, notice, &text);
-	}
+	if (r >= 0)
+		r = write_and_keep(m, notice, d, &e);
+	/* A sender to whom none can be addressed: said, and done with. */
+	if (r == -EINVAL)
+		log_full(LOG_WARNING, m->job->id, NULL, "Job %llu: no notice to <%s>: %s",
+			 (unsigned long long)m->job->id, m->job->from, error_text(&e));
 	job_free(notice);
 	return r == -EINVAL ? 0 : r;
 }

@@ -13,11 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "service/queue_internal.h"
+#include "service/turn.h"
 #include "service/words.h"
 
 /* Each destination is looked at this often at least: the clock may have been set meanwhile. */
@@ -117,6 +120,24 @@ void mail_put(struct mail *m)
 	free(m);
 }
 
+int mail_map(struct mail *m, void **ret, size_t *len, struct error *e)
+{
+	_close_ int fd = -1;
+	struct stat st;
+	int r = store_job_body(m->queue->box->store, m->job->id, &fd, e);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return error_set(e, -errno, "the document cannot be read: %s", strerror(errno));
+	if (!st.st_size)
+		return error_set(e, -ENOENT, "the document is empty");
+	*len = (size_t)st.st_size;
+	*ret = mmap(NULL, *len, PROT_READ, MAP_PRIVATE, fd, 0);
+	return *ret == MAP_FAILED ? error_set(e, -errno, "the document cannot be mapped: %s",
+					      strerror(errno)) : 0;
+}
+
 /*
  * Destinations
  */
@@ -173,12 +194,18 @@ static void destination_free(struct destination *to)
 /* The box itself is "" also where all else goes to the smarthost. */
 static struct destination *destination_get(struct queue *q, const char *domain)
 {
+	bool turns = *domain && turn_allows(&q->box->conf, NULL, domain);
 	struct destination *to;
 
-	if (*domain && q->smarthost)
+	if (*domain && q->smarthost && !turns)
 		return q->smarthost;
 	to = destination_find(q, domain);
-	return to ? to : destination_make(q, domain);
+	if (to)
+		return to;
+	to = destination_make(q, domain);
+	if (to)
+		to->turns = turns;
+	return to;
 }
 
 /* To be looked at in @wait, but not before its host is to be tried again. */
@@ -187,6 +214,8 @@ static void schedule(struct destination *to, uint64_t wait)
 	struct queue *q = to->queue;
 	uint64_t when = queue_monotonic(q) + (wait < LOOK_USEC ? wait : LOOK_USEC);
 
+	if (to->turns)		/* its time is when its host comes */
+		return;
 	if (when < to->not_before)
 		when = to->not_before;
 	if (due_set(&q->due, &to->due, when) < 0)
@@ -199,16 +228,25 @@ void destination_wake(struct destination *to)
 	queue_kick(to->queue);
 }
 
+/* On its way there already, or nothing that a smarthost gets. */
+static bool passes_by(struct destination *to, const struct store_route *r)
+{
+	struct queue *q = to->queue;
+
+	return delivery_of(q, to, r->id) ||
+	       (!to->name && turn_allows(&q->box->conf, NULL, r->domain));
+}
+
 int queue_next(struct destination *to, uint64_t *id, uint64_t *when)
 {
 	struct queue *q = to->queue;
 	struct store_route r = { 0 };
-	uint64_t now = words_now();
+	uint64_t now = to->turns ? to->turned : words_now();
 	int err;
 
 	do
 		err = store_route_next(q->box->store, to->name, &r);
-	while (!err && delivery_of(q, to, r.id));
+	while (!err && passes_by(to, &r));
 	if (err == -ENOENT) {
 		*when = UINT64_MAX;
 		return 0;
@@ -375,7 +413,7 @@ static int wake_all(struct queue *q)
 
 	for (; !r; r = store_route_domain(q->box->store, false, &route)) {
 		wake_domain(q, route.domain);
-		if (*route.domain && q->smarthost)
+		if (q->smarthost && destination_get(q, route.domain) == q->smarthost)
 			return 0;
 	}
 	return r == -ENOENT ? 0 : r;
@@ -435,10 +473,31 @@ void queue_lift(struct queue *q, const struct job *job)
 
 const char *queue_trouble(struct queue *q, const char *domain)
 {
-	struct destination *to = *domain && q->smarthost ? q->smarthost :
-				 destination_find(q, domain);
+	struct destination *to;
 
+	if (turn_allows(&q->box->conf, NULL, domain))
+		return "its host fetches it by TURN";
+	to = *domain && q->smarthost ? q->smarthost : destination_find(q, domain);
 	return to && (to->barred || to->failures) ? to->trouble : NULL;
+}
+
+bool queue_has_line(struct queue *q)
+{
+	return connection_room(q);
+}
+
+int queue_turn(struct queue *q, const char *domain, struct net_stream *stream, struct error *e)
+{
+	char name[ROUTE_DOMAIN + 1];
+	struct destination *to;
+
+	store_lower_domain(domain, name);
+	to = destination_get(q, name);
+	if (!to || !to->turns)
+		return error_set(e, to ? -EINVAL : -ENOMEM, "no mail for %s can be fetched here",
+				 domain);
+	to->turned = words_now();
+	return connection_turn(to, stream, e);
 }
 
 void queue_set_net(struct queue *q, const char *dns, uint16_t port)

@@ -9,7 +9,8 @@
  * crash comes between (a job's source is unique); the others are grouped by
  * destination: their domain or, where there is a smarthost, all of them. One copy
  * per destination, one connection for many messages of it, and a destination that
- * cannot be reached is tried for all its mail at once. What fails for good, is
+ * cannot be reached is tried for all its mail at once. Mail for a domain whose host
+ * fetches it (Turn=) waits until that host has come. What fails for good, is
  * late, or was asked for makes a notice (RFC 3461, 3464).
  *
  * Before the dot that ends DATA the recipients it is for are durably "in hand";
@@ -26,6 +27,7 @@
 #include "service/box.h"
 #include "store/store.h"
 
+struct net_stream;
 struct queue;
 
 int queue_new(struct queue **ret, struct box *box, struct error *e);
@@ -74,6 +76,14 @@ void queue_name_envelope(struct job *job, const struct conf *conf);
 int queue_report(struct queue *q, const char *user, const struct report *report, char **sentence);
 /* Why mail to @domain waits, as far as its host is to blame: a sentence, or NULL. */
 const char *queue_trouble(struct queue *q, const char *domain);
+
+/* May one more line be in use? */
+bool queue_has_line(struct queue *q);
+/*
+ * The host of @domain, which turn_allows(), has become the server on @stream: what waits
+ * for it goes there, then the line is closed. @stream is the queue's; after an error not.
+ */
+int queue_turn(struct queue *q, const char *domain, struct net_stream *stream, struct error *e);
 
 /* Other name servers and another port than 25, where there is no smarthost; for tests. */
 void queue_set_net(struct queue *q, const char *dns, uint16_t port);

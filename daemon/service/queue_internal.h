@@ -35,6 +35,8 @@ struct destination {
 	char *name;
 	LIST_HEAD(, connection) connections;
 	unsigned int n_connections;
+	bool turns;			/* its host fetches its mail: service/turn.h */
+	uint64_t turned;		/* when it last began to: what was due then goes */
 	bool reached;			/* by the last connection that was tried */
 	bool barred;			/* the login was refused: until a person says go on */
 	unsigned int failures;		/* to reach it, in a row */
@@ -50,6 +52,7 @@ struct connection {
 	struct delivery *delivery;	/* NULL: idle */
 	sd_event_source *idle;
 	unsigned int messages;
+	bool turned;			/* the host came to us, and goes when it has all */
 };
 
 /* One copy of a mail on its way: some of its recipients, over one connection. */
@@ -95,6 +98,8 @@ void queue_kick(struct queue *q);
 /* The mail of job @id, held for the caller; mail_put(). */
 int mail_get(struct queue *q, uint64_t id, struct mail **ret);
 void mail_put(struct mail *m);
+/* Its document; munmap(). -ENOENT: it has none; -EBADMSG: it is damaged. */
+int mail_map(struct mail *m, void **ret, size_t *len, struct error *e);
 /* The next job that is due to @to and not on its way there, 1; 0: none is, *@when the soonest. */
 int queue_next(struct destination *to, uint64_t *id, uint64_t *when);
 void destination_wake(struct destination *to);
@@ -111,6 +116,8 @@ void job_not_in_hand(struct job *job);
  * job turned out not to be sendable, which it says then. -EBUSY: no line is to be had.
  */
 int connection_deliver(struct destination *to, uint64_t id);
+/* The mail for @to goes over @stream, on which its host awaits us as client: as queue_turn(). */
+int connection_turn(struct destination *to, struct net_stream *stream, struct error *e);
 void connection_free(struct connection *c);	/* and what goes over it, unsettled */
 /* May another line be opened at all? Ends an idle one for it where it must. */
 bool connection_room(struct queue *q);
@@ -136,7 +143,5 @@ void local_deliver(struct mail *m);
 
 /* notice.c: writes the notices that are due now; marks whom they were about. */
 int notice_make(struct mail *m);
-/* The code of the user who has @address at this box; NULL: nobody has. free() */
-char *local_user(struct box *box, const char *address);
 
 #endif

@@ -11,16 +11,15 @@
 #include "base/log.h"
 #include "service/queue.h"
 #include "service/receiver_internal.h"
+#include "service/turn.h"
 
-/* Of the disk, beside mails: what the store keeps free for the states of jobs. */
-#define RESERVE	   (32u << 20)
 #define FREE_USEC  1000000	/* how long an answer of statvfs() is good */
 #define PENALTY_USEC (600 * UINT64_C(1000000))
 
 bool receiver_has_room(struct receiver *r, uint64_t size)
 {
+	uint64_t now = 0, reserve = store_reserve(r->box->store);
 	struct statvfs v;
-	uint64_t now = 0;
 
 	sd_event_now(r->box->event, CLOCK_MONOTONIC, &now);
 	if (!r->free_asked || now - r->free_asked > FREE_USEC) {
@@ -30,7 +29,7 @@ bool receiver_has_room(struct receiver *r, uint64_t size)
 		r->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
 		r->free_asked = now;
 	}
-	return r->free_bytes > RESERVE && r->free_bytes - RESERVE > size;
+	return r->free_bytes > reserve && r->free_bytes - reserve > size;
 }
 
 void receiver_note_tls(struct receiver *r)
@@ -129,6 +128,7 @@ static void set_options(struct receiver *r)
 			.tls_offered = r->tls && port != RECEIVER_SUBMISSIONS,
 			.tls_active = port == RECEIVER_SUBMISSIONS,
 			.auth_offered = r->tls,
+			.turn_offered = turn_is_on(c),
 			.max_message = c->receive_max_message,
 			.max_rcpts = c->max_recipients,
 			.max_messages = c->max_messages,
@@ -175,6 +175,9 @@ void receiver_free(struct receiver *r)
 {
 	if (!r)
 		return;
+	/* Who waits for the disk gets his answer: told nothing, he would send it again. */
+	r->stopping = true;
+	store_flush(r->box->store);
 	while (r->sessions)
 		receiver_session_stop(r->sessions);
 	net_listen_free(r->listen);

@@ -4,8 +4,9 @@
  * client's bytes to queue_accept(). One event loop serves all sessions; an idle
  * one holds no buffer.
  *
- * Sessions that are open when the receiver is freed get a 421. What waits for the
- * disk then is kept, but nobody is told: the client will send it again.
+ * Sessions that are open when the receiver is freed get a 421; those with a mail on
+ * its way to the disk are waited for, as closing the store would wait, and get their
+ * 250 before it.
  */
 #ifndef IFAX_SERVICE_RECEIVER_H
 #define IFAX_SERVICE_RECEIVER_H

@@ -21,6 +21,7 @@ struct receiver {
 	struct receiver_session *sessions;
 	uint64_t memory;		/* octets of messages under way */
 	uint64_t mails;
+	bool stopping;
 	uint64_t last_id;		/* of trace lines */
 	struct penalties penalties;	/* failed log-ins */
 	uint64_t free_bytes, free_asked;	/* of the spool's disk, and when */

@@ -9,8 +9,10 @@
 #include "base/cleanup.h"
 #include "net/network.h"
 #include "service/directory.h"
+#include "service/queue.h"
 #include "service/receiver_policy.h"
 #include "service/terminal.h"
+#include "service/turn.h"
 
 #define _answer_ _cleanup_(directory_answer_free)
 
@@ -238,28 +240,19 @@ static int lengthen_way_back(struct envelope *env, const char *name)
 	return n + 2 > SMTP_PATH_MAX ? 0 : replace(&env->from, from);
 }
 
-/* The host of the first hop of "@A,@B:user@C" into @hop; returns where the rest begins. */
-static const char *first_hop(const char *route, char *hop, size_t size)
-{
-	size_t len = strcspn(route + 1, ",:");
-
-	snprintf(hop, size, "%.*s", (int)len, route + 1);
-	return route + 1 + len + (route[1 + len] != '\0');
-}
-
 static void rcpt_by_route(struct box *box, const struct policy_peer *peer,
 			  const struct smtp_path *path, enum smtp_how how, struct envelope *env,
 			  struct verdict *v)
 {
-	const char *rest = path->text, *domain;
+	const char *rest = path->text, *after, *first, *domain;
 	char hop[SMTP_PATH_MAX + 1];
 	bool moved = false;
+	size_t len;
 
 	if (!peer->permitted)
 		return verdict_set(v, 550, "5.7.1", "Source routes are not followed for you");
-	while (*rest == '@') {
-		const char *after = first_hop(rest, hop, sizeof(hop));
-
+	while ((first = smtp_path_hop(rest, &len, &after))) {
+		snprintf(hop, sizeof(hop), "%.*s", (int)len, first);
 		if (!is_ours(box, peer, hop))
 			break;
 		rest = after;
@@ -401,4 +394,18 @@ void policy_expn(struct box *box, const struct policy_peer *peer, const char *ar
 		return verdict_set(v, 550, "5.7.1", "Access denied to you");
 	if (ask(box, peer, name, false, &a, v) >= 0 && !say_moved(v, &a))
 		say_boxes(v, &a);
+}
+
+/*
+ * TURN
+ */
+
+void policy_turn(struct box *box, const struct policy_peer *peer, const char *helo,
+		 struct verdict *v)
+{
+	v->code = 0;
+	if (!peer->permitted || !peer->user || !turn_allows(&box->conf, peer->user, helo))
+		verdict_set(v, 502, "5.7.1", "The roles are not changed for you");
+	else if (!box->queue || !queue_has_line(box->queue))
+		verdict_set(v, 502, "5.3.2", "The roles cannot be changed now; come back later");
 }

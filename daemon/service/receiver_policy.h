@@ -42,6 +42,10 @@ void policy_vrfy(struct box *box, const struct policy_peer *peer, const char *ar
 void policy_expn(struct box *box, const struct policy_peer *peer, const char *argument,
 		 struct verdict *v);
 
+/* May the peer, who calls himself @helo, change the roles? On success he is @helo's host. */
+void policy_turn(struct box *box, const struct policy_peer *peer, const char *helo,
+		 struct verdict *v);
+
 /* Fills in a verdict; out of memory it is a 451. */
 void verdict_set(struct verdict *v, int code, const char *enhanced, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -16,6 +16,7 @@
 #include "net/network.h"
 #include "net/stream.h"
 #include "service/receiver_internal.h"
+#include "service/queue.h"
 #include "service/receiver_policy.h"
 #include "service/terminal.h"
 #include "service/trace.h"
@@ -56,6 +57,7 @@ struct receiver_session {
 	size_t counted;			/* of body, in the receiver's memory */
 	enum void_body void_body;
 	struct acceptance *acceptance;	/* not NULL: the reply waits for the disk */
+	bool turning;			/* the roles change when that is told */
 	bool closing;			/* the last reply is written */
 	size_t lingered;		/* octets dropped since */
 };
@@ -386,6 +388,17 @@ static void on_end(struct receiver_session *s, const struct smtp_server_event *e
 	drop_body(s);
 }
 
+static void on_turn(struct receiver_session *s)
+{
+	struct policy_peer peer = peer_of(s);
+	struct verdict v = { 0 };
+	bool ehlo;
+
+	policy_turn(s->receiver->box, &peer, smtp_server_helo(s->smtp, &ehlo), &v);
+	s->turning = !v.code;
+	reply(s, &v);
+}
+
 /*
  * The stream
  */
@@ -416,7 +429,7 @@ static void act(struct receiver_session *s, const struct smtp_server_event *ev)
 	case SMTPD_EXPN:
 		return on_name(s, ev);
 	case SMTPD_TURN:
-		return answer(s, 502, "5.5.1", "The roles are not changed here");
+		return on_turn(s);
 	case SMTPD_STARTTLS:
 	case SMTPD_CLOSE:
 		return;		/* the stream's, not the mail's */
@@ -430,6 +443,23 @@ static bool write_output(struct receiver_session *s)
 
 	buffer_free(out);
 	return r >= 0;
+}
+
+/* The 250 is written: from here on the other side is the server, and the line the queue's. */
+static void turn(struct receiver_session *s)
+{
+	struct error e = { 0 };
+	bool ehlo;
+	const char *helo = smtp_server_helo(s->smtp, &ehlo);
+
+	log_full(LOG_INFO, 0, s->user, "%s: user %s fetches the mail for %s", s->peer, s->user,
+		 helo);
+	net_stream_flush(s->stream);
+	if (queue_turn(s->receiver->box->queue, helo, s->stream, &e) < 0)
+		log_warning("%s: %s", s->peer, error_text(&e));
+	else
+		s->stream = NULL;
+	session_free(s);
 }
 
 /*
@@ -460,6 +490,10 @@ static bool feed(struct receiver_session *s, const char **data, size_t *len)
 	}
 	if (!write_output(s)) {
 		session_free(s);
+		return false;
+	}
+	if (s->turning) {
+		turn(s);
 		return false;
 	}
 	return true;
@@ -557,7 +591,10 @@ static void on_durable(void *userdata, int r)
 		} else {
 			answer(s, 451, "4.3.0", "The mail could not be stored; try again later");
 		}
-		go_on(s);
+		if (s->receiver->stopping)
+			receiver_session_stop(s);
+		else
+			go_on(s);
 	}
 	free(a);
 }

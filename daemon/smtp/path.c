@@ -161,6 +161,30 @@ bool smtp_domain_valid(const char *text, size_t len, bool utf8)
 	return len && domain(text, len, utf8) == len && (!utf8 || smtp_utf8_valid(text, len));
 }
 
+const char *smtp_path_hop(const char *path, size_t *len, const char **rest)
+{
+	size_t n;
+
+	if (path[0] != '@')
+		return NULL;
+	/* An IPv6 address has colons of its own. */
+	n = path[1] == '[' ? strcspn(path + 1, "]") : 0;
+	n += strcspn(path + 1 + n, ",:");
+	*len = n;
+	if (rest)
+		*rest = path + 1 + n + (path[1 + n] != '\0');
+	return path + 1;
+}
+
+const char *smtp_path_mailbox(const char *path)
+{
+	size_t len;
+
+	while (smtp_path_hop(path, &len, &path))
+		;
+	return path;
+}
+
 /* The octets that follow @lead in one character; -1: it leads none. */
 static int utf8_tail(unsigned char lead)
 {

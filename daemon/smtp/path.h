@@ -36,6 +36,14 @@ struct smtp_path {
 int smtp_path_parse(const char **text, size_t *len, bool utf8, struct smtp_path *ret,
 		    struct error *e);
 
+/*
+ * Of a path as smtp_path_parse() took it: the first host of its route, @len octets
+ * long, and what is behind it in *@rest (may be NULL); NULL: it has no route.
+ */
+const char *smtp_path_hop(const char *path, size_t *len, const char **rest);
+/* "user@C": what is behind the route, if there is one. */
+const char *smtp_path_mailbox(const char *path);
+
 /* Names, "#number" among them, with dots between; or an address in brackets. */
 bool smtp_domain_valid(const char *text, size_t len, bool utf8);
 

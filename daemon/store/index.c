@@ -10,7 +10,7 @@
 #include <libgen.h>
 #include <string.h>
 
-#define VERSION	   2
+#define VERSION	   3
 #define LIST_LIMIT 1000
 
 static const char schema[] =
@@ -20,7 +20,7 @@ static const char schema[] =
 	" next_try INT, message_id TEXT, digest TEXT,"
 	" oldest INT," /* the oldest segment that it needs */
 	" body_segment INT, body_offset INT, body_seq INT, body_skip INT, body_len INT,"
-	" shared INT, deadline INT, record_len INT, record BLOB);"
+	" shared INT, deadline INT, finished INT, record_len INT, record BLOB);"
 	"CREATE INDEX jobs_open ON jobs(next_try) WHERE final=0;"
 	"CREATE INDEX jobs_user ON jobs(user) WHERE user IS NOT NULL;"
 	"CREATE INDEX jobs_twin ON jobs(message_id) WHERE message_id IS NOT NULL AND kind=1;"
@@ -28,12 +28,13 @@ static const char schema[] =
 	"CREATE INDEX jobs_oldest ON jobs(oldest, body_offset);"
 	"CREATE INDEX jobs_live ON jobs(final, shared, record_len, body_len);"
 	"CREATE INDEX jobs_deadline ON jobs(deadline) WHERE deadline IS NOT NULL;"
+	"CREATE INDEX jobs_finished ON jobs(finished) WHERE finished IS NOT NULL;"
 	"CREATE TABLE routes(domain TEXT, due INT, id INT, PRIMARY KEY(domain, due, id))"
 	" WITHOUT ROWID;"
 	"CREATE INDEX routes_due ON routes(due, id) WHERE domain<>'';"
 	"CREATE TABLE sources(source TEXT PRIMARY KEY, segment INT) WITHOUT ROWID;"
 	"CREATE INDEX sources_segment ON sources(segment);"
-	"PRAGMA user_version=2;";
+	"PRAGMA user_version=3;";
 
 enum statement {
 	SQL_BEGIN,
@@ -51,6 +52,7 @@ enum statement {
 	SQL_ROUTE_FIRST,
 	SQL_ROUTE_DOMAIN,
 	SQL_DEADLINE,
+	SQL_FINISHED,
 	SQL_TWIN,
 	SQL_SENT,
 	SQL_SOURCE_PUT,
@@ -70,10 +72,10 @@ static const char *const sql[_STATEMENTS] = {
 	[SQL_PLACE_GET] = "SELECT segment,offset,seq,nonce,last_id FROM place",
 	[SQL_JOB_PUT] = "INSERT OR REPLACE INTO jobs(record,record_len,kind,state,final,user,"
 			"next_try,message_id,digest,id,oldest,body_segment,body_offset,body_seq,"
-			"body_skip,body_len,shared,deadline) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
-			"iif(?5 OR NOT ?12,?11,?12),?12,?13,?14,?15,?16,?17,?18)",
+			"body_skip,body_len,shared,deadline,finished) VALUES(?1,?2,?3,?4,?5,?6,?7,"
+			"?8,?9,?10,iif(?5 OR NOT ?12,?11,?12),?12,?13,?14,?15,?16,?17,?18,?19)",
 	[SQL_JOB_UPDATE] = "UPDATE jobs SET record=?1,record_len=?2,kind=?3,state=?4,final=?5,"
-			   "user=?6,next_try=?7,message_id=?8,digest=?9,deadline=?18,"
+			   "user=?6,next_try=?7,message_id=?8,digest=?9,deadline=?18,finished=?19,"
 			   "oldest=iif(?5 OR NOT body_segment,?11,body_segment) WHERE id=?10",
 	[SQL_JOB_GET] = "SELECT record,body_segment,body_offset,body_seq,body_skip,body_len,shared "
 			"FROM jobs WHERE id=?",
@@ -89,6 +91,8 @@ static const char *const sql[_STATEMENTS] = {
 			     "ORDER BY domain,due,id LIMIT 1",
 	[SQL_DEADLINE] = "SELECT id,deadline FROM jobs WHERE deadline IS NOT NULL "
 			 "ORDER BY deadline LIMIT 1",
+	[SQL_FINISHED] = "SELECT id,finished FROM jobs WHERE finished IS NOT NULL "
+			 "ORDER BY finished LIMIT 1",
 	/* Those that printed or will: not failed, canceled or themselves duplicates. */
 	[SQL_TWIN] = "SELECT id FROM jobs WHERE kind=1 AND message_id=?1 AND digest=?2 AND id<>?3 "
 		     "AND (?3=0 OR id<?3) AND state NOT IN (?4,?5,?6) ORDER BY id LIMIT 1",
@@ -415,6 +419,8 @@ int index_put_job(struct index *x, const struct job *old, const struct job *j, c
 		bind_body(st, body);
 	if (j->deadline && !final && j->state != JOB_HELD)
 		sqlite3_bind_int64(st, 18, (int64_t)j->deadline);
+	if (final && (j->kind == JOB_MAIL || j->kind == JOB_NOTICE))
+		sqlite3_bind_int64(st, 19, (int64_t)j->changed);
 	return run(st);
 }
 
@@ -508,17 +514,27 @@ int index_route_domain(struct index *x, bool first, struct store_route *r)
 	return take_route(x, st, r);
 }
 
-int index_deadline_next(struct index *x, uint64_t *id, uint64_t *deadline)
+static int first_by_time(struct index *x, enum statement which, uint64_t *id, uint64_t *when)
 {
-	sqlite3_stmt *st = statement(x, SQL_DEADLINE);
+	sqlite3_stmt *st = statement(x, which);
 	int rc = sqlite3_step(st);
 
 	if (rc == SQLITE_ROW) {
 		*id = (uint64_t)sqlite3_column_int64(st, 0);
-		*deadline = (uint64_t)sqlite3_column_int64(st, 1);
+		*when = (uint64_t)sqlite3_column_int64(st, 1);
 	}
 	sqlite3_reset(st);
 	return rc == SQLITE_DONE ? -ENOENT : result(rc);
+}
+
+int index_deadline_next(struct index *x, uint64_t *id, uint64_t *deadline)
+{
+	return first_by_time(x, SQL_DEADLINE, id, deadline);
+}
+
+int index_finished_next(struct index *x, uint64_t *id, uint64_t *when)
+{
+	return first_by_time(x, SQL_FINISHED, id, when);
 }
 
 /* Selects @what of the jobs that @f means, up to its limit. */

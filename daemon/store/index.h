@@ -53,6 +53,7 @@ int index_count(struct index *x, const struct job_filter *f, uint64_t *ret);
 int index_route_next(struct index *x, const char *domain, struct store_route *r);
 int index_route_domain(struct index *x, bool first, struct store_route *r);
 int index_deadline_next(struct index *x, uint64_t *id, uint64_t *deadline);
+int index_finished_next(struct index *x, uint64_t *id, uint64_t *when);
 int index_twin(struct index *x, const struct job *j, uint64_t *ret);
 
 int index_sent(struct index *x, const char *message_id, uint64_t *ret);

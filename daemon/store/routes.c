@@ -2,8 +2,11 @@
 #include "store/routes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "smtp/path.h"
 
 void store_lower_domain(const char *from, char domain[ROUTE_DOMAIN + 1])
 {
@@ -16,9 +19,16 @@ void store_lower_domain(const char *from, char domain[ROUTE_DOMAIN + 1])
 
 void store_domain_of(const struct job_recipient *c, char domain[ROUTE_DOMAIN + 1])
 {
-	const char *at = strrchr(c->address, '@');
+	char hop[ROUTE_DOMAIN + 1];
+	const char *at = strrchr(c->address, '@'), *first;
+	size_t len;
 
-	store_lower_domain(c->user ? "" : at ? at + 1 : "localhost", domain);
+	first = smtp_path_hop(c->address, &len, NULL);
+	if (first) {
+		snprintf(hop, sizeof(hop), "%.*s", (int)len, first);
+		at = NULL;
+	}
+	store_lower_domain(c->user ? "" : first ? hop : at ? at + 1 : "localhost", domain);
 }
 
 static int compare(const void *a, const void *b)

@@ -125,9 +125,8 @@ static void commit_soon(struct store *s)
 }
 
 /* What the commit thread reported. */
-static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int settle(struct store *s)
 {
-	struct store *s = userdata;
 	uint64_t durable;
 	struct error e;
 	int failed;
@@ -141,7 +140,14 @@ static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *u
 		snprintf(s->notice, sizeof(s->notice), "%s", error_text(&e));
 	while (s->pending && (failed || s->pending->seq <= durable))
 		finish_one(s, s->pending->seq <= durable ? 0 : failed);
-	if (!failed && !s->broken)
+	return failed;
+}
+
+static int on_journal(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct store *s = userdata;
+
+	if (!settle(s) && !s->broken)
 		reclaim_step(s);
 	return 0;
 }
@@ -465,6 +471,18 @@ int store_sync(struct store *s, struct error *e)
 	return journal_sync(s->journal, e);
 }
 
+void store_flush(struct store *s)
+{
+	/* What it failed with is told to those who wait. */
+	journal_sync(s->journal, NULL);
+	settle(s);
+}
+
+uint64_t store_reserve(const struct store *s)
+{
+	return s->min_free_bytes;
+}
+
 int store_job_get(struct store *s, uint64_t id, struct job **ret)
 {
 	return index_get_job(s->index, id, ret, NULL);
@@ -517,6 +535,11 @@ int store_route_domain(struct store *s, bool first, struct store_route *r)
 int store_deadline_next(struct store *s, uint64_t *id, uint64_t *deadline)
 {
 	return index_deadline_next(s->index, id, deadline);
+}
+
+int store_finished_next(struct store *s, uint64_t *id, uint64_t *since)
+{
+	return index_finished_next(s->index, id, since);
 }
 
 int store_source_known(struct store *s, const char *source)

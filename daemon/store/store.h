@@ -183,6 +183,10 @@ int store_job_remove(struct store *s, uint64_t id, struct error *e);
  * points at which the box must not go on: before paper moves, before DELE.
  */
 int store_sync(struct store *s, struct error *e);
+/* The same, and who waits for it is called before this returns, whatever came of it. */
+void store_flush(struct store *s);
+/* Octets of the spool's disk that documents leave free: store_options.min_free_bytes. */
+uint64_t store_reserve(const struct store *s);
 
 int store_job_get(struct store *s, uint64_t id, struct job **ret);	/* -ENOENT; job_free() */
 /*
@@ -234,6 +238,8 @@ int store_route_next(struct store *s, const char *domain, struct store_route *r)
 int store_route_domain(struct store *s, bool first, struct store_route *r);
 /* The unfinished job whose deadline is the soonest: -ENOENT there is none. */
 int store_deadline_next(struct store *s, uint64_t *id, uint64_t *deadline);
+/* The mail or notice that is finished the longest, and since when: -ENOENT there is none. */
+int store_finished_next(struct store *s, uint64_t *id, uint64_t *since);
 
 /* Was a mail with this key received already (whatever became of it)? 1 or 0 or -errno. */
 int store_source_known(struct store *s, const char *source);

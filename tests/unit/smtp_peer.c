@@ -124,18 +124,26 @@ static size_t whole_reply(const char *s)
 	return 0;
 }
 
-int peer_read(struct peer *p)
+static size_t whole_line(const char *s)
+{
+	const char *nl = strchr(s, '\n');
+
+	return nl ? nl + 1 - s : 0;
+}
+
+/* False: the line was closed before. */
+static bool read_whole(struct peer *p, size_t (*whole)(const char *s))
 {
 	uint64_t since = now(p);
 	size_t n;
 
-	while (!(n = whole_reply(p->rest))) {
+	while (!(n = whole(p->rest))) {
 		int got = receive(p, p->rest + p->n_rest, sizeof(p->rest) - 1 - p->n_rest);
 
 		if (got < 0) {
 			p->closed = true;
 			p->reply[0] = '\0';
-			return 0;
+			return false;
 		}
 		p->n_rest += got;
 		p->rest[p->n_rest] = '\0';
@@ -146,7 +154,12 @@ int peer_read(struct peer *p)
 	p->reply[n] = '\0';
 	memmove(p->rest, p->rest + n, p->n_rest - n + 1);
 	p->n_rest -= n;
-	return atoi(p->reply);
+	return true;
+}
+
+int peer_read(struct peer *p)
+{
+	return read_whole(p, whole_reply) ? atoi(p->reply) : 0;
 }
 
 void peer_expect(struct peer *p, const char *start)
@@ -163,6 +176,20 @@ void peer_say(struct peer *p, const char *line, const char *start)
 	peer_read(p);
 	if (strncmp(p->reply, start, strlen(start)))
 		fail_msg("\"%s\" in place of \"%s\" after \"%s\"", p->reply, start, line);
+}
+
+void peer_expect_line(struct peer *p, const char *start)
+{
+	read_whole(p, whole_line);
+	if (strncmp(p->reply, start, strlen(start)))
+		fail_msg("\"%s\" in place of \"%s\"", p->reply, start);
+}
+
+void peer_answer(struct peer *p, const char *reply, const char *command)
+{
+	peer_send(p, reply, strlen(reply));
+	peer_send(p, "\r\n", 2);
+	peer_expect_line(p, command);
 }
 
 void peer_expect_end(struct peer *p)

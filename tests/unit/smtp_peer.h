@@ -33,6 +33,9 @@ int peer_read(struct peer *p);
 /* A line without its CRLF; the reply must begin with @start. */
 void peer_say(struct peer *p, const char *line, const char *start);
 void peer_expect(struct peer *p, const char *start);
+/* As the server, after TURN: one line that must begin so; what makes the client say it. */
+void peer_expect_line(struct peer *p, const char *start);
+void peer_answer(struct peer *p, const char *reply, const char *command);
 /* The server must close the line. */
 void peer_expect_end(struct peer *p);
 void peer_start_tls(struct peer *p);

@@ -71,6 +71,7 @@ static void syntax(void **state)
 	assert_int_equal(c.retry_usec, 5400 * 1000000ull);
 	assert_int_equal(c.expire_usec, 2 * 86400 * 1000000ull);
 	assert_int_equal(c.timeout_usec, 90 * 1000000ull);
+	assert_int_equal(c.keep_usec, 7 * 86400 * 1000000ull);
 	assert_string_equal(c.smarthost, "[::1]:2525");
 	assert_string_equal(c.smarthost_tls, "required");
 	assert_int_equal(c.max_message, 1536 << 10);
@@ -111,6 +112,8 @@ static void errors_name_file_and_line(void **state)
 		{ "[Box]\nCompany=a\001b\n", "f:2: A control character." },
 		{ "[Receive]\nDomains=a b,c\n", "f:2: Domains= wants host names" },
 		{ "[Receive]\nDomains=a:25\n", "f:2: Domains= wants host names" },
+		{ "[Receive]\nTurn=branch.test\n", "f:2: Turn= wants users and domains" },
+		{ "[Receive]\nTurn=100:a.test 1/2:b.test\n", "f:2: Turn= wants users" },
 		{ "[Receive]\nNetworks=10.0.0.1/8\n", "f:2: Networks= wants addresses or" },
 		{ "[Receive]\nNetworks=::1 any\n", "f:2: Networks= wants addresses or networks" },
 		{ "[Receive]\nMaxRecipients=99\n", "f:2: MaxRecipients= must lie between 100" },
@@ -203,7 +206,7 @@ static void shipped_file_is_the_defaults(void **state)
 	}
 	if (parse(&c, text, &e))
 		fail_msg("%s", error_text(&e));
-	assert_int_equal(keys, 39);
+	assert_int_equal(keys, 41);
 	assert_int_equal(conf_defaults(&d, &e), 0);
 	assert_int_equal(c.retry_usec, d.retry_usec);
 	assert_int_equal(c.retry_max_usec, d.retry_max_usec);

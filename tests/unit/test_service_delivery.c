@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -153,6 +154,32 @@ static void dead_host_costs_one_try(void **state)
 	assert_null(queue_trouble(s->box.queue, "[127.0.0.2]"));
 }
 
+/* A host that greets and then says nothing more costs one wait, not one for each mail. */
+static void silent_host_costs_one_wait(void **state)
+{
+	struct svc *s = *state;
+	unsigned int attempts = 0;
+	struct fake_server f;
+	uint64_t ids[3];
+
+	fake_server_start_at(&f, "127.0.0.2", 0, SCRIPT(HELLO, "C:MAIL FROM", "WAIT"));
+	s->box.conf.timeout_usec = 200000;
+	open_mx(s, f.port);
+	for (int i = 0; i < 3; i++)
+		ids[i] = take(s, MAIL(TO("a@[127.0.0.2]")));
+	svc_run(s, 1000);
+	for (int i = 0; i < 3; i++) {
+		struct job *j = svc_job(s, ids[i]);
+
+		attempts += j->attempts;
+		assert_int_equal(j->state, JOB_QUEUED);
+		job_free(j);
+	}
+	assert_int_equal(attempts, 1);
+	assert_non_null(strstr(queue_trouble(s->box.queue, "[127.0.0.2]"), "did not answer"));
+	stop(s, &f);
+}
+
 /* One dead host does not keep mail from another. */
 static void dead_host_delays_nobody(void **state)
 {
@@ -260,6 +287,168 @@ static void user_gone(void **state)
 	assert_string_equal(j->recipients[0].address, "ada@far.test");
 	assert_string_equal(j->from, "");
 	job_free(j);
+}
+
+/* The document of @user's print job, which must have come for him once. */
+static void read_copy(struct svc *s, const char *user, char *text_of, size_t size)
+{
+	struct job_filter f = { .kind = JOB_PRINT, .state = -1, .user = user };
+	struct error e = { 0 };
+	struct job **jobs = NULL;
+	_close_ int fd = -1;
+	size_t n = 0;
+	ssize_t len;
+
+	assert_int_equal(store_job_list(s->box.store, &f, &jobs, &n), 0);
+	assert_int_equal(n, 1);
+	if (store_job_body(s->box.store, jobs[0]->id, &fd, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	len = pread(fd, text_of, size - 1, 0);
+	assert_true(len >= 0);
+	text_of[len] = '\0';
+	job_list_free(jobs, n);
+}
+
+/* S7: a mail that ends here for some and goes on for others; the way back only where it ends. */
+static void return_path_at_the_end(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	char copy[256];
+	uint64_t id;
+
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT TO:<a@x.test>", OK, DATA, OK, QUIT));
+	svc_open(s, f.port);
+	svc_add_user(s, "100", "u", 0);
+	svc_add_user(s, "101", "u", 0);
+	id = take(s, MAIL(USER("100"), TO("a@x.test"), USER("101")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_serve(s, &f);
+	assert_string_equal(f.body.data, "Received: here\r\nSubject: x\r\n\r\nbody\r\n.\r\n");
+	buffer_free(&f.body);
+	for (int i = 0; i < 2; i++) {
+		read_copy(s, i ? "101" : "100", copy, sizeof(copy));
+		assert_string_equal(copy, "Return-Path: <ada@far.test>\r\nReceived: here\r\n"
+				    "Subject: x\r\n\r\nbody\r\n");
+	}
+}
+
+/* S6: the next hop is the route's first host, whatever the mailbox's domain; so both ways. */
+static void source_route(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+	struct envelope env = {
+		.from = (char *)"@box.example.test:ada@far.test",
+		RCPTS(TO("@[127.0.0.2],@z.test:u@[127.0.0.9]")),
+	};
+
+	fake_server_start_at(&f, "127.0.0.2", 0,
+			     SCRIPT(HELLO, "C:MAIL FROM:<@box.example.test:ada@far.test>\r\n", OK,
+				    "C:RCPT TO:<@[127.0.0.2],@z.test:u@[127.0.0.9]>\r\n", OK,
+				    DATA, OK, QUIT));
+	open_mx(s, f.port);
+	id = take(s, &env);
+	svc_expect(s, id, JOB_SENT, NULL);
+	stop(s, &f);
+}
+
+/* A notice goes back by the route that the mail came by, but not through ourselves. */
+static void notice_by_route(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	struct job *j;
+	uint64_t id, notice = 0;
+	struct envelope env = {
+		.from = (char *)"@box.example.test,@[127.0.0.2]:ada@[127.0.0.9]",
+		RCPTS(TO("a@[127.0.0.2]")),
+	};
+
+	fake_server_start_at(&f, "127.0.0.2", 0,
+			     SCRIPT(HELLO, "C:MAIL FROM:<@box", OK, "C:RCPT TO:<a@[127.0.0.2]>",
+				    "S:550 5.1.1 who?\r\n", "C:RSET", OK, "C:MAIL FROM:<>", OK,
+				    "C:RCPT TO:<@[127.0.0.2]:ada@[127.0.0.9]>\r\n", OK, DATA, OK,
+				    QUIT));
+	open_mx(s, f.port);
+	id = take(s, &env);
+	svc_expect(s, id, JOB_FAILED, "who?");
+	svc_serve(s, &f);
+	assert_non_null(strstr(f.body.data, "\nTo: <ada@[127.0.0.9]>\r\n"));
+	buffer_free(&f.body);
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, &notice), 1);
+	j = svc_wait(s, notice, JOB_SENT);
+	assert_string_equal(j->recipients[0].address, "@[127.0.0.2]:ada@[127.0.0.9]");
+	job_free(j);
+}
+
+static void add_alias(struct svc *s, const char *name, const char *const *members)
+{
+	struct alias a = { .name = (char *)(uintptr_t)name, .kind = ALIAS_PLAIN };
+	struct error e = { 0 };
+
+	for (; *members; members++)
+		assert_int_equal(alias_add_member(&a, *members), 0);
+	if (store_alias_put(s->box.store, &a, true, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	for (size_t i = 0; a.members[i]; i++)
+		free(a.members[i]);
+	free(a.members);
+}
+
+/* Senders at this box are whom the directory knows, in every domain of ours. */
+static void notices_to_local_senders(void **state)
+{
+	static const struct {
+		const char *from;
+		size_t n;		/* who hear of it; 0: nobody could */
+		const char *users[2];
+	} cases[] = {
+		{ "100@box.example.test", 1, { "100" } },
+		{ "U@Other.test", 1, { "100" } },
+		{ "staff@other.test", 2, { "100", "101" } },
+		{ "@box.example.test:staff@other.test", 2, { "100", "101" } },
+		{ "mixed@other.test", 2, { "101", NULL } },
+		{ "nobody@other.test", 0, { NULL } },
+	};
+	struct svc *s = *state;
+	uint64_t id, last = 0;
+	struct job *j;
+	char copy[64];
+
+	s->box.conf.domains = strdup("other.test example.test");
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", 0);
+	svc_add_user(s, "101", "u", 0);
+	add_alias(s, "u", SCRIPT("100"));
+	add_alias(s, "staff", SCRIPT("100", "101"));
+	add_alias(s, "mixed", SCRIPT("101", "v@far.test"));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t before = svc_count(s, JOB_NOTICE, -1, NULL);
+		struct envelope env = { .from = (char *)(uintptr_t)cases[i].from,
+					RCPTS(USER("999"), USER("998")) };
+
+		id = take(s, &env);
+		svc_expect(s, id, JOB_FAILED, "no user 999");
+		assert_int_equal(svc_count(s, JOB_NOTICE, -1, &last), before + !!cases[i].n);
+		if (!cases[i].n)
+			continue;
+		j = svc_job(s, last);
+		assert_int_equal(j->n_recipients, cases[i].n);
+		for (size_t k = 0; k < cases[i].n; k++) {
+			const char *user = j->recipients[k].user;
+
+			assert_true(user ? cases[i].users[k] && !strcmp(user, cases[i].users[k])
+					 : !cases[i].users[k]);
+		}
+		job_free(j);
+		if (!i) {
+			svc_expect(s, last, JOB_DELIVERED, NULL);
+			read_copy(s, "100", copy, sizeof(copy));
+			assert_memory_equal(copy, "Return-Path: <>\r\nDate: ", 23);
+		}
+	}
 }
 
 /* Wishes about notices travel on; the host that takes them on tells the rest. */
@@ -723,10 +912,14 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(one_copy_a_host), TEST(dead_host_costs_one_try),
-		TEST(dead_host_delays_nobody), TEST(users_of_the_box), TEST(one_user),
-		TEST(crash_between), TEST(user_gone), TEST(wishes_passed_on),
+		TEST(silent_host_costs_one_wait), TEST(dead_host_delays_nobody),
+		TEST(users_of_the_box), TEST(one_user),
+		TEST(crash_between), TEST(user_gone), TEST(return_path_at_the_end),
+		TEST(source_route), TEST(notice_by_route), TEST(notices_to_local_senders),
+		TEST(wishes_passed_on),
 		TEST(relayed_and_delivered), TEST(no_notice_of_a_notice),
-		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out), TEST(idle_line),
+		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out),
+		TEST(idle_line),
 		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
 		TEST(many_over_few_lines), TEST(reports_come_back),

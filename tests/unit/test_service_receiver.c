@@ -362,6 +362,30 @@ static void trouble_of_the_store(void **state)
 	peer_say(p, "MAIL FROM:<b@far.test>", "452 4.3.1");
 }
 
+/* What the store keeps free is what counts at MAIL: none is taken that it would refuse. */
+static void reserve_of_the_store(void **state)
+{
+	struct room *r = *state;
+	struct box *box = &r->svc.box;
+	char spool[80], folder[80];
+	struct store_options o = { .spool = spool, .state = folder, .min_free_bytes = 1ull << 60 };
+	struct store *was = box->store;
+	struct error e = { 0 };
+	struct peer *p;
+
+	snprintf(spool, sizeof(spool), "%s/spool2", r->svc.dir);
+	snprintf(folder, sizeof(folder), "%s/state2", r->svc.dir);
+	start(r, false);
+	p = client(r, RECEIVER_SMTP);
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RSET", "250");
+	box->store = NULL;
+	must(store_open(&box->store, box->event, &o, &e), &e);
+	peer_say(p, "MAIL FROM:<b@far.test>", "452 4.3.1");
+	store_close(box->store);
+	box->store = was;
+}
+
 static void clients_that_go_away(void **state)
 {
 	struct room *r = *state;
@@ -423,6 +447,28 @@ static void the_box_stops(void **state)
 	peer_expect(text, "421");
 	peer_expect(disk, "421");
 	let_go(r);	/* it is stored, but nobody is there to be told */
+}
+
+/* What is on its way to the real disk is answered first; what came behind it is not taken. */
+static void the_disk_is_waited_for(void **state)
+{
+	static const char text[] = "x\r\n.\r\nMAIL FROM:<b@far.test>\r\n";
+	struct room *r = *state;
+	struct peer *p;
+
+	start(r, true);
+	p = client(r, RECEIVER_SMTP);
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<ada@example.test>", "250");
+	peer_say(p, "DATA", "354");
+	peer_send(p, text, strlen(text));
+	/* One event a turn: it is journalled, and the journal's word not heard yet. */
+	while (!svc_count(&r->svc, JOB_PRINT, -1, NULL))
+		assert_true(sd_event_run(r->svc.box.event, UINT64_MAX) >= 0);
+	receiver_free(take_ptr(r->svc.box.receiver));
+	peer_expect(p, "250 2.0.0 Taken over as job 1");
+	peer_expect(p, "421 4.3.2 box.example.test The service is stopping");
+	peer_expect_end(p);
 }
 
 /*
@@ -1160,12 +1206,227 @@ static void pipelined_over_tls(void **state)
 	assert_int_equal(r->taken, 3);
 }
 
+/*
+ * TURN (S13)
+ */
+
+static void on_stored(void *userdata, int r)
+{
+	assert_int_equal(r, 0);
+	++*(int *)userdata;
+}
+
+/* A mail for @to that waits in the real queue. */
+static uint64_t queued(struct room *r, const char *to)
+{
+	struct envelope_rcpt rcpt = { .address = (char *)to };
+	const struct envelope env = { .from = (char *)"ada@example.test", .rcpts = &rcpt,
+				      .n_rcpts = 1 };
+	struct iovec body = { (void *)(uintptr_t)"Subject: x\r\n", 12 };
+	struct error e = { 0 };
+	uint64_t id = 0;
+	int n = 0;
+
+	must(queue_accept(r->svc.box.queue, &env, &body, 1, on_stored, &n, &id, &e), &e);
+	while (!n)
+		assert_true(sd_event_run(r->svc.box.event, 1000000) >= 0);
+	return id;
+}
+
+static void start_turn_room(struct room *r)
+{
+	struct conf *c = &r->svc.box.conf;
+
+	set(&c->turn, "100:branch.test 200:other.test\t100:second.test");
+	start_tls_room(r);
+	set(&c->networks, "127.0.0.0/8");
+	/* What the smarthost gets has its try before the tests begin. */
+	c->retry_usec = c->retry_max_usec = 3600 * 1000000ull;
+}
+
+/* User 100's host, which calls itself @name. */
+static struct peer *host(struct room *r, const char *name)
+{
+	struct peer *p = client(r, RECEIVER_SMTP);
+	char line[100];
+
+	secure(p);
+	peer_say(p, plain("100", "correct horse"), "235");
+	snprintf(line, sizeof(line), "EHLO %s", name);
+	peer_say(p, line, "250-");
+	return p;
+}
+
+/* From here on the peer is the server. */
+static void greet(struct peer *p)
+{
+	peer_answer(p, "220 branch.test ready", "EHLO box.example.test\r\n");
+}
+
+/* The box has sent MAIL after @answer; takes the mail for @to up to the box's next command. */
+static void take_mail(struct peer *p, const char *answer, const char *to, const char *next)
+{
+	char line[100];
+
+	snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", to);
+	peer_answer(p, answer, "MAIL FROM:<ada@example.test>");
+	peer_answer(p, "250 ok", line);
+	peer_answer(p, "250 ok", "DATA\r\n");
+	peer_answer(p, "354 go", "Subject: x\r\n");
+	peer_expect_line(p, ".\r\n");
+	if (next)
+		peer_answer(p, "250 taken", next);
+}
+
+/* QUIT has come: the box closes when it has the answer. */
+static void goodbye(struct peer *p)
+{
+	peer_send(p, "221 bye\r\n", 9);
+	peer_expect_end(p);
+}
+
+static void expect_tries(struct room *r, uint64_t id, enum job_state state, unsigned int tries)
+{
+	struct job *j = svc_wait(&r->svc, id, state);
+
+	assert_int_equal(j->recipients[0].tries, tries);
+	job_free(j);
+}
+
+static void roles_change(void **state)
+{
+	struct room *r = *state;
+	struct box *box = &r->svc.box;
+	uint64_t one, two, far, late;
+	struct peer *p;
+
+	start_turn_room(r);
+	one = queued(r, "a@branch.test");
+	two = queued(r, "b@BRANCH.test");
+	far = queued(r, "v@far.test");
+	svc_run(&r->svc, 100);
+	/* Only what its host does not fetch was tried. */
+	expect_tries(r, far, JOB_QUEUED, 1);
+	expect_tries(r, one, JOB_QUEUED, 0);
+	assert_string_equal(queue_trouble(box->queue, "branch.test"),
+			    "its host fetches it by TURN");
+
+	p = host(r, "Branch.TEST");
+	peer_say(p, "TURN", "250");
+	greet(p);
+	peer_answer(p, "250 branch.test", "MAIL FROM:<ada@example.test>");
+	peer_answer(p, "250 ok", "RCPT TO:<a@branch.test>\r\n");
+	/* Not now: not in this session again, but in the next. */
+	peer_answer(p, "451 busy", "RSET");
+	take_mail(p, "250 ok", "b@BRANCH.test", NULL);
+	late = queued(r, "c@branch.test");
+	peer_send(p, "250 taken\r\n", 11);
+	peer_expect_line(p, "MAIL FROM:<ada@example.test>");
+	peer_answer(p, "250 ok", "RCPT TO:<c@branch.test>\r\n");
+	peer_answer(p, "550 5.1.1 who?", "RSET");
+	peer_answer(p, "250 ok", "QUIT\r\n");
+	goodbye(p);
+	expect_tries(r, one, JOB_QUEUED, 1);
+	svc_expect(&r->svc, two, JOB_SENT, NULL);
+	svc_expect(&r->svc, late, JOB_FAILED, "who?");
+
+	p = host(r, "branch.test");
+	peer_say(p, "TURN", "250");
+	greet(p);
+	take_mail(p, "250 branch.test", "a@branch.test", "QUIT\r\n");
+	goodbye(p);
+	svc_expect(&r->svc, one, JOB_SENT, NULL);
+	/* Nothing of another's was touched. */
+	expect_tries(r, far, JOB_QUEUED, 1);
+}
+
+/* Lines that break, and what is said too early. */
+static void roles_change_badly(void **state)
+{
+	struct room *r = *state;
+	uint64_t id;
+	struct peer *p;
+
+	start_turn_room(r);
+	id = queued(r, "a@second.test");
+	p = host(r, "second.test");
+	peer_say(p, "TURN", "250");
+	peer_close(p);
+	svc_run(&r->svc, 50);
+	p = host(r, "second.test");
+	peer_say(p, "TURN", "250");
+	peer_send(p, "554 no\r\n", 8);
+	peer_expect_end(p);
+	p = host(r, "second.test");
+	peer_say(p, "TURN", "250");
+	greet(p);
+	take_mail(p, "250 hello", "a@second.test", NULL);
+	peer_close(p);
+	svc_run(&r->svc, 50);
+	expect_tries(r, id, JOB_QUEUED, 1);	/* in doubt: it may have it */
+	p = host(r, "second.test");
+	peer_send(p, "TURN\r\nNOOP\r\n220 not yet\r\n", 25);
+	peer_expect(p, "250");
+	svc_run(&r->svc, 50);
+	assert_int_equal(p->n_rest, 0);		/* void: nobody was server when it was said */
+	greet(p);
+	take_mail(p, "250 hello", "a@second.test", "QUIT\r\n");
+	goodbye(p);
+	svc_expect(&r->svc, id, JOB_SENT, NULL);
+	/* Nothing waits. */
+	p = host(r, "branch.test");
+	peer_say(p, "TURN", "250");
+	greet(p);
+	peer_answer(p, "250 hello", "QUIT\r\n");
+	goodbye(p);
+}
+
+static void roles_stay(void **state)
+{
+	static const char *const names[] = { "other.test", "branch.test.far.test", "ranch.test",
+					     "client.test", "[127.0.0.1]" };
+	struct room *r = *state;
+	struct peer *p;
+
+	start_turn_room(r);
+	p = client(r, RECEIVER_SMTP);
+	secure(p);
+	peer_say(p, "EHLO branch.test", "250-");
+	peer_say(p, "TURN", "502 5.7.1");	/* nobody is logged in */
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		p = host(r, names[i]);
+		peer_say(p, "TURN", "502 5.7.1");
+		peer_say(p, "NOOP", "250");
+		peer_close(p);
+	}
+	set(&r->svc.box.conf.networks, "none");
+	p = host(r, "branch.test");
+	peer_say(p, "TURN", "502 5.7.1");
+	peer_say(p, "QUIT", "221");
+}
+
+/* Off as it is shipped: not told, and not taken. */
+static void roles_stay_by_default(void **state)
+{
+	struct room *r = *state;
+	struct peer *p;
+
+	start_tls_room(r);
+	set(&r->svc.box.conf.networks, "127.0.0.0/8");
+	p = host(r, "branch.test");
+	assert_null(strstr(p->reply, "TURN"));
+	peer_say(p, "TURN", "502");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_mail_is_taken), TEST(a_mail_is_stored), TEST(pipelined),
-		TEST(trouble_of_the_store), TEST(clients_that_go_away), TEST(the_box_stops),
+		TEST(trouble_of_the_store), TEST(clients_that_go_away),
+		TEST(the_box_stops), TEST(roles_change),
+		TEST(roles_change_badly), TEST(roles_stay), TEST(roles_stay_by_default),
+		TEST(the_disk_is_waited_for), TEST(reserve_of_the_store),
 		TEST(names_of_the_box), TEST(lists), TEST(postmaster_of_an_empty_box),
 		TEST(vrfy_and_expn), TEST(no_open_relay), TEST(permitted_networks_relay),
 		TEST(source_routes), TEST(terminals), TEST(sessions_in_all),

@@ -97,6 +97,7 @@ static const struct row {
 	/* routes */
 	{ "<@A:user@C>", false, 0, "user@C", "C", 1, NULL },
 	{ "<@A,@B.c,@#3,@[1.2.3.4]:user@C>", false, 0, "user@C", "C", 4, NULL },
+	{ "<@[IPv6:2001:db8::1],@B:user@C>", false, 0, "user@C", "C", 2, NULL },
 	{ "<@A,B:user@C>", false, -EINVAL, NULL, NULL, 0, NULL },
 	{ "<@A @B:user@C>", false, -EINVAL, NULL, NULL, 0, NULL },
 	{ "<@A,:user@C>", false, -EINVAL, NULL, NULL, 0, NULL },
@@ -135,6 +136,17 @@ static int parse(const char *bytes, size_t len, bool utf8, struct smtp_path *p, 
 	return r;
 }
 
+/* Each host of a route is found, and is one. */
+static size_t hops(const char *path)
+{
+	const char *hop;
+	size_t n, len;
+
+	for (n = 0; (hop = smtp_path_hop(path, &len, &path)); n++)
+		assert_true(smtp_domain_valid(hop, len, true));
+	return n;
+}
+
 static void paths(void **state)
 {
 	(void)state;
@@ -153,6 +165,8 @@ static void paths(void **state)
 		assert_memory_equal(p.text, row->text + 1, strlen(p.text));
 		assert_string_equal(p.mailbox, row->mailbox);
 		assert_int_equal(p.n_hops, row->hops);
+		assert_ptr_equal(smtp_path_mailbox(p.text), p.mailbox);
+		assert_int_equal(hops(p.text), row->hops);
 		if (row->domain)
 			assert_string_equal(p.domain, row->domain);
 		else

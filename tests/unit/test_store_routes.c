@@ -318,6 +318,34 @@ static void deadlines_are_indexed(void **state)
 	job_free(soon);
 }
 
+/* By the time of their last change; sent faxes are not among them. */
+static void finished_are_indexed(void **state)
+{
+	struct box *b = *state;
+	struct job *one = mail_to(TO("a@x"), JOB_QUEUED), *two = mail_to(TO("a@x"), JOB_QUEUED);
+	struct error e = { 0 };
+	uint64_t id, since;
+
+	put(b, one);
+	put(b, two);
+	assert_int_equal(store_finished_next(b->store, &id, &since), -ENOENT);
+	two->state = JOB_SENT;
+	update(b, two);
+	one->state = JOB_FAILED;
+	update(b, one);
+	assert_int_equal(store_finished_next(b->store, &id, &since), 0);
+	assert_int_equal(id, two->id);
+	assert_int_equal(since, two->changed);
+	assert_int_equal(store_job_remove(b->store, id, &e), 0);
+	assert_int_equal(store_finished_next(b->store, &id, &since), 0);
+	assert_int_equal(id, one->id);
+	one->state = JOB_QUEUED;
+	update(b, one);
+	assert_int_equal(store_finished_next(b->store, &id, &since), -ENOENT);
+	job_free(one);
+	job_free(two);
+}
+
 static double seconds(void)
 {
 	struct timespec ts;
@@ -370,7 +398,8 @@ int main(void)
 #define t(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		t(envelope_comes_back), t(old_records_are_read), t(documents_are_shared),
-		t(routes_are_indexed), t(deadlines_are_indexed), t(finding_costs_the_same),
+		t(routes_are_indexed), t(deadlines_are_indexed), t(finished_are_indexed),
+		t(finding_costs_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
