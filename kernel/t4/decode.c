@@ -129,19 +129,28 @@ static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
 	return run;
 }
 
+/* Where the next look goes: the halves of two tables for the colour of the next run. */
+struct quick_tables {
+	const u32 *pair;	/* t4_run_pair */
+	const s8 *step;		/* t4_pair_step */
+};
+
+static __always_inline struct quick_tables quick_tables(bool black)
+{
+	return (struct quick_tables){
+		.pair = black ? t4_run_pair + (1 << T4_PAIR_BITS) : t4_run_pair,
+		.step = black ? t4_pair_step + (1 << T4_PAIR_BITS) : t4_pair_step,
+	};
+}
+
 /* A one-dimensional line on the quick way. */
 struct quick_1d {
 	struct t4_reader r;
 	u16 *first, *a;		/* changing elements; a is the next one */
 	u32 a0;			/* make-up codes of the run at hand included */
-	const u32 *table;	/* the half of t4_run_pair for its colour */
+	struct quick_tables t;
 	u32 width;
 };
-
-static __always_inline const u32 *quick_table(bool black)
-{
-	return t4_run_pair + ((u32)black << T4_PAIR_BITS);
-}
 
 static __always_inline u32 quick_ahead(const struct quick_1d *q)
 {
@@ -149,26 +158,22 @@ static __always_inline u32 quick_ahead(const struct quick_1d *q)
 }
 
 /*
- * Up to two runs by one look into the table, and one branch, at the end of the
- * line. Each look-up waits for the one before: the table's place, which is known
- * before @ahead is, must not be added to that first.
+ * Up to two runs by one look into the tables, and one branch, at the end of the
+ * line. The next look waits for nothing but t4_pair_step.
  */
 static __always_inline bool quick_pair(struct quick_1d *q, u32 ahead)
 {
-	const u32 *table = q->table;
-	u32 e, end;
+	u32 e = q->t.pair[ahead], end = q->a0 + T4_PAIR_TOTAL(e);
+	s32 step = q->t.step[ahead];
 
-	__asm__("" : "+r" (table));
-	e = table[ahead];
-	end = q->a0 + T4_PAIR_TOTAL(e);
 	q->a[0] = (u16)(end - T4_PAIR_SECOND(e));
 	q->a[1] = (u16)end;
 	if (unlikely(end >= q->width))
 		return false;
 	q->a += T4_PAIR_COUNT(e);
-	q->table = T4_PAIR_NEXT(e);
 	q->a0 = end;
-	t4_skip(&q->r, e & 63);
+	q->t = quick_tables(step < 0);
+	t4_skip(&q->r, T4_STEP_BITS(step));
 	return true;
 }
 
@@ -186,7 +191,7 @@ static __always_inline bool quick_pairs(struct quick_1d *q)
 /* What quick_pair() has written, but not taken: runs that end the line. */
 static __always_inline bool quick_last_pair(struct quick_1d *q)
 {
-	u32 e = q->table[quick_ahead(q)];
+	u32 e = q->t.pair[quick_ahead(q)];
 
 	if (q->a0 + T4_PAIR_TOTAL(e) != q->width || !T4_PAIR_COUNT(e))
 		return false;
@@ -199,7 +204,7 @@ static __always_inline bool quick_last_pair(struct quick_1d *q)
 /* A single code, for what is not in the table; false if it is none for the quick way. */
 static __always_inline bool quick_code(struct quick_1d *q)
 {
-	bool black = q->table != t4_run_pair;
+	bool black = q->t.pair != t4_run_pair;
 	u32 code = black ? t4_black_run[q->r.acc >> (64 - T4_BLACK_BITS)]
 			    : t4_white_run[q->r.acc >> (64 - T4_WHITE_BITS)];
 	u32 end = q->a0 + (code >> 4);
@@ -211,7 +216,7 @@ static __always_inline bool quick_code(struct quick_1d *q)
 		if (end == q->a[-1] && q->a != q->first)
 			return false;
 		*q->a++ = (u16)end;
-		q->table = quick_table(!black);
+		q->t = quick_tables(!black);
 	}
 	q->a0 = end;
 	t4_skip(&q->r, code & 15);
@@ -222,7 +227,7 @@ static __always_inline void quick_1d(struct t4_decoder *d, struct t4_reader *rea
 {
 	struct quick_1d q = {
 		.r = *reader, .first = decoder_list(d, d->cur), .a0 = d->a0 + d->run,
-		.table = quick_table(d->n & 1), .width = d->p.width,
+		.t = quick_tables(d->n & 1), .width = d->p.width,
 	};
 
 	q.a = q.first + d->n;
