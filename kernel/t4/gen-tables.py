@@ -227,7 +227,7 @@ def run_pairs(first, second, bits):
         if not at or n and total == run2:
             yield 1 << 31
         else:
-            yield at | run2 << 6 | n << 12 | total << 16
+            yield at | run2 << 6 | n << 12 | (n > 0) << 14 | total << 16
 
 
 def vertical_pairs():

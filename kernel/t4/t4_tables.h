@@ -87,13 +87,16 @@ extern const u32 t4_vertical_ends[1 << T4_LOOK_BITS];
 /*
  * Up to two runs by the bits that lie ahead, and above them the colour of the
  * first one: from the bottom, bits taken, length of the second run, number of
- * runs, length of both. No runs: make-up codes only, the length counts all the
+ * runs, if there are any, length of both. No runs: make-up codes only, the length counts all the
  * same. A length below any that a line takes back: nothing of that kind, or a
  * first run of no length.
  */
 #define T4_PAIR_BITS	12
 #define T4_PAIR_SECOND(e) ((e) >> 6 & 0x3f)
 #define T4_PAIR_COUNT(e) ((e) >> 12 & 3)
+#define T4_PAIR_TWO(e)	((e) >> 13 & 1)
+#define T4_PAIR_ANY(e)	((e) >> 14 & 1)
+#define T4_PAIR_ONE	(1u << 12 | 1u << 14)	/* a run */
 #define T4_PAIR_TOTAL(e) ((u32)((s32)(e) >> 16))
 extern const u32 t4_run_pair[2 << T4_PAIR_BITS];
 /*
