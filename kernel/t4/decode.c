@@ -57,6 +57,9 @@ int t4_decoder_init(struct t4_decoder *d, const struct t4_params *p)
 	memset(d->list[1], 0, sizeof(d->list[1][0]) * T4_LIST_HEAD);
 	/* the first reference line is white */
 	t4_end_list(decoder_list(d, 1), 0, p->width);
+#ifndef __KERNEL__
+	memset(d->marks, 0, sizeof(d->marks));
+#endif
 	return 0;
 }
 
@@ -129,19 +132,28 @@ static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
 	return run;
 }
 
+/* Where the next look goes: the halves of two tables for the colour of the next run. */
+struct quick_tables {
+	const u32 *pair;	/* t4_run_pair */
+	const s8 *step;		/* t4_pair_step */
+};
+
+static __always_inline struct quick_tables quick_tables(bool black)
+{
+	return (struct quick_tables){
+		.pair = black ? t4_run_pair + (1 << T4_PAIR_BITS) : t4_run_pair,
+		.step = black ? t4_pair_step + (1 << T4_PAIR_BITS) : t4_pair_step,
+	};
+}
+
 /* A one-dimensional line on the quick way. */
 struct quick_1d {
 	struct t4_reader r;
 	u16 *first, *a;		/* changing elements; a is the next one */
 	u32 a0;			/* make-up codes of the run at hand included */
-	const u32 *table;	/* the half of t4_run_pair for its colour */
+	struct quick_tables t;
 	u32 width;
 };
-
-static __always_inline const u32 *quick_table(bool black)
-{
-	return t4_run_pair + ((u32)black << T4_PAIR_BITS);
-}
 
 static __always_inline u32 quick_ahead(const struct quick_1d *q)
 {
@@ -149,26 +161,22 @@ static __always_inline u32 quick_ahead(const struct quick_1d *q)
 }
 
 /*
- * Up to two runs by one look into the table, and one branch, at the end of the
- * line. Each look-up waits for the one before: the table's place, which is known
- * before @ahead is, must not be added to that first.
+ * Up to two runs by one look into the tables, and one branch, at the end of the
+ * line. The next look waits for nothing but t4_pair_step.
  */
 static __always_inline bool quick_pair(struct quick_1d *q, u32 ahead)
 {
-	const u32 *table = q->table;
-	u32 e, end;
+	u32 e = q->t.pair[ahead], end = q->a0 + T4_PAIR_TOTAL(e);
+	s32 step = q->t.step[ahead];
 
-	__asm__("" : "+r" (table));
-	e = table[ahead];
-	end = q->a0 + T4_PAIR_TOTAL(e);
 	q->a[0] = (u16)(end - T4_PAIR_SECOND(e));
 	q->a[1] = (u16)end;
 	if (unlikely(end >= q->width))
 		return false;
 	q->a += T4_PAIR_COUNT(e);
-	q->table = T4_PAIR_NEXT(e);
 	q->a0 = end;
-	t4_skip(&q->r, e & 63);
+	q->t = quick_tables(step < 0);
+	t4_skip(&q->r, T4_STEP_BITS(step));
 	return true;
 }
 
@@ -186,7 +194,7 @@ static __always_inline bool quick_pairs(struct quick_1d *q)
 /* What quick_pair() has written, but not taken: runs that end the line. */
 static __always_inline bool quick_last_pair(struct quick_1d *q)
 {
-	u32 e = q->table[quick_ahead(q)];
+	u32 e = q->t.pair[quick_ahead(q)];
 
 	if (q->a0 + T4_PAIR_TOTAL(e) != q->width || !T4_PAIR_COUNT(e))
 		return false;
@@ -199,7 +207,7 @@ static __always_inline bool quick_last_pair(struct quick_1d *q)
 /* A single code, for what is not in the table; false if it is none for the quick way. */
 static __always_inline bool quick_code(struct quick_1d *q)
 {
-	bool black = q->table != t4_run_pair;
+	bool black = q->t.pair != t4_run_pair;
 	u32 code = black ? t4_black_run[q->r.acc >> (64 - T4_BLACK_BITS)]
 			    : t4_white_run[q->r.acc >> (64 - T4_WHITE_BITS)];
 	u32 end = q->a0 + (code >> 4);
@@ -211,7 +219,7 @@ static __always_inline bool quick_code(struct quick_1d *q)
 		if (end == q->a[-1] && q->a != q->first)
 			return false;
 		*q->a++ = (u16)end;
-		q->table = quick_table(!black);
+		q->t = quick_tables(!black);
 	}
 	q->a0 = end;
 	t4_skip(&q->r, code & 15);
@@ -222,7 +230,7 @@ static __always_inline void quick_1d(struct t4_decoder *d, struct t4_reader *rea
 {
 	struct quick_1d q = {
 		.r = *reader, .first = decoder_list(d, d->cur), .a0 = d->a0 + d->run,
-		.table = quick_table(d->n & 1), .width = d->p.width,
+		.t = quick_tables(d->n & 1), .width = d->p.width,
 	};
 
 	q.a = q.first + d->n;
@@ -241,6 +249,108 @@ static __always_inline void quick_1d(struct t4_decoder *d, struct t4_reader *rea
 	d->run = q.a0 - d->a0;
 	*reader = q.r;
 }
+
+#ifdef T4_OWN_MARKS
+/* A one-dimensional line that is marked, from its beginning to its end or not at all. */
+struct quick_marks {
+	struct t4_reader r;
+	struct t4_marks *marks;
+	struct quick_tables t;
+	u32 a0;			/* make-up codes of the run at hand included */
+	u32 width;
+	u32 last;		/* what the last look found */
+};
+
+static __always_inline u32 mark_ahead(const struct quick_marks *q)
+{
+	return (u32)(q->r.acc >> (64 - T4_PAIR_BITS));
+}
+
+/* As quick_pair(): one look, which does nothing at the end of the line. */
+static __always_inline bool mark_pair(struct quick_marks *q, u32 ahead)
+{
+	u32 e = q->t.pair[ahead], end = q->a0 + T4_PAIR_TOTAL(e);
+	s32 step = q->t.step[ahead];
+
+	if (unlikely(end >= q->width))
+		return false;
+	t4_mark(q->marks->first, end - T4_PAIR_SECOND(e), T4_PAIR_TWO(e));
+	t4_mark(q->marks->second, end, T4_PAIR_ANY(e));
+	q->a0 = end;
+	q->last = e;
+	q->t = quick_tables(step < 0);
+	t4_skip(&q->r, T4_STEP_BITS(step));
+	return true;
+}
+
+static __always_inline bool mark_pairs(struct quick_marks *q)
+{
+	u32 ahead = mark_ahead(q);
+
+	t4_refill_quick(&q->r);
+	return mark_pair(q, ahead) && mark_pair(q, mark_ahead(q)) &&
+	       mark_pair(q, mark_ahead(q)) && mark_pair(q, mark_ahead(q));
+}
+
+/* The runs that end the line, which mark_pair() has not taken. */
+static __always_inline bool mark_last_pair(struct quick_marks *q)
+{
+	u32 e = q->t.pair[mark_ahead(q)];
+
+	if (q->a0 + T4_PAIR_TOTAL(e) != q->width || !T4_PAIR_ANY(e))
+		return false;
+	t4_mark(q->marks->first, q->width - T4_PAIR_SECOND(e), T4_PAIR_TWO(e));
+	t4_skip(&q->r, e & 63);
+	return true;
+}
+
+/* As quick_code(). */
+static __always_inline bool mark_code(struct quick_marks *q)
+{
+	bool black = q->t.pair != t4_run_pair;
+	u32 code = black ? t4_black_run[q->r.acc >> (64 - T4_BLACK_BITS)]
+			    : t4_white_run[q->r.acc >> (64 - T4_WHITE_BITS)];
+	u32 run = code >> 4, end = q->a0 + run;
+
+	/* only the first run may have no length, and what is left of a longer one */
+	if (!code || end > q->width || (!run && T4_PAIR_ANY(q->last)))
+		return false;
+	q->a0 = end;
+	q->last = run < 64 ? T4_PAIR_ONE : 0;
+	if (run < 64) {
+		t4_mark(q->marks->second, end, end < q->width);
+		q->t = quick_tables(!black);
+	}
+	t4_skip(&q->r, code & 15);
+	return true;
+}
+
+/* Marks a line, up to its end; false if it is none for this way, and nothing is marked. */
+static __always_inline bool mark_line(struct t4_reader *reader, struct t4_marks *marks, u32 width)
+{
+	struct quick_marks q = {
+		.r = *reader, .marks = marks, .t = quick_tables(false), .width = width,
+	};
+
+	while (likely(q.r.end - q.r.p >= QUICK_INPUT)) {
+		if (mark_pairs(&q))
+			continue;
+		if (!mark_last_pair(&q)) {
+			if (q.r.end - q.r.p < QUICK_INPUT)
+				break;
+			t4_refill_quick(&q.r);
+			if (!mark_code(&q))
+				break;
+			if (q.a0 < width || !T4_PAIR_ANY(q.last))
+				continue;
+		}
+		*reader = q.r;
+		return true;
+	}
+	t4_clear_marks(marks, width);
+	return false;
+}
+#endif
 
 /* T.4 4.1: white and black runs in turn up to the width. */
 static enum step decode_1d(struct t4_decoder *d, struct t4_reader *r)
@@ -539,6 +649,9 @@ struct rows {
 	const u8 *newest;	/* the row painted last in this call, if there is one */
 	size_t stride;
 	u32 left;
+	struct t4_marks *marks;	/* of the line at hand, if it has no list */
+	struct t4_marks *late;	/* of the row before, which is not yet painted */
+	u8 *late_row;
 };
 
 static void finish(struct t4_decoder *d, bool end_seen)
@@ -550,12 +663,35 @@ static void finish(struct t4_decoder *d, bool end_seen)
 	d->state = DEC_DONE;
 }
 
+/*
+ * Marks are read long after they were written, when they are in the cache: what
+ * was stored by bytes cannot be loaded at once from the stores under way.
+ */
+static void paint_late(struct t4_decoder *d, struct rows *out, u64 invert)
+{
+#ifdef T4_OWN_MARKS
+	if (out->late)
+		t4_paint_marks(out->late, d->p.width, invert, out->late_row);
+	out->late = NULL;
+#endif
+}
+
+static void paint_marked(struct t4_decoder *d, struct rows *out, u64 invert)
+{
+	out->late = out->marks;
+	out->late_row = out->next;
+	out->marks = NULL;
+}
+
 /* Paints the reference line once more, or for the first time in this call. */
 static void paint(struct t4_decoder *d, struct rows *out, bool again)
 {
 	u64 invert = d->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0;
 
-	if (!d->ref_n)
+	paint_late(d, out, invert);
+	if (out->marks)
+		paint_marked(d, out, invert);
+	else if (!d->ref_n)
 		memset(out->next, (int)(invert & 0xff), (d->p.width + 7) / 8);
 	else if (again && out->newest)
 		memcpy(out->next, out->newest, (d->p.width + 7) / 8);
@@ -576,7 +712,8 @@ static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
 		finish(d, false);
 }
 
-static void deliver_good(struct t4_decoder *d, struct rows *out, enum dec_state next)
+/* The line at hand is whole: the next one may refer to it. */
+static void end_line(struct t4_decoder *d)
 {
 	u16 *a = decoder_list(d, d->cur);
 
@@ -585,6 +722,16 @@ static void deliver_good(struct t4_decoder *d, struct rows *out, enum dec_state 
 	t4_end_list(a, d->n, d->p.width);
 	d->ref_n = d->n;
 	d->cur = !d->cur;
+}
+
+static void deliver_good(struct t4_decoder *d, struct rows *out, enum dec_state next)
+{
+	if (out->marks) {
+		d->ref_n = 1;
+		d->cur = !d->cur;
+	} else {
+		end_line(d);
+	}
 	d->bad_run = 0;
 	if (!d->line_2d)
 		d->ref_bad = false;
@@ -711,7 +858,12 @@ static __always_inline bool quick_next_line(struct t4_decoder *d, struct t4_read
 		ahead = *r;
 		if (take_rows_again(d, &ahead, out)) {
 			*r = ahead;
-			return true;
+			if (r->end - r->p < QUICK_INPUT)
+				return true;
+			t4_refill_quick(r);
+			if (r->acc >> (64 - EOL_BITS) != 1 ||
+			    !(r->acc << len >> (64 - EOL_ZEROS)))
+				return true;
 		}
 	}
 	if (d->p.coding == T4_MR)
@@ -721,14 +873,68 @@ static __always_inline bool quick_next_line(struct t4_decoder *d, struct t4_read
 	return true;
 }
 
+#ifdef T4_OWN_MARKS
+/* A line without list. */
+static __always_inline bool quick_marks(struct t4_decoder *d, struct t4_reader *r,
+					struct rows *out)
+{
+	struct t4_marks *marks = &d->marks[d->cur];
+
+	/* no other line refers to it */
+	if (d->p.coding != T4_MH || !mark_line(r, marks, d->p.width))
+		return false;
+	d->a0 = d->p.width;
+	out->marks = marks;
+	return true;
+}
+
+/* Makes up for the list of the reference line, before which @r is: it has only been marked. */
+static void list_reference(struct t4_decoder *d, struct t4_reader *r)
+{
+	u32 n = d->n, a0 = d->a0, run = d->run;
+
+	d->cur = !d->cur;
+	d->n = 0;
+	d->a0 = 0;
+	d->run = 0;
+	decode_1d(d, r);
+	end_line(d);
+	d->n = n;
+	d->a0 = a0;
+	d->run = run;
+}
+
+/* The same for the line at hand. */
+static void list_marked(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+	t4_clear_marks(out->marks, d->p.width);
+	out->marks = NULL;
+	d->a0 = 0;
+	decode_1d(d, r);
+}
+#else
+static bool quick_marks(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+	return false;
+}
+
+static void list_reference(struct t4_decoder *d, struct t4_reader *r)
+{
+}
+
+static void list_marked(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
+{
+}
+#endif
+
 /*
  * One-dimensional lines that an EOL follows. False if one is left unfinished, or
  * finished with something unusual behind it.
  */
 static bool quick_lines_1d(struct t4_decoder *d, struct t4_reader *reader, struct rows *out)
 {
-	struct t4_reader r = *reader;
-	bool usual;
+	struct t4_reader r = *reader, at = r, above = r;
+	bool usual, marked = false, above_marked = false;
 	u64 acc, start;
 
 	do {
@@ -738,12 +944,25 @@ static bool quick_lines_1d(struct t4_decoder *d, struct t4_reader *reader, struc
 		t4_refill_quick(&r);
 		acc = r.acc;
 		start = bits_read(&r);
-		quick_1d(d, &r);
+		at = r;
+		marked = quick_marks(d, &r, out);
+		if (!marked)
+			quick_1d(d, &r);
 		if (d->a0 < d->p.width)
 			break;
 		keep_line(d, acc, (u32)(bits_read(&r) - start));
-		usual = d->damage.rows + 1 != d->p.rows && quick_next_line(d, &r, out);
+		if (d->damage.rows + 1 == d->p.rows || !quick_next_line(d, &r, out))
+			break;
+		usual = true;
+		above = at;
+		above_marked = marked;
+		marked = false;
 	} while (usual && d->state == DEC_LINE && !d->line_2d && out->left);
+	paint_late(d, out, d->p.flags & T4_F_BLACK_IS_0 ? ~0ull : 0);
+	if (above_marked)
+		list_reference(d, &above);
+	if (marked)
+		list_marked(d, &at, out);
 	*reader = r;
 	return usual;
 }

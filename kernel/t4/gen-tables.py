@@ -200,7 +200,7 @@ def looks():
             yield run_look(first, colour, long, ahead)
 
 
-def run_pairs(colour, first, second, bits):
+def run_pairs(first, second, bits):
     """what t4_run_pair says of up to two runs by the next bits of the code"""
     def runs(codes, at):
         """the run that begins at bit at: (length so far, where it ends, is it whole)"""
@@ -227,7 +227,7 @@ def run_pairs(colour, first, second, bits):
         if not at or n and total == run2:
             yield 1 << 31
         else:
-            yield at | run2 << 6 | n << 12 | (colour ^ n & 1) << 14 | total << 16
+            yield at | run2 << 6 | n << 12 | (n > 0) << 14 | total << 16
 
 
 def vertical_pairs():
@@ -325,8 +325,9 @@ emit("const u8 t4_suffix[64][8]",
      [f"{{ {', '.join(hex(b) for b in ((1 << 64 - x) - 1).to_bytes(8, 'big'))} }}"
       for x in range(64)], "{}")
 
-print("\nconst u32 t4_run_pair[2 << T4_PAIR_BITS] = {")
 white, black = RUN_LOOK_UP
-rows(run_pairs(0, white, black, 12), "0x{:x}")
-rows(run_pairs(1, black, white, 12), "0x{:x}")
-print("};")
+pairs = [list(run_pairs(white, black, 12)), list(run_pairs(black, white, 12))]
+emit("const u32 t4_run_pair[2 << T4_PAIR_BITS]", pairs[0] + pairs[1], "0x{:x}")
+emit("const s8 t4_pair_step[2 << T4_PAIR_BITS]",
+     [p & 63 | (-128 if colour ^ p >> 12 & 1 else 0) for colour in range(2) for p in pairs[colour]],
+     "{}")

@@ -43,6 +43,17 @@ struct t4_ranks {
 };
 #endif
 
+#ifndef __KERNEL__
+/*
+ * The changing elements of a line by a bit for each pixel, as they lie in a row:
+ * there is one where just one of the two has its bit set. All 0 before and after.
+ */
+#define T4_MARKS	(T4_WIDTH_MAX / 8 + 64)
+struct t4_marks {
+	u8 first[T4_MARKS], second[T4_MARKS];
+};
+#endif
+
 struct t4_encoder {
 	struct t4_params p;
 	u64 acc;		/* bits not yet written, from the top */
@@ -86,6 +97,9 @@ struct t4_decoder {
 	u32 ref;		/* index of b1 */
 	u32 ref_n;		/* changing elements of the reference line */
 	u16 list[2][T4_LIST_LEN];
+#ifndef __KERNEL__
+	struct t4_marks marks[2];	/* of the line at hand and the one before */
+#endif
 };
 
 #endif

@@ -87,17 +87,25 @@ extern const u32 t4_vertical_ends[1 << T4_LOOK_BITS];
 /*
  * Up to two runs by the bits that lie ahead, and above them the colour of the
  * first one: from the bottom, bits taken, length of the second run, number of
- * runs, the colour that comes next, length of both. No runs: make-up codes only,
- * the length counts all the same. A length below any that a line takes back:
- * nothing of that kind, or a first run of no length. T4_PAIR_NEXT is where the
- * colour that comes next begins.
+ * runs, if there are any, length of both. No runs: make-up codes only, the length counts all the
+ * same. A length below any that a line takes back: nothing of that kind, or a
+ * first run of no length.
  */
 #define T4_PAIR_BITS	12
 #define T4_PAIR_SECOND(e) ((e) >> 6 & 0x3f)
 #define T4_PAIR_COUNT(e) ((e) >> 12 & 3)
-#define T4_PAIR_NEXT(e)	((const u32 *)((const u8 *)t4_run_pair + ((e) & 1u << 14)))
+#define T4_PAIR_TWO(e)	((e) >> 13 & 1)
+#define T4_PAIR_ANY(e)	((e) >> 14 & 1)
+#define T4_PAIR_ONE	(1u << 12 | 1u << 14)	/* a run */
 #define T4_PAIR_TOTAL(e) ((u32)((s32)(e) >> 16))
 extern const u32 t4_run_pair[2 << T4_PAIR_BITS];
+/*
+ * Of these what the next look waits for: bits taken, and negative where a black
+ * run comes next. Bytes, since an index that needs no scale makes for the
+ * quickest load, and that is most of the wait.
+ */
+#define T4_STEP_BITS(step) ((u32)(step) & 0x3f)
+extern const s8 t4_pair_step[2 << T4_PAIR_BITS];
 
 /*
  * One run code by the bits that lie ahead: run << 4 | length, 0 where no code

@@ -9,5 +9,5 @@ ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 T4_FLAGS_scalar += -mgeneral-regs-only
 T4_FLAGS_avx2   := -O3 -fno-tree-slp-vectorize -mavx2 -mbmi -mbmi2 -mlzcnt -mpopcnt
 T4_FLAGS_avx512 := $(T4_FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi \
-		   -mavx512vbmi2 -mavx512bitalg -mgfni -mprefer-vector-width=512
+		   -mavx512vbmi2 -mavx512bitalg -mgfni -mpclmul -mprefer-vector-width=512
 endif

@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #include "t4_fill_avx512.h"
+#include "t4_marks_avx512.h"
 #include "../t4_line.h"
 #include "../t4_runs.h"
 #include "../t4_lanes.h"
