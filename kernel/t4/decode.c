@@ -367,7 +367,7 @@ static __always_inline void take_look(struct quick_2d *q, u32 i, const u16 *b, u
 static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const u16 *first,
 						u32 width)
 {
-	u32 ends = t4_vertical_ends[q->r.acc >> (64 - T4_LOOK_BITS)];
+	u32 ends = t4_looks.ends[look_index(q)];
 	u32 a1 = q->a[n], least = q->a0 + (q->a0 || q->a != first);
 
 	if (n)
@@ -416,6 +416,26 @@ static __always_inline bool quick_look(struct quick_2d *q, const u16 *first, u32
 	return true;
 }
 
+/*
+ * The runs ahead reach the end of the line. Takes them up to there, if that is
+ * where a horizontal mode ends, else none.
+ */
+static __always_inline void quick_last_run(struct quick_2d *q, u32 i, u32 width)
+{
+	bool second = q->state >> T4_LOOK_BITS == T4_LOOK_LONG_SECOND ||
+		      (q->state >> T4_LOOK_BITS & ~1u) == T4_LOOK_SECOND;
+	u32 n = second ? 0 : 1;
+
+	while (2 * n < t4_looks.look[i].list && q->a[n] < width)
+		n += 2;
+	if (2 * n >= t4_looks.look[i].list || q->a[n] != width)
+		return;
+	t4_skip(&q->r, t4_looks.ends[i] >> 8 * n & 0xff);
+	q->a += n + 1;
+	q->a0 = width;
+	q->state = T4_LOOK_MODES;
+}
+
 /* Where quick_look() stopped, once more; false if the line ends here, or the quick way does. */
 static __always_inline bool quick_unusual(struct quick_2d *q, const u16 *first, u32 width)
 {
@@ -430,11 +450,11 @@ static __always_inline bool quick_unusual(struct quick_2d *q, const u16 *first, 
 		n = t4_first_wrong(i, wrong);
 		return 2 * n < look->list && quick_last_vertical(q, n, first, width);
 	}
-	if (a0 > width)
+	if (a0 >= width) {
+		quick_last_run(q, i, width);
 		return false;
+	}
 	take_look(q, i, (const u16 *)((const u8 *)q->b + look->ref), a0);
-	if (a0 == width)
-		return false;
 	while (q->b[0] <= a0)
 		q->b += 2;
 	return true;

@@ -123,29 +123,29 @@ def mode_run(ahead, bits, lanes):
 
 # the states of struct t4_look, with the colour of the next run added to the first three
 LOOK_MODES, LOOK_FIRST, LOOK_SECOND, LOOK_LONG_FIRST, LOOK_LONG_SECOND = 0, 2, 4, 6, 7
-LOOK_BITS, LOOK_LANES = 9, 4
+LOOK_BITS, LOOK_LANES = 10, 4
 LONG = 4               # zeros that begin all black codes of more than 9 bits
 
 
-def look(lanes, bits, after, count=0, ref=0, relative=False):
-    """struct t4_look, and the deltas that belong to it"""
+def look(lanes, bits, after, count=0, ref=0, relative=False, ends=()):
+    """struct t4_look, and the deltas and the ends that belong to it"""
     deltas = sum(d << 16 * i for i, d in enumerate(lanes)) & (1 << 64) - 1
     return (f"{{ {after << LOOK_BITS}, {bits}, {2 * count}, {2 * ref}, {64 - 16 * len(lanes)}, "
-            f"{-1 if relative else 0} }}"), deltas
+            f"{-1 if relative else 0} }}"), deltas, sum(e << 8 * i for i, e in enumerate(ends))
 
 
 OTHER_LOOK = look([0x8000], 0, 0, relative=True)
 
 
 def mode_look(colour, ahead):
-    deltas, _ends, passes, horizontal, bits = mode_run(ahead, LOOK_BITS, LOOK_LANES)
+    deltas, ends, passes, horizontal, bits = mode_run(ahead, LOOK_BITS, LOOK_LANES)
     n = len(deltas)
     after = (LOOK_FIRST if horizontal else LOOK_MODES) + (colour + n & 1)
     if not bits:
         return OTHER_LOOK
     if not n + passes:
-        return mode_and_runs(colour, ahead, bits) or look([0], bits, after)
-    return look(deltas + [0] * 2 * passes, bits, after, n, n + 2 * passes, True)
+        return runs_look(True, colour, ahead, LOOK_BITS, bits) or look([0], bits, after)
+    return look(deltas + [0] * 2 * passes, bits, after, n, n + 2 * passes, True, ends)
 
 
 def whole_run(codes, ahead, bits, at):
@@ -161,32 +161,39 @@ def whole_run(codes, ahead, bits, at):
             return run, at, True
 
 
-def mode_and_runs(colour, ahead, at):
-    """a horizontal mode code that ends at bit at, with both of its runs"""
-    run1, end1, whole1 = whole_run(RUN_LOOK_UP[colour], ahead, LOOK_BITS, at)
-    run2, end2, whole2 = whole_run(RUN_LOOK_UP[1 - colour], ahead, LOOK_BITS, end1)
-    if whole1 and whole2 and run1 and run2:
-        return look([run1, run1 + run2], end2, LOOK_MODES + colour, 2)
-    return None
+def runs_look(first, colour, ahead, bits, at, skipped=0):
+    """the runs from bit at on, and those of further horizontal modes, None if there are none"""
+    lanes, ends, a0 = [], [], 0
+    state = LOOK_FIRST if first else LOOK_SECOND
+    while len(lanes) < LOOK_LANES and state != LOOK_MODES:
+        run, end, whole = whole_run(RUN_LOOK_UP[colour], ahead, bits, at)
+        if end == at or whole and not run:
+            break
+        a0 += run
+        at = end
+        lanes.append(a0)
+        if not whole:
+            break
+        ends.append(at - skipped)
+        colour = 1 - colour
+        if state == LOOK_FIRST:
+            state = LOOK_SECOND
+        elif (ahead << at & ((1 << bits) - 1)) >> bits - HORIZONTAL[0] == HORIZONTAL[1]:
+            state = LOOK_FIRST
+            at += HORIZONTAL[0]
+        else:
+            state = LOOK_MODES
+    if not lanes or at <= skipped:
+        return None
+    return look(lanes, at - skipped, state + colour, len(ends), ends=ends)
 
 
 def run_look(first, colour, long, ahead):
-    codes = RUN_LOOK_UP[colour], RUN_LOOK_UP[1 - colour]
     skipped = LONG if long else 0
-    bits = LOOK_BITS + skipped
-    run, at, whole = whole_run(codes[0], ahead, bits, 0)
-    if not at and colour and not long and not ahead >> LOOK_BITS - LONG:
+    found = runs_look(first, colour, ahead, LOOK_BITS + skipped, 0, skipped)
+    if not found and colour and not long and not ahead >> LOOK_BITS - LONG:
         return look([0], LONG, LOOK_LONG_FIRST if first else LOOK_LONG_SECOND)
-    if at <= skipped or whole and not run:
-        return OTHER_LOOK
-    if not whole:
-        return look([run], at - skipped, (LOOK_FIRST if first else LOOK_SECOND) + colour)
-    if not first:
-        return look([run], at - skipped, LOOK_MODES + 1 - colour, 1)
-    run2, end, whole = whole_run(codes[1], ahead, bits, at)
-    if whole and run2:
-        return look([run, run + run2], end - skipped, LOOK_MODES + colour, 2)
-    return look([run], at - skipped, LOOK_SECOND + 1 - colour, 1)
+    return found or OTHER_LOOK
 
 
 def looks():
@@ -286,13 +293,12 @@ for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
 print("};")
 emit("const u8 t4_mode[1 << T4_MODE_BITS]", MODE, "0x{:02x}")
 print("\nconst struct t4_looks t4_looks = {\n\t.look = {")
-rows((entry for entry, _deltas in looks()), "{}", "\t\t")
+rows((entry for entry, _deltas, _ends in looks()), "{}", "\t\t")
 print("\t},\n\t.deltas = {")
-rows((deltas for _entry, deltas in looks()), "0x{:x}", "\t\t")
+rows((deltas for _entry, deltas, _ends in looks()), "0x{:x}", "\t\t")
+print("\t},\n\t.ends = {")
+rows((ends for _entry, _deltas, ends in looks()), "0x{:x}", "\t\t")
 print("\t},\n};")
-emit("const u32 t4_vertical_ends[1 << T4_LOOK_BITS]",
-     [sum(e << 8 * i for i, e in enumerate(mode_run(ahead, LOOK_BITS, LOOK_LANES)[1]))
-      for ahead in range(1 << LOOK_BITS)], "0x{:x}")
 emit("const u8 t4_vertical_code[7]", [v << 6 | n for n, v in VERTICAL], "0x{:02x}")
 emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
 print("\n#ifndef __KERNEL__", end="")

@@ -45,11 +45,12 @@ extern const u8 t4_mode[1 << T4_MODE_BITS];
 /*
  * Two-dimensional lines are read by a machine that looks at T4_LOOK_BITS at a
  * time. What it finds there are vertical modes, then pass modes, then a horizontal
- * one, or the runs of a horizontal mode: up to four positions, of which some go
- * to the list and the last one is the new a0, and where the machine goes on. One
- * entry has room for either, so that no branch need ask what it was.
+ * one, or the runs of a horizontal mode and of those that follow: up to four
+ * positions, of which some go to the list and the last one is the new a0, and
+ * where the machine goes on. One entry has room for either, so that no branch
+ * need ask what it was.
  */
-#define T4_LOOK_BITS	9
+#define T4_LOOK_BITS	10
 enum t4_look_state {
 	/* a mode; the colour of the next run, 1 = black, is added to this and to the next two */
 	T4_LOOK_MODES,
@@ -77,12 +78,10 @@ struct t4_look {
 extern const struct t4_looks {
 	struct t4_look look[T4_LOOKS];
 	u64 deltas[T4_LOOKS];	/* positions in lanes of 16 bits, less what they are relative to */
+	u32 ends[T4_LOOKS];	/* where the code of each ends, a byte for each, the first one's lowest */
 } t4_looks;
 
 #define T4_LONG_ZEROS	4	/* taken on the way to T4_LOOK_LONG_FIRST and _SECOND */
-
-/* Where each of the vertical modes ends, a byte for each, the first one's lowest. */
-extern const u32 t4_vertical_ends[1 << T4_LOOK_BITS];
 
 /*
  * Up to two runs by the bits that lie ahead, and above them the colour of the
