@@ -338,36 +338,64 @@ static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 d
 /* The line at hand on the quick way: d's fields of the same names, and pointers for indices. */
 struct quick_2d {
 	struct t4_reader r;
-	u32 state;		/* where in t4_looks it stands */
+	const struct t4_look *entries;	/* of the state that it is in */
 	u32 a0;			/* make-up codes of the run at hand included */
 	u16 *a;			/* where the next changing element goes */
 	const u16 *b;		/* b1 */
 };
 
-static __always_inline u32 look_index(const struct quick_2d *q)
+static __always_inline const struct t4_look *look_ahead(const struct quick_2d *q)
 {
-	return q->state + (u32)(q->r.acc >> (64 - T4_LOOK_BITS));
+	return q->entries + (q->r.acc >> (64 - T4_LOOK_BITS));
 }
 
-static __always_inline void take_look(struct quick_2d *q, u32 i, const u16 *b, u32 a0)
+static __always_inline void take_look(struct quick_2d *q, const struct t4_look *look,
+				      const u16 *b, u32 a0)
 {
-	const struct t4_look *look = &t4_looks.look[i];
-
 	t4_skip(&q->r, look->bits);
 	q->a = (u16 *)((u8 *)q->a + look->list);
 	q->b = b;
-	q->state = look->state;
+	q->entries = (const struct t4_look *)((const u8 *)t4_looks.look + look->state);
 	q->a0 = a0;
 }
 
+/* One look; false where the line ends, or where it takes a closer one. */
+static __always_inline bool quick_look(struct quick_2d *q, const struct t4_look **ahead)
+{
+	const struct t4_look *look = look_ahead(q);
+	const u16 *b = (const u16 *)((const u8 *)q->b + look->ref);
+	u32 a0;
+
+	*ahead = look;
+	if (unlikely(!t4_look_lanes(look, q->b, q->a0, q->a, &a0)))
+		return false;
+	/* runs may lead beyond b1, but seldom beyond the next one of its colour */
+	if (unlikely(b[0] <= a0)) {
+		b += 2;
+		if (unlikely(b[0] <= a0))
+			return false;
+	}
+	take_look(q, look, b, a0);
+	return true;
+}
+
+static __always_inline u32 look_state(const struct quick_2d *q)
+{
+	return (u32)(q->entries - t4_looks.look) >> T4_LOOK_BITS;
+}
+
+static __always_inline void enter_look_state(struct quick_2d *q, u32 state)
+{
+	q->entries = t4_looks.look + (state << T4_LOOK_BITS);
+}
+
 /*
- * Of the vertical modes ahead, @n are as b1 has it, and the next one makes it
+ * Of the vertical modes of @look, @n are as b1 has it, and the next one makes it
  * move otherwise or ends the line. False if it is in no order.
  */
-static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const u16 *first,
-						u32 width)
+static __always_inline bool quick_last_vertical(struct quick_2d *q, const struct t4_look *look,
+						u32 n, const u16 *first, u32 width)
 {
-	u32 ends = t4_looks.ends[look_index(q)];
 	u32 a1 = q->a[n], least = q->a0 + (q->a0 || q->a != first);
 
 	if (n)
@@ -379,8 +407,8 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const
 		n--;
 		a1 = q->a[n];
 	}
-	t4_skip(&q->r, ends >> 8 * n & 15);
-	q->state ^= ((n + 1) & 1) << T4_LOOK_BITS;
+	t4_skip(&q->r, t4_look_ends(look) >> 8 * n & 15);
+	enter_look_state(q, look_state(q) ^ ((n + 1) & 1));
 	q->a += n;
 	q->b += n + 1;
 	q->a0 = a1;
@@ -394,76 +422,57 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const
 	return true;
 }
 
-/* One look; false where the line ends, or where the careful ways have to look closer. */
-static __always_inline bool quick_look(struct quick_2d *q, const u16 *first, u32 width)
-{
-	u32 i = look_index(q), a0;
-	u64 wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
-	const u16 *b = (const u16 *)((const u8 *)q->b + t4_looks.look[i].ref);
-
-	if (unlikely(wrong)) {
-		u32 n = t4_first_wrong(i, wrong);
-
-		return 2 * n < t4_looks.look[i].list && quick_last_vertical(q, n, first, width);
-	}
-	/* runs may lead beyond b1, but seldom beyond the next one of its colour */
-	if (unlikely(b[0] <= a0)) {
-		b += 2;
-		if (unlikely(b[0] <= a0))
-			return false;
-	}
-	take_look(q, i, b, a0);
-	return true;
-}
-
 /*
- * The runs ahead reach the end of the line. Takes them up to there, if that is
+ * The runs of @look reach the end of the line. Takes them up to there, if that is
  * where a horizontal mode ends, else none.
  */
-static __always_inline void quick_last_run(struct quick_2d *q, u32 i, u32 width)
+static __always_inline void quick_last_run(struct quick_2d *q, const struct t4_look *look,
+					   u32 width)
 {
-	bool second = q->state >> T4_LOOK_BITS == T4_LOOK_LONG_SECOND ||
-		      (q->state >> T4_LOOK_BITS & ~1u) == T4_LOOK_SECOND;
-	u32 n = second ? 0 : 1;
+	u32 state = look_state(q), n;
 
-	while (2 * n < t4_looks.look[i].list && q->a[n] < width)
+	n = (state & ~1u) != T4_LOOK_SECOND && state != T4_LOOK_LONG_SECOND;
+	while (2 * n < look->list && q->a[n] < width)
 		n += 2;
-	if (2 * n >= t4_looks.look[i].list || q->a[n] != width)
+	if (2 * n >= look->list || q->a[n] != width)
 		return;
-	t4_skip(&q->r, t4_looks.ends[i] >> 8 * n & 0xff);
+	t4_skip(&q->r, t4_look_ends(look) >> 8 * n & 15);
+	enter_look_state(q, T4_LOOK_MODES);
 	q->a += n + 1;
 	q->a0 = width;
-	q->state = T4_LOOK_MODES;
 }
 
-/* Where quick_look() stopped, once more; false if the line ends here, or the quick way does. */
-static __always_inline bool quick_unusual(struct quick_2d *q, const u16 *first, u32 width)
+/* Where quick_look() stopped, at @look; false if the line ends here, or the quick way does. */
+static __always_inline bool closer_look(struct quick_2d *q, const struct t4_look *look,
+					const u16 *first, u32 width)
 {
-	u32 i = look_index(q), n, a0;
-	const struct t4_look *look = &t4_looks.look[i];
-	u64 wrong;
+	const u16 *b = (const u16 *)((const u8 *)q->b + look->ref);
+	u32 n, a0;
 
 	if (q->r.n < T4_LOOK_BITS || !look->bits)
 		return false;
-	wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
-	if (wrong) {
-		n = t4_first_wrong(i, wrong);
-		return 2 * n < look->list && quick_last_vertical(q, n, first, width);
+	if (t4_look_lanes(look, q->b, q->a0, q->a, &a0) && b[0] > a0) {
+		take_look(q, look, b, a0);
+		return true;
+	}
+	if (look->relative) {
+		n = t4_first_wrong(q->a, q->b, q->a0);
+		return 2 * n < look->list && quick_last_vertical(q, look, n, first, width);
 	}
 	if (a0 >= width) {
-		quick_last_run(q, i, width);
+		quick_last_run(q, look, width);
 		return false;
 	}
-	take_look(q, i, (const u16 *)((const u8 *)q->b + look->ref), a0);
-	while (q->b[0] <= a0)
-		q->b += 2;
+	while (b[0] <= a0)
+		b += 2;
+	take_look(q, look, b, a0);
 	return true;
 }
 
 /* Where the careful way goes on from. */
 static __always_inline void leave_quick(struct t4_decoder *d, struct quick_2d *q)
 {
-	u32 state = q->state >> T4_LOOK_BITS;
+	u32 state = look_state(q);
 
 	if (state >= T4_LOOK_LONG_FIRST) {
 		/* in front of the code again; without room for that, a byte goes back */
@@ -491,20 +500,23 @@ static noinline void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 	struct quick_2d q = {
 		.r = *r, .a = decoder_list(d, d->cur) + d->n,
 		.b = decoder_list(d, !d->cur) + d->ref, .a0 = d->a0 + d->run,
-		.state = !d->horiz ? T4_LOOK_MODES : d->horiz == 2 ? T4_LOOK_FIRST : T4_LOOK_SECOND,
 	};
+	const struct t4_look *look;
 
 	if (q.a0 >= d->p.width || r->end - r->p < QUICK_INPUT)
 		return;
-	q.state = (q.state + (d->n & 1)) << T4_LOOK_BITS;
+	enter_look_state(&q, (!d->horiz ? T4_LOOK_MODES : d->horiz == 2 ? T4_LOOK_FIRST :
+			      T4_LOOK_SECOND) + (d->n & 1));
 	do {
-		while (q.r.p <= limit) {
-			t4_refill_quick(&q.r);
-			if (!quick_look(&q, first, width) || !quick_look(&q, first, width) ||
-			    !quick_look(&q, first, width) || !quick_look(&q, first, width))
+		do {
+			if (q.r.p > limit) {
+				look = look_ahead(&q);
 				break;
-		}
-	} while (q.a0 < width && quick_unusual(&q, first, width));
+			}
+			t4_refill_quick(&q.r);
+		} while (quick_look(&q, &look) && quick_look(&q, &look) &&
+			 quick_look(&q, &look) && quick_look(&q, &look));
+	} while (closer_look(&q, look, first, width));
 	leave_quick(d, &q);
 	*r = q.r;
 }

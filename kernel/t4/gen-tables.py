@@ -127,14 +127,35 @@ LOOK_BITS, LOOK_LANES = 10, 4
 LONG = 4               # zeros that begin all black codes of more than 9 bits
 
 
+def least_gaps(deltas):
+    """how far each change of the reference line must be from the one before it, or more, for the
+    verticals to be right: neither before the one before it, nor before or where the vertical mode
+    before it is, nor that one beyond it"""
+    yield max(0, -deltas[0])
+    for last, delta in zip(deltas, deltas[1:]):
+        yield max(-delta, last - delta + 1, last + 1)
+
+
+def in_lanes(values):
+    return sum(v << 16 * i for i, v in enumerate(values)) & (1 << 64) - 1
+
+
 def look(lanes, bits, after, count=0, ref=0, relative=False, ends=()):
-    """struct t4_look, and the deltas and the ends that belong to it"""
-    deltas = sum(d << 16 * i for i, d in enumerate(lanes)) & (1 << 64) - 1
-    return (f"{{ {after << LOOK_BITS}, {bits}, {2 * count}, {2 * ref}, {64 - 16 * len(lanes)}, "
-            f"{-1 if relative else 0} }}"), deltas, sum(e << 8 * i for i, e in enumerate(ends))
+    """what struct t4_looks has of an entry"""
+    assert relative or len(lanes) <= 2
+    gaps = list(least_gaps(lanes)) if relative else []
+    gaps = in_lanes(0x8000 - gap for gap in gaps + [0] * (LOOK_LANES - len(gaps)))
+    entry = (f"{{ {after << LOOK_BITS + 3}, {bits}, {2 * count}, {2 * ref}, "
+             f"{64 - 16 * len(lanes)}, {-1 if relative else 0} }}")
+    return entry, in_lanes(lanes), gaps, sum(e << 8 * i for i, e in enumerate(ends))
 
 
-OTHER_LOOK = look([0x8000], 0, 0, relative=True)
+def still_look(bits, after):
+    """one that leaves a0 where it is, behind a position right of it"""
+    return look([1, 0], bits, after)
+
+
+OTHER_LOOK = look([0], 0, 0)
 
 
 def mode_look(colour, ahead):
@@ -144,7 +165,7 @@ def mode_look(colour, ahead):
     if not bits:
         return OTHER_LOOK
     if not n + passes:
-        return runs_look(True, colour, ahead, LOOK_BITS, bits) or look([0], bits, after)
+        return runs_look(True, colour, ahead, LOOK_BITS, bits) or still_look(bits, after)
     return look(deltas + [0] * 2 * passes, bits, after, n, n + 2 * passes, True, ends)
 
 
@@ -192,7 +213,7 @@ def run_look(first, colour, long, ahead):
     skipped = LONG if long else 0
     found = runs_look(first, colour, ahead, LOOK_BITS + skipped, 0, skipped)
     if not found and colour and not long and not ahead >> LOOK_BITS - LONG:
-        return look([0], LONG, LOOK_LONG_FIRST if first else LOOK_LONG_SECOND)
+        return still_look(LONG, LOOK_LONG_FIRST if first else LOOK_LONG_SECOND)
     return found or OTHER_LOOK
 
 
@@ -292,13 +313,12 @@ for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
     print("\t},")
 print("};")
 emit("const u8 t4_mode[1 << T4_MODE_BITS]", MODE, "0x{:02x}")
-print("\nconst struct t4_looks t4_looks = {\n\t.look = {")
-rows((entry for entry, _deltas, _ends in looks()), "{}", "\t\t")
-print("\t},\n\t.deltas = {")
-rows((deltas for _entry, deltas, _ends in looks()), "0x{:x}", "\t\t")
-print("\t},\n\t.ends = {")
-rows((ends for _entry, _deltas, ends in looks()), "0x{:x}", "\t\t")
-print("\t},\n};")
+print("\nconst struct t4_looks t4_looks = {")
+for name, values in zip(("look", "deltas", "gaps", "ends"), zip(*looks())):
+    print(f"\t.{name} = {{")
+    rows((v if name == "look" else hex(v) for v in values), "{}", "\t\t")
+    print("\t},")
+print("};")
 emit("const u8 t4_vertical_code[7]", [v << 6 | n for n, v in VERTICAL], "0x{:02x}")
 emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
 print("\n#ifndef __KERNEL__", end="")

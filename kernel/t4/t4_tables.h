@@ -67,7 +67,7 @@ enum t4_look_state {
 #define T4_LOOKS	(T4_LOOK_STATES << T4_LOOK_BITS)
 
 struct t4_look {
-	u16 state;	/* the next one, times the entries of each */
+	u16 state;	/* the next one: bytes to the first of its entries */
 	u8 bits;	/* taken; 0 = none of this, and a position that fails the check */
 	u8 list;	/* bytes by which the list grows */
 	u8 ref;		/* bytes to the new b1 */
@@ -75,11 +75,29 @@ struct t4_look {
 	s8 relative;	/* -1: positions relative to b1 and those behind it, 0: to a0 each */
 };
 
+#define T4_LOOK_BYTES(state)	((u32)(state) << T4_LOOK_BITS << 3)
+
 extern const struct t4_looks {
 	struct t4_look look[T4_LOOKS];
-	u64 deltas[T4_LOOKS];	/* positions in lanes of 16 bits, less what they are relative to */
+	u64 deltas[T4_LOOKS];	/* the positions less what they are relative to, 16 bits each */
+	u64 gaps[T4_LOOKS];	/* lanes, too: see t4_look_lanes() */
 	u32 ends[T4_LOOKS];	/* where the code of each ends, a byte for each, the first one's lowest */
 } t4_looks;
+
+static __always_inline const u64 *t4_look_deltas(const struct t4_look *look)
+{
+	return (const u64 *)((const u8 *)look + offsetof(struct t4_looks, deltas));
+}
+
+static __always_inline const u64 *t4_look_gaps(const struct t4_look *look)
+{
+	return (const u64 *)((const u8 *)look + offsetof(struct t4_looks, gaps));
+}
+
+static __always_inline u32 t4_look_ends(const struct t4_look *look)
+{
+	return t4_looks.ends[look - t4_looks.look];
+}
 
 #define T4_LONG_ZEROS	4	/* taken on the way to T4_LOOK_LONG_FIRST and _SECOND */
 
