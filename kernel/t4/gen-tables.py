@@ -123,7 +123,7 @@ def mode_run(ahead, bits, lanes):
 
 # the states of struct t4_look, with the colour of the next run added to the first three
 LOOK_MODES, LOOK_FIRST, LOOK_SECOND, LOOK_LONG_FIRST, LOOK_LONG_SECOND = 0, 2, 4, 6, 7
-LOOK_BITS, LOOK_LANES = 10, 4
+LOOK_BITS, LOOK_LANES = 9, 4
 LONG = 4               # zeros that begin all black codes of more than 9 bits
 
 

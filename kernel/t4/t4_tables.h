@@ -50,7 +50,7 @@ extern const u8 t4_mode[1 << T4_MODE_BITS];
  * where the machine goes on. One entry has room for either, so that no branch
  * need ask what it was.
  */
-#define T4_LOOK_BITS	10
+#define T4_LOOK_BITS	9
 enum t4_look_state {
 	/* a mode; the colour of the next run, 1 = black, is added to this and to the next two */
 	T4_LOOK_MODES,
