@@ -367,8 +367,12 @@ static __always_inline bool quick_look(struct quick_2d *q, const struct t4_look 
 	u32 a0;
 
 	*ahead = look;
-	if (unlikely(!t4_look_lanes(look, q->b, q->a0, q->a, &a0)))
-		return false;
+	if (unlikely(!t4_look_lanes(look, q->b, q->a0, q->a, &a0))) {
+		/* one vertical mode, and only b1 for the next one is not as usual: on dense lines */
+		if (!look->single || a0 <= q->a0 || a0 >= q->b[-1])
+			return false;
+		b -= 2;
+	}
 	/* runs may lead beyond b1, but seldom beyond the next one of its colour */
 	if (unlikely(b[0] <= a0)) {
 		b += 2;

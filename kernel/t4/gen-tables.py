@@ -146,7 +146,7 @@ def look(lanes, bits, after, count=0, ref=0, relative=False, ends=()):
     gaps = list(least_gaps(lanes)) if relative else []
     gaps = in_lanes(0x8000 - gap for gap in gaps + [0] * (LOOK_LANES - len(gaps)))
     entry = (f"{{ {after << LOOK_BITS + 3}, {bits}, {2 * count}, {2 * ref}, "
-             f"{64 - 16 * len(lanes)}, {-1 if relative else 0} }}")
+             f"{64 - 16 * len(lanes)}, {-1 if relative else 0}, {int(relative and count == 1 and ref == 1)} }}")
     return entry, in_lanes(lanes), gaps, sum(e << 8 * i for i, e in enumerate(ends))
 
 

@@ -73,6 +73,7 @@ struct t4_look {
 	u8 ref;		/* bytes to the new b1 */
 	u8 last;	/* shift that brings the last position to the top */
 	s8 relative;	/* -1: positions relative to b1 and those behind it, 0: to a0 each */
+	u8 single;	/* 1: there is but one vertical mode, and no pass mode */
 };
 
 #define T4_LOOK_BYTES(state)	((u32)(state) << T4_LOOK_BITS << 3)
