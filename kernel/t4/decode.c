@@ -368,7 +368,7 @@ static __always_inline bool quick_look(struct quick_2d *q, const struct t4_look 
 
 	*ahead = look;
 	if (unlikely(!t4_look_lanes(look, q->b, q->a0, q->a, &a0))) {
-		/* one vertical mode, and only b1 for the next one is not as usual: on dense lines */
+		/* a single vertical mode, and but the next b1 is not as usual: on dense lines */
 		if (!look->single || a0 <= q->a0 || a0 >= q->b[-1])
 			return false;
 		b -= 2;

@@ -35,9 +35,9 @@ static inline u32 t4_first_lane(u64 tops)
  * The positions of @look, written to @a, and the last of them. Each one relative
  * to the reference line is right if the next change of that is the next b1. That
  * is, it lies left of this, not left of the one before, and right of the a1
- * before or of @a0. Given the codes it takes changes of the reference line that
- * are near to each other to make them wrong. The result is true if all are right,
- * but for the last one's not lying left of the next b1: that is the caller's.
+ * before or of @a0. For given modes that asks no more than some distance between
+ * the changes of the reference line. The result is true if all are right, but
+ * for the last one's not lying left of the next b1: that is for the caller.
  */
 static __always_inline bool t4_look_lanes(const struct t4_look *look, const u16 *b, u32 a0,
 					  u16 *a, u32 *last)

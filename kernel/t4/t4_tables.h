@@ -82,7 +82,7 @@ extern const struct t4_looks {
 	struct t4_look look[T4_LOOKS];
 	u64 deltas[T4_LOOKS];	/* the positions less what they are relative to, 16 bits each */
 	u64 gaps[T4_LOOKS];	/* lanes, too: see t4_look_lanes() */
-	u32 ends[T4_LOOKS];	/* where the code of each ends, a byte for each, the first one's lowest */
+	u32 ends[T4_LOOKS];	/* where their codes end, a byte each, the first one's lowest */
 } t4_looks;
 
 static __always_inline const u64 *t4_look_deltas(const struct t4_look *look)
