@@ -603,6 +603,27 @@ static void paint(struct t4_decoder *d, struct rows *out, bool again)
 	d->damage.rows++;
 }
 
+/* Paints it @n times more; rows without space between them grow by as many as there are. */
+static void paint_again(struct t4_decoder *d, struct rows *out, u32 n)
+{
+	u32 done = 1, more;
+
+	paint(d, out, true);
+	if (out->stride != (d->p.width + 7) / 8) {
+		while (--n)
+			paint(d, out, true);
+		return;
+	}
+	for (; done < n; done += more) {
+		more = done < n - done ? done : n - done;
+		memcpy(out->next, out->next - more * out->stride, more * out->stride);
+		out->next += more * out->stride;
+	}
+	out->newest = out->next - out->stride;
+	out->left -= n - 1;
+	d->damage.rows += n - 1;
+}
+
 /* Paints the reference line, which is the newest row, and says what comes next. */
 static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
 {
@@ -680,6 +701,35 @@ static bool take_again(struct t4_decoder *d, struct t4_reader *r, struct rows *o
 	return true;
 }
 
+#define V0S_FEW	8u
+
+/* The same for lines of nothing but @v0s codes V0, as many of them at once as lie ready. */
+static bool take_v0_rows(struct t4_decoder *d, struct t4_reader *r, struct rows *out, u32 v0s)
+{
+	bool any = false;
+	u32 n, ones;
+
+	while (out->left && d->damage.rows + 1 != d->p.rows) {
+		if (r->end - r->p >= QUICK_INPUT)
+			t4_refill_quick(r);
+		ones = ~r->acc ? t4_clz(~r->acc) : 63;
+		n = (ones < r->n ? ones : r->n) / v0s;
+		if (n > out->left)
+			n = out->left;
+		/* the last one asked for may end otherwise */
+		if (n > d->p.rows - 1 - d->damage.rows)
+			n = d->p.rows - 1 - d->damage.rows;
+		if (!n)
+			break;
+		t4_skip(r, n * v0s);
+		paint_again(d, out, n);
+		any = true;
+	}
+	if (any)
+		d->bad_run = 0;
+	return any;
+}
+
 /* At the beginning of a line, or of the EOL before it; false if there were none. */
 static bool take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
 {
@@ -687,7 +737,7 @@ static bool take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct ro
 	bool more, any = false;
 
 	if (d->p.coding == T4_MMR)
-		return v0s <= AGAIN_BITS && take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
+		return v0s <= V0S_FEW ? take_v0_rows(d, r, out, v0s) : v0s <= AGAIN_BITS && take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
 	do {
 		more = false;
 		if (d->again_len)
