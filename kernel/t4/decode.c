@@ -18,6 +18,7 @@
 #define EOL_BITS	12
 #define AGAIN_BITS	56	/* a row to be known by its code has no more */
 #define CODE_BITS_MAX	13
+#define V0S_FEW		8u	/* codes of a row of which several may lie ready */
 
 enum dec_state {
 	DEC_START,	/* where a line, an EOL or the end may be */
@@ -368,7 +369,7 @@ static __always_inline bool quick_look(struct quick_2d *q, const struct t4_look 
 
 	*ahead = look;
 	if (unlikely(!t4_look_lanes(look, q->b, q->a0, q->a, &a0))) {
-		/* a single vertical mode, and but the next b1 is not as usual: on dense lines */
+		/* a single vertical mode, and only the next b1 not as usual: on dense lines */
 		if (!look->single || a0 <= q->a0 || a0 >= q->b[-1])
 			return false;
 		b -= 2;
@@ -701,8 +702,6 @@ static bool take_again(struct t4_decoder *d, struct t4_reader *r, struct rows *o
 	return true;
 }
 
-#define V0S_FEW	8u
-
 /* The same for lines of nothing but @v0s codes V0, as many of them at once as lie ready. */
 static bool take_v0_rows(struct t4_decoder *d, struct t4_reader *r, struct rows *out, u32 v0s)
 {
@@ -737,7 +736,9 @@ static bool take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct ro
 	bool more, any = false;
 
 	if (d->p.coding == T4_MMR)
-		return v0s <= V0S_FEW ? take_v0_rows(d, r, out, v0s) : v0s <= AGAIN_BITS && take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
+		return v0s <= V0S_FEW ? take_v0_rows(d, r, out, v0s) :
+		       v0s <= AGAIN_BITS &&
+		       take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
 	do {
 		more = false;
 		if (d->again_len)
