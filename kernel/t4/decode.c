@@ -18,6 +18,7 @@
 #define EOL_BITS	12
 #define AGAIN_BITS	56	/* a row to be known by its code has no more */
 #define CODE_BITS_MAX	13
+#define V0S_FEW		8u	/* codes of a row of which several may lie ready */
 
 enum dec_state {
 	DEC_START,	/* where a line, an EOL or the end may be */
@@ -448,36 +449,68 @@ static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 d
 /* The line at hand on the quick way: d's fields of the same names, and pointers for indices. */
 struct quick_2d {
 	struct t4_reader r;
-	u32 state;		/* where in t4_looks it stands */
+	const struct t4_look *entries;	/* of the state that it is in */
 	u32 a0;			/* make-up codes of the run at hand included */
 	u16 *a;			/* where the next changing element goes */
 	const u16 *b;		/* b1 */
 };
 
-static __always_inline u32 look_index(const struct quick_2d *q)
+static __always_inline const struct t4_look *look_ahead(const struct quick_2d *q)
 {
-	return q->state + (u32)(q->r.acc >> (64 - T4_LOOK_BITS));
+	return q->entries + (q->r.acc >> (64 - T4_LOOK_BITS));
 }
 
-static __always_inline void take_look(struct quick_2d *q, u32 i, const u16 *b, u32 a0)
+static __always_inline void take_look(struct quick_2d *q, const struct t4_look *look,
+				      const u16 *b, u32 a0)
 {
-	const struct t4_look *look = &t4_looks.look[i];
-
 	t4_skip(&q->r, look->bits);
 	q->a = (u16 *)((u8 *)q->a + look->list);
 	q->b = b;
-	q->state = look->state;
+	q->entries = (const struct t4_look *)((const u8 *)t4_looks.look + look->state);
 	q->a0 = a0;
 }
 
+/* One look; false where the line ends, or where it takes a closer one. */
+static __always_inline bool quick_look(struct quick_2d *q, const struct t4_look **ahead)
+{
+	const struct t4_look *look = look_ahead(q);
+	const u16 *b = (const u16 *)((const u8 *)q->b + look->ref);
+	u32 a0;
+
+	*ahead = look;
+	if (unlikely(!t4_look_lanes(look, q->b, q->a0, q->a, &a0))) {
+		/* a single vertical mode, and only the next b1 not as usual: on dense lines */
+		if (!look->single || a0 <= q->a0 || a0 >= q->b[-1])
+			return false;
+		b -= 2;
+	}
+	/* runs may lead beyond b1, but seldom beyond the next one of its colour */
+	if (unlikely(b[0] <= a0)) {
+		b += 2;
+		if (unlikely(b[0] <= a0))
+			return false;
+	}
+	take_look(q, look, b, a0);
+	return true;
+}
+
+static __always_inline u32 look_state(const struct quick_2d *q)
+{
+	return (u32)(q->entries - t4_looks.look) >> T4_LOOK_BITS;
+}
+
+static __always_inline void enter_look_state(struct quick_2d *q, u32 state)
+{
+	q->entries = t4_looks.look + (state << T4_LOOK_BITS);
+}
+
 /*
- * Of the vertical modes ahead, @n are as b1 has it, and the next one makes it
+ * Of the vertical modes of @look, @n are as b1 has it, and the next one makes it
  * move otherwise or ends the line. False if it is in no order.
  */
-static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const u16 *first,
-						u32 width)
+static __always_inline bool quick_last_vertical(struct quick_2d *q, const struct t4_look *look,
+						u32 n, const u16 *first, u32 width)
 {
-	u32 ends = t4_vertical_ends[q->r.acc >> (64 - T4_LOOK_BITS)];
 	u32 a1 = q->a[n], least = q->a0 + (q->a0 || q->a != first);
 
 	if (n)
@@ -489,8 +522,8 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const
 		n--;
 		a1 = q->a[n];
 	}
-	t4_skip(&q->r, ends >> 8 * n & 15);
-	q->state ^= ((n + 1) & 1) << T4_LOOK_BITS;
+	t4_skip(&q->r, t4_look_ends(look) >> 8 * n & 15);
+	enter_look_state(q, look_state(q) ^ ((n + 1) & 1));
 	q->a += n;
 	q->b += n + 1;
 	q->a0 = a1;
@@ -504,56 +537,57 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, u32 n, const
 	return true;
 }
 
-/* One look; false where the line ends, or where the careful ways have to look closer. */
-static __always_inline bool quick_look(struct quick_2d *q, const u16 *first, u32 width)
+/*
+ * The runs of @look reach the end of the line. Takes them up to there, if that is
+ * where a horizontal mode ends, else none.
+ */
+static __always_inline void quick_last_run(struct quick_2d *q, const struct t4_look *look,
+					   u32 width)
 {
-	u32 i = look_index(q), a0;
-	u64 wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
-	const u16 *b = (const u16 *)((const u8 *)q->b + t4_looks.look[i].ref);
+	u32 state = look_state(q), n;
 
-	if (unlikely(wrong)) {
-		u32 n = t4_first_wrong(i, wrong);
-
-		return 2 * n < t4_looks.look[i].list && quick_last_vertical(q, n, first, width);
-	}
-	/* runs may lead beyond b1, but seldom beyond the next one of its colour */
-	if (unlikely(b[0] <= a0)) {
-		b += 2;
-		if (unlikely(b[0] <= a0))
-			return false;
-	}
-	take_look(q, i, b, a0);
-	return true;
+	n = (state & ~1u) != T4_LOOK_SECOND && state != T4_LOOK_LONG_SECOND;
+	while (2 * n < look->list && q->a[n] < width)
+		n += 2;
+	if (2 * n >= look->list || q->a[n] != width)
+		return;
+	t4_skip(&q->r, t4_look_ends(look) >> 8 * n & 15);
+	enter_look_state(q, T4_LOOK_MODES);
+	q->a += n + 1;
+	q->a0 = width;
 }
 
-/* Where quick_look() stopped, once more; false if the line ends here, or the quick way does. */
-static __always_inline bool quick_unusual(struct quick_2d *q, const u16 *first, u32 width)
+/* Where quick_look() stopped, at @look; false if the line ends here, or the quick way does. */
+static __always_inline bool closer_look(struct quick_2d *q, const struct t4_look *look,
+					const u16 *first, u32 width)
 {
-	u32 i = look_index(q), n, a0;
-	const struct t4_look *look = &t4_looks.look[i];
-	u64 wrong;
+	const u16 *b = (const u16 *)((const u8 *)q->b + look->ref);
+	u32 n, a0;
 
 	if (q->r.n < T4_LOOK_BITS || !look->bits)
 		return false;
-	wrong = t4_look_lanes(i, q->b, q->a0, q->a, &a0);
-	if (wrong) {
-		n = t4_first_wrong(i, wrong);
-		return 2 * n < look->list && quick_last_vertical(q, n, first, width);
+	if (t4_look_lanes(look, q->b, q->a0, q->a, &a0) && b[0] > a0) {
+		take_look(q, look, b, a0);
+		return true;
 	}
-	if (a0 > width)
+	if (look->relative) {
+		n = t4_first_wrong(q->a, q->b, q->a0);
+		return 2 * n < look->list && quick_last_vertical(q, look, n, first, width);
+	}
+	if (a0 >= width) {
+		quick_last_run(q, look, width);
 		return false;
-	take_look(q, i, (const u16 *)((const u8 *)q->b + look->ref), a0);
-	if (a0 == width)
-		return false;
-	while (q->b[0] <= a0)
-		q->b += 2;
+	}
+	while (b[0] <= a0)
+		b += 2;
+	take_look(q, look, b, a0);
 	return true;
 }
 
 /* Where the careful way goes on from. */
 static __always_inline void leave_quick(struct t4_decoder *d, struct quick_2d *q)
 {
-	u32 state = q->state >> T4_LOOK_BITS;
+	u32 state = look_state(q);
 
 	if (state >= T4_LOOK_LONG_FIRST) {
 		/* in front of the code again; without room for that, a byte goes back */
@@ -581,20 +615,23 @@ static noinline void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 	struct quick_2d q = {
 		.r = *r, .a = decoder_list(d, d->cur) + d->n,
 		.b = decoder_list(d, !d->cur) + d->ref, .a0 = d->a0 + d->run,
-		.state = !d->horiz ? T4_LOOK_MODES : d->horiz == 2 ? T4_LOOK_FIRST : T4_LOOK_SECOND,
 	};
+	const struct t4_look *look;
 
 	if (q.a0 >= d->p.width || r->end - r->p < QUICK_INPUT)
 		return;
-	q.state = (q.state + (d->n & 1)) << T4_LOOK_BITS;
+	enter_look_state(&q, (!d->horiz ? T4_LOOK_MODES : d->horiz == 2 ? T4_LOOK_FIRST :
+			      T4_LOOK_SECOND) + (d->n & 1));
 	do {
-		while (q.r.p <= limit) {
-			t4_refill_quick(&q.r);
-			if (!quick_look(&q, first, width) || !quick_look(&q, first, width) ||
-			    !quick_look(&q, first, width) || !quick_look(&q, first, width))
+		do {
+			if (q.r.p > limit) {
+				look = look_ahead(&q);
 				break;
-		}
-	} while (q.a0 < width && quick_unusual(&q, first, width));
+			}
+			t4_refill_quick(&q.r);
+		} while (quick_look(&q, &look) && quick_look(&q, &look) &&
+			 quick_look(&q, &look) && quick_look(&q, &look));
+	} while (closer_look(&q, look, first, width));
 	leave_quick(d, &q);
 	*r = q.r;
 }
@@ -703,6 +740,27 @@ static void paint(struct t4_decoder *d, struct rows *out, bool again)
 	d->damage.rows++;
 }
 
+/* Paints it @n times more; rows without space between them grow by as many as there are. */
+static void paint_again(struct t4_decoder *d, struct rows *out, u32 n)
+{
+	u32 done = 1, more;
+
+	paint(d, out, true);
+	if (out->stride != (d->p.width + 7) / 8) {
+		while (--n)
+			paint(d, out, true);
+		return;
+	}
+	for (; done < n; done += more) {
+		more = done < n - done ? done : n - done;
+		memcpy(out->next, out->next - more * out->stride, more * out->stride);
+		out->next += more * out->stride;
+	}
+	out->newest = out->next - out->stride;
+	out->left -= n - 1;
+	d->damage.rows += n - 1;
+}
+
 /* Paints the reference line, which is the newest row, and says what comes next. */
 static void deliver(struct t4_decoder *d, struct rows *out, enum dec_state next)
 {
@@ -791,6 +849,33 @@ static bool take_again(struct t4_decoder *d, struct t4_reader *r, struct rows *o
 	return true;
 }
 
+/* The same for lines of nothing but @v0s codes V0, as many of them at once as lie ready. */
+static bool take_v0_rows(struct t4_decoder *d, struct t4_reader *r, struct rows *out, u32 v0s)
+{
+	bool any = false;
+	u32 n, ones;
+
+	while (out->left && d->damage.rows + 1 != d->p.rows) {
+		if (r->end - r->p >= QUICK_INPUT)
+			t4_refill_quick(r);
+		ones = ~r->acc ? t4_clz(~r->acc) : 63;
+		n = (ones < r->n ? ones : r->n) / v0s;
+		if (n > out->left)
+			n = out->left;
+		/* the last one asked for may end otherwise */
+		if (n > d->p.rows - 1 - d->damage.rows)
+			n = d->p.rows - 1 - d->damage.rows;
+		if (!n)
+			break;
+		t4_skip(r, n * v0s);
+		paint_again(d, out, n);
+		any = true;
+	}
+	if (any)
+		d->bad_run = 0;
+	return any;
+}
+
 /* At the beginning of a line, or of the EOL before it; false if there were none. */
 static bool take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct rows *out)
 {
@@ -798,7 +883,9 @@ static bool take_rows_again(struct t4_decoder *d, struct t4_reader *r, struct ro
 	bool more, any = false;
 
 	if (d->p.coding == T4_MMR)
-		return v0s <= AGAIN_BITS && take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
+		return v0s <= V0S_FEW ? take_v0_rows(d, r, out, v0s) :
+		       v0s <= AGAIN_BITS &&
+		       take_again(d, r, out, ~0ull >> (64 - v0s), v0s, 0);
 	do {
 		more = false;
 		if (d->again_len)

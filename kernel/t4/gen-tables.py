@@ -127,25 +127,46 @@ LOOK_BITS, LOOK_LANES = 9, 4
 LONG = 4               # zeros that begin all black codes of more than 9 bits
 
 
-def look(lanes, bits, after, count=0, ref=0, relative=False):
-    """struct t4_look, and the deltas that belong to it"""
-    deltas = sum(d << 16 * i for i, d in enumerate(lanes)) & (1 << 64) - 1
-    return (f"{{ {after << LOOK_BITS}, {bits}, {2 * count}, {2 * ref}, {64 - 16 * len(lanes)}, "
-            f"{-1 if relative else 0} }}"), deltas
+def least_gaps(deltas):
+    """how far each change of the reference line must be from the one before it, or more, for the
+    verticals to be right: neither before the one before it, nor before or where the vertical mode
+    before it is, nor that one beyond it"""
+    yield max(0, -deltas[0])
+    for last, delta in zip(deltas, deltas[1:]):
+        yield max(-delta, last - delta + 1, last + 1)
 
 
-OTHER_LOOK = look([0x8000], 0, 0, relative=True)
+def in_lanes(values):
+    return sum(v << 16 * i for i, v in enumerate(values)) & (1 << 64) - 1
+
+
+def look(lanes, bits, after, count=0, ref=0, relative=False, ends=()):
+    """what struct t4_looks has of an entry"""
+    assert relative or len(lanes) <= 2
+    gaps = list(least_gaps(lanes)) if relative else []
+    gaps = in_lanes(0x8000 - gap for gap in gaps + [0] * (LOOK_LANES - len(gaps)))
+    entry = (f"{{ {after << LOOK_BITS + 3}, {bits}, {2 * count}, {2 * ref}, "
+             f"{64 - 16 * len(lanes)}, {-1 if relative else 0}, {int(relative and count == 1 and ref == 1)} }}")
+    return entry, in_lanes(lanes), gaps, sum(e << 8 * i for i, e in enumerate(ends))
+
+
+def still_look(bits, after):
+    """one that leaves a0 where it is, behind a position right of it"""
+    return look([1, 0], bits, after)
+
+
+OTHER_LOOK = look([0], 0, 0)
 
 
 def mode_look(colour, ahead):
-    deltas, _ends, passes, horizontal, bits = mode_run(ahead, LOOK_BITS, LOOK_LANES)
+    deltas, ends, passes, horizontal, bits = mode_run(ahead, LOOK_BITS, LOOK_LANES)
     n = len(deltas)
     after = (LOOK_FIRST if horizontal else LOOK_MODES) + (colour + n & 1)
     if not bits:
         return OTHER_LOOK
     if not n + passes:
-        return mode_and_runs(colour, ahead, bits) or look([0], bits, after)
-    return look(deltas + [0] * 2 * passes, bits, after, n, n + 2 * passes, True)
+        return runs_look(True, colour, ahead, LOOK_BITS, bits) or still_look(bits, after)
+    return look(deltas + [0] * 2 * passes, bits, after, n, n + 2 * passes, True, ends)
 
 
 def whole_run(codes, ahead, bits, at):
@@ -161,32 +182,39 @@ def whole_run(codes, ahead, bits, at):
             return run, at, True
 
 
-def mode_and_runs(colour, ahead, at):
-    """a horizontal mode code that ends at bit at, with both of its runs"""
-    run1, end1, whole1 = whole_run(RUN_LOOK_UP[colour], ahead, LOOK_BITS, at)
-    run2, end2, whole2 = whole_run(RUN_LOOK_UP[1 - colour], ahead, LOOK_BITS, end1)
-    if whole1 and whole2 and run1 and run2:
-        return look([run1, run1 + run2], end2, LOOK_MODES + colour, 2)
-    return None
+def runs_look(first, colour, ahead, bits, at, skipped=0):
+    """the runs from bit at on, and those of further horizontal modes, None if there are none"""
+    lanes, ends, a0 = [], [], 0
+    state = LOOK_FIRST if first else LOOK_SECOND
+    while len(lanes) < LOOK_LANES and state != LOOK_MODES:
+        run, end, whole = whole_run(RUN_LOOK_UP[colour], ahead, bits, at)
+        if end == at or whole and not run:
+            break
+        a0 += run
+        at = end
+        lanes.append(a0)
+        if not whole:
+            break
+        ends.append(at - skipped)
+        colour = 1 - colour
+        if state == LOOK_FIRST:
+            state = LOOK_SECOND
+        elif (ahead << at & ((1 << bits) - 1)) >> bits - HORIZONTAL[0] == HORIZONTAL[1]:
+            state = LOOK_FIRST
+            at += HORIZONTAL[0]
+        else:
+            state = LOOK_MODES
+    if not lanes or at <= skipped:
+        return None
+    return look(lanes, at - skipped, state + colour, len(ends), ends=ends)
 
 
 def run_look(first, colour, long, ahead):
-    codes = RUN_LOOK_UP[colour], RUN_LOOK_UP[1 - colour]
     skipped = LONG if long else 0
-    bits = LOOK_BITS + skipped
-    run, at, whole = whole_run(codes[0], ahead, bits, 0)
-    if not at and colour and not long and not ahead >> LOOK_BITS - LONG:
-        return look([0], LONG, LOOK_LONG_FIRST if first else LOOK_LONG_SECOND)
-    if at <= skipped or whole and not run:
-        return OTHER_LOOK
-    if not whole:
-        return look([run], at - skipped, (LOOK_FIRST if first else LOOK_SECOND) + colour)
-    if not first:
-        return look([run], at - skipped, LOOK_MODES + 1 - colour, 1)
-    run2, end, whole = whole_run(codes[1], ahead, bits, at)
-    if whole and run2:
-        return look([run, run + run2], end - skipped, LOOK_MODES + colour, 2)
-    return look([run], at - skipped, LOOK_SECOND + 1 - colour, 1)
+    found = runs_look(first, colour, ahead, LOOK_BITS + skipped, 0, skipped)
+    if not found and colour and not long and not ahead >> LOOK_BITS - LONG:
+        return still_look(LONG, LOOK_LONG_FIRST if first else LOOK_LONG_SECOND)
+    return found or OTHER_LOOK
 
 
 def looks():
@@ -285,14 +313,12 @@ for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
     print("\t},")
 print("};")
 emit("const u8 t4_mode[1 << T4_MODE_BITS]", MODE, "0x{:02x}")
-print("\nconst struct t4_looks t4_looks = {\n\t.look = {")
-rows((entry for entry, _deltas in looks()), "{}", "\t\t")
-print("\t},\n\t.deltas = {")
-rows((deltas for _entry, deltas in looks()), "0x{:x}", "\t\t")
-print("\t},\n};")
-emit("const u32 t4_vertical_ends[1 << T4_LOOK_BITS]",
-     [sum(e << 8 * i for i, e in enumerate(mode_run(ahead, LOOK_BITS, LOOK_LANES)[1]))
-      for ahead in range(1 << LOOK_BITS)], "0x{:x}")
+print("\nconst struct t4_looks t4_looks = {")
+for name, values in zip(("look", "deltas", "gaps", "ends"), zip(*looks())):
+    print(f"\t.{name} = {{")
+    rows((v if name == "look" else hex(v) for v in values), "{}", "\t\t")
+    print("\t},")
+print("};")
 emit("const u8 t4_vertical_code[7]", [v << 6 | n for n, v in VERTICAL], "0x{:02x}")
 emit("const u32 t4_vertical_pair[64]", vertical_pairs(), "0x{:x}")
 print("\n#ifndef __KERNEL__", end="")

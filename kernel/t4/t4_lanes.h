@@ -32,36 +32,42 @@ static inline u32 t4_first_lane(u64 tops)
 }
 
 /*
- * The positions of @look, written to @a, and the last of them. Those relative to
- * the reference line are right as long as its next change is the next b1. That
- * is, a1 lies left of it, not left of the one before, and right of the a1 before
- * or of @a0. The result is 0 if all are right; otherwise
- * t4_first_wrong() of it says which is the first that is not: it may spoil those
- * behind it, never those before it, and holds an a1 all the same.
+ * The positions of @look, written to @a, and the last of them. Each one relative
+ * to the reference line is right if the next change of that is the next b1. That
+ * is, it lies left of this, not left of the one before, and right of the a1
+ * before or of @a0. For given modes that asks no more than some distance between
+ * the changes of the reference line. The result is true if all are right, but
+ * for the last one's not lying left of the next b1: that is for the caller.
  */
-static __always_inline u64 t4_look_lanes(u32 i, const u16 *b, u32 a0, u16 *a, u32 *last)
+static __always_inline bool t4_look_lanes(const struct t4_look *look, const u16 *b, u32 a0,
+					  u16 *a, u32 *last)
 {
-	const struct t4_look *look = &t4_looks.look[i];
-	u64 relative = (u64)(s64)look->relative, less_one = T4_LANE_TOP - T4_LANE_ONE;
-	u64 from = t4_lanes(b), a1, right, left;
+	u64 from = t4_lanes(b), a1, gaps;
 
-	t4_hide(less_one);
 	/* no more than two are relative to a0 */
 	a1 = a0 | (u64)a0 << 16;
-	a1 ^= (a1 ^ from) & relative;
-	a1 += t4_looks.deltas[i];
+	a1 ^= (a1 ^ from) & (u64)(s64)look->relative;
+	a1 += *t4_look_deltas(look);
 	memcpy(a, &a1, sizeof(a1));
 	*last = (u32)(a1 << look->last >> 48);
-	/* the lane of x + less_one - y has its top bit set where x > y, and never borrows */
-	right = t4_lanes(b + 1) + less_one - a1;
-	right &= a1 + less_one - (a1 << 16) - a0;
-	left = t4_lanes(b - 1) + less_one - a1;
-	return ~((right & ~(left | a1)) | less_one) << look->last & relative;
+	/* the top bit of each lane tells that its gap suffices */
+	gaps = from - t4_lanes(b - 1) + *t4_look_gaps(look);
+	return !(~gaps & T4_LANE_TOP) && (u16)a1 > a0;
 }
 
-static __always_inline u32 t4_first_wrong(u32 i, u64 wrong)
+/*
+ * Which of the positions at @a, relative to those at @b, is the first that is not
+ * right, its not lying left of the next b1 included? One beyond the last may be, or none.
+ */
+static __always_inline u32 t4_first_wrong(const u16 *a, const u16 *b, u32 a0)
 {
-	return t4_first_lane(wrong >> t4_looks.look[i].last);
+	u64 a1 = t4_lanes(a), left, right;
+
+	/* the lane before is the one that it must exceed */
+	right = t4_lanes_less(a1, t4_lanes(b + 1)) & t4_lanes_less(a1 << 16 | a0, a1);
+	left = t4_lanes_less(a1, t4_lanes(b - 1)) | a1;
+	left = (~right | left) & T4_LANE_TOP;
+	return left ? t4_first_lane(left) : T4_LANES;
 }
 
 /*

@@ -45,9 +45,10 @@ extern const u8 t4_mode[1 << T4_MODE_BITS];
 /*
  * Two-dimensional lines are read by a machine that looks at T4_LOOK_BITS at a
  * time. What it finds there are vertical modes, then pass modes, then a horizontal
- * one, or the runs of a horizontal mode: up to four positions, of which some go
- * to the list and the last one is the new a0, and where the machine goes on. One
- * entry has room for either, so that no branch need ask what it was.
+ * one, or the runs of a horizontal mode and of those that follow: up to four
+ * positions, of which some go to the list and the last one is the new a0, and
+ * where the machine goes on. One entry has room for either, so that no branch
+ * need ask what it was.
  */
 #define T4_LOOK_BITS	9
 enum t4_look_state {
@@ -66,23 +67,40 @@ enum t4_look_state {
 #define T4_LOOKS	(T4_LOOK_STATES << T4_LOOK_BITS)
 
 struct t4_look {
-	u16 state;	/* the next one, times the entries of each */
+	u16 state;	/* the next one: bytes to the first of its entries */
 	u8 bits;	/* taken; 0 = none of this, and a position that fails the check */
 	u8 list;	/* bytes by which the list grows */
 	u8 ref;		/* bytes to the new b1 */
 	u8 last;	/* shift that brings the last position to the top */
 	s8 relative;	/* -1: positions relative to b1 and those behind it, 0: to a0 each */
+	u8 single;	/* 1: there is but one vertical mode, and no pass mode */
 };
+
+#define T4_LOOK_BYTES(state)	((u32)(state) << T4_LOOK_BITS << 3)
 
 extern const struct t4_looks {
 	struct t4_look look[T4_LOOKS];
-	u64 deltas[T4_LOOKS];	/* positions in lanes of 16 bits, less what they are relative to */
+	u64 deltas[T4_LOOKS];	/* the positions less what they are relative to, 16 bits each */
+	u64 gaps[T4_LOOKS];	/* lanes, too: see t4_look_lanes() */
+	u32 ends[T4_LOOKS];	/* where their codes end, a byte each, the first one's lowest */
 } t4_looks;
 
-#define T4_LONG_ZEROS	4	/* taken on the way to T4_LOOK_LONG_FIRST and _SECOND */
+static __always_inline const u64 *t4_look_deltas(const struct t4_look *look)
+{
+	return (const u64 *)((const u8 *)look + offsetof(struct t4_looks, deltas));
+}
 
-/* Where each of the vertical modes ends, a byte for each, the first one's lowest. */
-extern const u32 t4_vertical_ends[1 << T4_LOOK_BITS];
+static __always_inline const u64 *t4_look_gaps(const struct t4_look *look)
+{
+	return (const u64 *)((const u8 *)look + offsetof(struct t4_looks, gaps));
+}
+
+static __always_inline u32 t4_look_ends(const struct t4_look *look)
+{
+	return t4_looks.ends[look - t4_looks.look];
+}
+
+#define T4_LONG_ZEROS	4	/* taken on the way to T4_LOOK_LONG_FIRST and _SECOND */
 
 /*
  * Up to two runs by the bits that lie ahead, and above them the colour of the
