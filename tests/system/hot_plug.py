@@ -15,8 +15,8 @@ import threading
 import time
 from statistics import median
 
-from guest import (SIM, check, ctl, deliver, done_testing, empty_mailbox, feed, job, job_in, journal,
-                   last_job, mailbox, make_page, must, pixels, read_mail, received_since, run, say,
+from guest import (SIM, check, configure_box, ctl, deliver, done_testing, empty_mailbox, feed, job,
+                   job_in, journal, last_job, mailbox, make_page, must, pixels, read_mail, received_since, run, say,
                    send, sim_write, split_pbm, start_box, wait_for)
 
 FAXSIM = os.path.dirname(SIM)
@@ -176,6 +176,7 @@ def first_board_late():
     """The daemon runs, started by hand, before there was any board since the machine started."""
     check(not os.path.exists("/sys/class/fax") or not os.listdir("/sys/class/fax"),
           "the machine has no board")
+    configure_box()
     must("systemctl", "start", "ifaxd")
     status = ctl("status")
     check(status.returncode == 0 and "no board" in status.stdout,
