@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who takes part: ifaxd as it ships, Postfix as Debian sets it up, Postfix's smtp-sink."""
+import contextlib
 import fcntl
 import glob
 import os
@@ -56,17 +57,23 @@ def pss_of(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
 
 
+def cpu_of_one(pid):
+    total = 0.0
+    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+        with open(path, encoding="ascii") as file:
+            total += int(file.read().split()[0]) / 1e9
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return total + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
 def cpu_of(pids):
     """Seconds of processor time of these processes' threads, and of children that they buried."""
-    tick = os.sysconf("SC_CLK_TCK")
     total = 0.0
     for pid in pids:
-        for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-            with open(path, encoding="ascii") as file:
-                total += int(file.read().split()[0]) / 1e9
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            fields = file.read().rpartition(")")[2].split()
-        total += (int(fields[13]) + int(fields[14])) / tick
+        # a process that ends meanwhile is its parent's to count
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            total += cpu_of_one(pid)
     return total
 
 
