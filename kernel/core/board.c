@@ -5,7 +5,6 @@
  */
 #include <linux/ctype.h>
 #include <linux/debugfs.h>
-#include <linux/kcov.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 

@@ -50,6 +50,7 @@
 #include <linux/atomic.h>
 #include <linux/cdev.h>
 #include <linux/dma-buf.h>
+#include <linux/kcov.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -166,7 +167,8 @@ struct fax_board {
 	struct workqueue_struct *wq;
 	struct work_struct work;
 	struct delayed_work tick;
-	u64 kcov;			/* work and tick are covered for who made the board */
+	/* work and tick are covered for who made the board; a u64, or a type of its own since 7 */
+	typeof(kcov_common_handle()) kcov;
 
 	spinlock_t irq_lock;		/* of the two below and as noted elsewhere */
 	struct list_head done;		/* runs that came back */
