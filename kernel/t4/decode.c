@@ -113,26 +113,6 @@ static enum step take_run(struct t4_decoder *d, struct t4_reader *r, u32 black)
  */
 #define QUICK_INPUT	8	/* bytes that must be left for a refill */
 
-/* The run of colour @black ahead, of two codes at most; 0 if it is none for the quick ways. */
-static __always_inline u32 quick_run(struct t4_reader *r, u32 black)
-{
-	u32 code, run;
-
-	code = black ? t4_black_run[r->acc >> (64 - T4_BLACK_BITS)]
-		     : t4_white_run[r->acc >> (64 - T4_WHITE_BITS)];
-	run = code >> 4;
-	t4_skip(r, code & 15);
-	if (unlikely(run >= 64)) {
-		code = black ? t4_black_run[r->acc >> (64 - T4_BLACK_BITS)]
-			     : t4_white_run[r->acc >> (64 - T4_WHITE_BITS)];
-		if (!code || code >> 4 >= 64)
-			return 0;
-		run += code >> 4;
-		t4_skip(r, code & 15);
-	}
-	return run;
-}
-
 /* Where the next look goes: the halves of two tables for the colour of the next run. */
 struct quick_tables {
 	const u32 *pair;	/* t4_run_pair */
