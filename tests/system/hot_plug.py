@@ -64,7 +64,7 @@ class Stopwatch:
     def __init__(self):
         self.moves = []
         self.told = 0           # journal entries of boards
-        self.cursor = must("journalctl", "-n", "0", "--show-cursor").split("cursor: ")[1].strip()
+        self.start = time.monotonic()
 
     def move(self, boards, on):
         for board in boards:
@@ -74,12 +74,13 @@ class Stopwatch:
     def times(self):
         """Seconds until the journal tells of each move; None where it does not."""
         told = []
-        for line in journal("--after-cursor", self.cursor, "-o", "json").splitlines():
+        must("journalctl", "--sync")
+        for line in journal("-b", "-o", "json").splitlines():
             entry = json.loads(line)
+            at = int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6
             match = re.search(r"serial ([^ :]+)(: .* is here| has gone)", entry["MESSAGE"])
-            if match:
-                told.append((match[1], "here" in match[2],
-                             int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6))
+            if match and at >= self.start:
+                told.append((match[1], "here" in match[2], at))
         self.told = len(told)
         return [next((at - when for name, here, at in told if (name, here) == (serial, on) and
                       at >= when), None) for serial, on, when in self.moves]
