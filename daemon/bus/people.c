@@ -31,7 +31,11 @@ static const struct field {
 	{ "auto-print", FIELD_FLAG, offsetof(struct user, auto_print) },
 	{ "interval", FIELD_NUMBER, offsetof(struct user, interval) },
 	{ "keep-days", FIELD_NUMBER, offsetof(struct user, keep_days) },
+	{ "at-end", FIELD_TEXT, offsetof(struct user, at_end) },
 	{ "leave-on-server", FIELD_FLAG, offsetof(struct user, leave_on_server) },
+	{ "receive-text", FIELD_FLAG, offsetof(struct user, receive_text) },
+	{ "collect-after-send", FIELD_FLAG, offsetof(struct user, collect_after_send) },
+	{ "encrypt", FIELD_FLAG, offsetof(struct user, encrypt) },
 };
 
 static void user_freep(struct user **u)
@@ -100,7 +104,7 @@ static int put_user(sd_bus_message *m, struct box *box, bool create, sd_bus_erro
 		if (!u)
 			return -ENOMEM;
 		u->keep_days = 7;
-		u->auto_receive = u->auto_print = true;
+		u->auto_receive = u->auto_print = u->receive_text = true;
 	} else {
 		/* Without the password: what is not given stays as it is stored. */
 		r = store_user_get(box->store, code, false, &u);

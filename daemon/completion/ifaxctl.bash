@@ -17,7 +17,9 @@ _ifaxctl() {
 	--kind) words="plain moved gone" ;;
 	--accepts) words="s f-mr f" ;;
 	--pop3-tls) words="none starttls tls" ;;
-	--auto-receive|--auto-print|--leave-on-server) words="yes no" ;;
+	--auto-receive|--auto-print|--leave-on-server|--receive-text|--collect-after-send|--encrypt)
+		words="yes no" ;;
+	--at-end) words="print notice" ;;
 	--config|--password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
 	esac
 	if [[ -z $words ]]; then
@@ -54,7 +56,8 @@ _ifaxctl() {
 				else
 					words="--name --address --pop3-host --pop3-port --pop3-tls
 						--pop3-login --password-file --auto-receive --auto-print
-						--interval --keep-days --leave-on-server"
+						--interval --keep-days --at-end --leave-on-server
+						--receive-text --collect-after-send --encrypt"
 				fi ;;
 			aliases)
 				if ((COMP_CWORD == 2)); then

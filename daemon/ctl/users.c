@@ -33,7 +33,11 @@ static const struct field user_fields[] = {
 	{ "auto-print", FIELD_FLAG, "yes|no" },
 	{ "interval", FIELD_NUMBER, "SECONDS" },
 	{ "keep-days", FIELD_NUMBER, "1-31" },
+	{ "at-end", FIELD_TEXT, "print|notice" },
 	{ "leave-on-server", FIELD_FLAG, "yes|no" },
+	{ "receive-text", FIELD_FLAG, "yes|no" },
+	{ "collect-after-send", FIELD_FLAG, "yes|no" },
+	{ "encrypt", FIELD_FLAG, "yes|no" },
 };
 
 static int user_usage(void)

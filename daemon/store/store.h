@@ -268,11 +268,17 @@ struct user {
 	bool has_password;	/* out: one is stored */
 	char *verifier;		/* "SCRAM-SHA-256$...", for AUTH; only with @secrets */
 	bool has_login;		/* out: one is stored */
-	bool auto_receive;
-	bool auto_print;
+	char *panel_hash;	/* crypt(5), of the password at the panel; only with @secrets */
+	bool has_panel_password; /* out: one is stored */
+	bool auto_receive;	/* the mailbox is collected by itself */
+	bool auto_print;	/* what came is printed at once; else it is kept, and a notice printed */
 	uint32_t interval;	/* seconds between collections, 0 = the configured one */
 	uint32_t keep_days;	/* 1 to 31 */
+	char *at_end;		/* of these days: "print" or "notice", then it is removed; NULL = "print" */
 	bool leave_on_server;
+	bool receive_text;	/* mail without pages is fetched, too, and set as pages */
+	bool collect_after_send;
+	bool encrypt;		/* what is sent, as the recipient's entry says */
 };
 
 void user_free(struct user *u);
@@ -296,6 +302,9 @@ struct recipient {
 	char *address;
 	char *name;
 	char *accepts;		/* "s" (MH), "f-mr" (MR), "f" (MMR) */
+	char *method;		/* "openpgp" or "smime"; NULL: none, mail goes in the clear */
+	char *key;		/* fingerprint of the recipient's key or certificate; NULL: by address */
+	bool must_encrypt;	/* never in the clear, whoever sends */
 };
 
 void recipient_free(struct recipient *r);

@@ -35,6 +35,15 @@ static const char *const schema[] = {
 	"CREATE TABLE aliases(name TEXT PRIMARY KEY, title TEXT, kind TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE members(name TEXT, place INT, member TEXT NOT NULL,"
 	" PRIMARY KEY(name, place)) WITHOUT ROWID;",
+
+	"ALTER TABLE users ADD COLUMN panel_hash TEXT;"
+	"ALTER TABLE users ADD COLUMN at_end TEXT;"
+	"ALTER TABLE users ADD COLUMN receive_text INT DEFAULT 1;"
+	"ALTER TABLE users ADD COLUMN collect_after_send INT DEFAULT 0;"
+	"ALTER TABLE users ADD COLUMN encrypt INT DEFAULT 0;"
+	"ALTER TABLE recipients ADD COLUMN method TEXT;"
+	"ALTER TABLE recipients ADD COLUMN key TEXT;"
+	"ALTER TABLE recipients ADD COLUMN must_encrypt INT DEFAULT 0;",
 };
 
 static const char *const queries[_USERS_QUERIES] = {
@@ -53,6 +62,8 @@ void user_free(struct user *u)
 		explicit_bzero(u->pop3_password, strlen(u->pop3_password));
 	free(u->pop3_password);
 	free(u->verifier);
+	free(u->panel_hash);
+	free(u->at_end);
 	free(u->code);
 	free(u->name);
 	free(u->address);
@@ -76,6 +87,8 @@ void recipient_free(struct recipient *r)
 	free(r->address);
 	free(r->name);
 	free(r->accepts);
+	free(r->method);
+	free(r->key);
 	free(r);
 }
 
@@ -290,6 +303,7 @@ static int check_verifier(const char *text, struct error *e)
 static int check_user(struct store *s, const struct user *u, struct error *e)
 {
 	static const char *const tls[] = { "none", "starttls", "tls", NULL };
+	static const char *const ends[] = { "print", "notice", NULL };
 	const struct {
 		const char *what, *value;
 		size_t max;
@@ -300,6 +314,7 @@ static int check_user(struct store *s, const struct user *u, struct error *e)
 		{ "POP3 log-in", u->pop3_login, FIELD_MAX },
 		{ "POP3 password", u->pop3_password, PASSWORD_MAX },
 		{ "verifier", u->verifier, VERIFIER_MAX },
+		{ "panel password", u->panel_hash, VERIFIER_MAX },
 	};
 	int r = check_code(u->code, e);
 
@@ -318,6 +333,9 @@ static int check_user(struct store *s, const struct user *u, struct error *e)
 	if (u->keep_days < 1 || u->keep_days > KEEP_MAX)
 		return error_set(e, -EINVAL, "Mail is kept 1 to %d days, not %u.", KEEP_MAX,
 				 u->keep_days);
+	if (u->at_end && !one_of(u->at_end, ends))
+		return error_set(e, -EINVAL, "At the end of its days mail is removed after "
+				 "\"print\" or \"notice\", not \"%s\".", u->at_end);
 	if (u->pop3_password && *u->pop3_password && !s->has_key)
 		return error_set(e, -ENOKEY, "No key is there to seal a password with: give "
 				 "ifaxd its credential.");
@@ -345,12 +363,14 @@ void users_done(sqlite3_stmt *st)
 }
 
 static const char put_sql[] =
-	"INSERT INTO users VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
-/* ?15: the password changes, ?16: the verifier */
+	"INSERT INTO users VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,"
+	"?19)";
+/* ?20: the password changes, ?21: the verifier, ?22: the panel's password */
 static const char update_sql[] =
 	"UPDATE users SET name=?2,address=?3,pop3_host=?4,pop3_port=?5,pop3_tls=?6,pop3_login=?7,"
-	"sealed=iif(?15,?8,sealed),auto_receive=?9,auto_print=?10,interval=?11,keep_days=?12,"
-	"leave=?13,verifier=iif(?16,?14,verifier) WHERE code=?1";
+	"sealed=iif(?20,?8,sealed),auto_receive=?9,auto_print=?10,interval=?11,keep_days=?12,"
+	"leave=?13,verifier=iif(?21,?14,verifier),panel_hash=iif(?22,?15,panel_hash),at_end=?16,"
+	"receive_text=?17,collect_after_send=?18,encrypt=?19 WHERE code=?1";
 
 static void bind_user(sqlite3_stmt *st, const struct user *u, const struct buffer *sealed)
 {
@@ -370,6 +390,12 @@ static void bind_user(sqlite3_stmt *st, const struct user *u, const struct buffe
 	sqlite3_bind_int(st, 13, u->leave_on_server);
 	if (u->verifier && *u->verifier)
 		users_bind_text(st, 14, u->verifier);
+	if (u->panel_hash && *u->panel_hash)
+		users_bind_text(st, 15, u->panel_hash);
+	users_bind_text(st, 16, u->at_end);
+	sqlite3_bind_int(st, 17, u->receive_text);
+	sqlite3_bind_int(st, 18, u->collect_after_send);
+	sqlite3_bind_int(st, 19, u->encrypt);
 }
 
 /* One name space for mail: a new code must not be an alias's name. */
@@ -405,8 +431,9 @@ int store_user_put(struct store *s, const struct user *u, bool create, struct er
 		return users_db_error(s, rc, e);
 	bind_user(st, u, &sealed);
 	if (!create) {
-		sqlite3_bind_int(st, 15, u->pop3_password != NULL);
-		sqlite3_bind_int(st, 16, u->verifier != NULL);
+		sqlite3_bind_int(st, 20, u->pop3_password != NULL);
+		sqlite3_bind_int(st, 21, u->verifier != NULL);
+		sqlite3_bind_int(st, 22, u->panel_hash != NULL);
 	}
 	sqlite3_step(st);
 	rc = sqlite3_finalize(st);
@@ -442,6 +469,8 @@ static int row_user(struct store *s, sqlite3_stmt *st, bool secrets, struct user
 		r = users_column(st, 5, &u->pop3_tls);
 	if (!r)
 		r = users_column(st, 6, &u->pop3_login);
+	if (!r)
+		r = users_column(st, 15, &u->at_end);
 	if (!r) {
 		u->pop3_port = (uint32_t)sqlite3_column_int64(st, 4);
 		u->has_password = sealed != 0;
@@ -451,9 +480,15 @@ static int row_user(struct store *s, sqlite3_stmt *st, bool secrets, struct user
 		u->interval = (uint32_t)sqlite3_column_int64(st, 10);
 		u->keep_days = (uint32_t)sqlite3_column_int64(st, 11);
 		u->leave_on_server = sqlite3_column_int(st, 12);
+		u->has_panel_password = sqlite3_column_type(st, 14) != SQLITE_NULL;
+		u->receive_text = sqlite3_column_int(st, 16);
+		u->collect_after_send = sqlite3_column_int(st, 17);
+		u->encrypt = sqlite3_column_int(st, 18);
 	}
 	if (!r && secrets)
 		r = users_column(st, 13, &u->verifier);
+	if (!r && secrets)
+		r = users_column(st, 14, &u->panel_hash);
 	if (!r && secrets && sealed)
 		r = s->has_key ? unseal(s->key, u->code, sqlite3_column_blob(st, 7), sealed,
 					&u->pop3_password)
@@ -573,6 +608,7 @@ int store_user_remove(struct store *s, const char *code, struct error *e)
 int store_recipient_put(struct store *s, const struct recipient *rcpt, struct error *e)
 {
 	static const char *const forms[] = { "s", "f-mr", "f", NULL };
+	static const char *const methods[] = { "openpgp", "smime", NULL };
 	sqlite3_stmt *st;
 	int rc, r = users_check_text("mail address", rcpt->address, 320, e);
 
@@ -584,15 +620,26 @@ int store_recipient_put(struct store *s, const struct recipient *rcpt, struct er
 		r = users_check_text("name", rcpt->name, FIELD_MAX, e);
 	if (!r && (!rcpt->accepts || !one_of(rcpt->accepts, forms)))
 		r = error_set(e, -EINVAL, "What a recipient accepts is s, f-mr or f.");
+	if (!r && rcpt->method && !one_of(rcpt->method, methods))
+		r = error_set(e, -EINVAL, "Mail is encrypted by openpgp or smime, not \"%s\".",
+			      rcpt->method);
+	if (!r && rcpt->must_encrypt && !rcpt->method)
+		r = error_set(e, -EINVAL, "%s must get encrypted mail, so a method is needed: "
+			      "openpgp or smime.", rcpt->address);
+	if (!r)
+		r = users_check_text("key", rcpt->key, FIELD_MAX, e);
 	if (r < 0)
 		return r;
-	rc = sqlite3_prepare_v2(s->users, "INSERT OR REPLACE INTO recipients VALUES(?,?,?)", -1,
-				&st, NULL);
+	rc = sqlite3_prepare_v2(s->users, "INSERT OR REPLACE INTO recipients VALUES(?,?,?,?,?,?)",
+				-1, &st, NULL);
 	if (rc != SQLITE_OK)
 		return users_db_error(s, rc, e);
 	users_bind_text(st, 1, rcpt->address);
 	users_bind_text(st, 2, rcpt->name);
 	users_bind_text(st, 3, rcpt->accepts);
+	users_bind_text(st, 4, rcpt->method);
+	users_bind_text(st, 5, rcpt->key);
+	sqlite3_bind_int(st, 6, rcpt->must_encrypt);
 	sqlite3_step(st);
 	rc = sqlite3_finalize(st);
 	return rc == SQLITE_OK ? 0 : users_db_error(s, rc, e);
@@ -607,10 +654,15 @@ static int row_recipient(sqlite3_stmt *st, struct recipient **ret)
 		r = users_column(st, 1, &rcpt->name);
 	if (!r)
 		r = users_column(st, 2, &rcpt->accepts);
+	if (!r)
+		r = users_column(st, 3, &rcpt->method);
+	if (!r)
+		r = users_column(st, 4, &rcpt->key);
 	if (r < 0) {
 		recipient_free(rcpt);
 		return r;
 	}
+	rcpt->must_encrypt = sqlite3_column_int(st, 5);
 	*ret = rcpt;
 	return 0;
 }

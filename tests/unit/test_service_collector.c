@@ -409,8 +409,9 @@ static void add_ten_thousand(struct svc *s)
 	assert_int_equal(
 		sqlite3_exec(db,
 			     "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n "
-			     "WHERE i<10000) INSERT INTO users SELECT 'u'||i,NULL,NULL,"
-			     "'127.0.0.1',9,'none',NULL,NULL,1,1,0,7,0,NULL FROM n",
+			     "WHERE i<10000) INSERT INTO users(code,pop3_host,pop3_port,pop3_tls,"
+			     "auto_receive,auto_print,interval,keep_days) SELECT 'u'||i,"
+			     "'127.0.0.1',9,'none',1,1,0,7 FROM n",
 			     NULL, NULL, NULL),
 		SQLITE_OK);
 	sqlite3_close(db);

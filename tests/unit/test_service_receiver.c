@@ -604,7 +604,7 @@ static void vrfy_and_expn(void **state)
 		{ "EXPN nobody", "550 5.1.1" },
 		{ "EXPN x@far.test", "550 5.1.2" },
 	};
-	struct recipient eve = { "eve@far.test", "Eve", "s" };
+	struct recipient eve = { .address = "eve@far.test", .name = "Eve", .accepts = "s" };
 	struct room *r = *state;
 	struct peer *p;
 

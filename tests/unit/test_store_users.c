@@ -34,6 +34,8 @@ static const struct user good = {
 	.pop3_host = "pop.example.test", .pop3_port = 1110, .pop3_tls = "tls",
 	.pop3_login = "office", .pop3_password = "correct horse battery", .auto_receive = true,
 	.auto_print = true, .interval = 60, .keep_days = 7, .leave_on_server = true,
+	.at_end = "notice", .receive_text = true, .collect_after_send = true, .encrypt = true,
+	.panel_hash = "$y$j9T$salt$hash",
 };
 
 static void put(struct box *b, const struct user *u, bool make)
@@ -63,12 +65,17 @@ static void every_field_comes_back(void **state)
 	assert_string_equal(u->pop3_login, "office");
 	assert_string_equal(u->pop3_password, "correct horse battery");
 	assert_true(u->has_password && u->auto_receive && u->auto_print && u->leave_on_server);
+	assert_true(u->receive_text && u->collect_after_send && u->encrypt);
+	assert_true(u->has_panel_password);
+	assert_string_equal(u->panel_hash, good.panel_hash);
+	assert_string_equal(u->at_end, "notice");
 	assert_int_equal(u->interval, 60);
 	assert_int_equal(u->keep_days, 7);
 	user_free(u);
 	/* Never in a list, nor where it is not asked for. */
 	assert_int_equal(store_user_get(b->store, "100", false, &u), 0);
 	assert_null(u->pop3_password);
+	assert_null(u->panel_hash);
 	assert_true(u->has_password);
 	user_free(u);
 	assert_int_equal(store_user_list(b->store, &list, &n), 0);
@@ -220,6 +227,7 @@ static void bad_input_has_its_sentence(void **state)
 	wrong(pop3_tls, "maybe", "none, starttls or tls");
 	wrong(pop3_port, 65536, "1 to 65535");
 	wrong(verifier, "secret", "no verifier");
+	wrong(at_end, "burn", "print");
 	/* None of it took. */
 	assert_int_equal(store_user_remove(b->store, "100", NULL), 0);
 	assert_int_equal(store_user_remove(b->store, "100", NULL), -ENOENT);
@@ -228,7 +236,8 @@ static void bad_input_has_its_sentence(void **state)
 static void recipients(void **state)
 {
 	struct box *b = *state;
-	struct recipient r = { .address = "Fax@Example.test", .name = "N", .accepts = "f" };
+	struct recipient r = { .address = "Fax@Example.test", .name = "N", .accepts = "f",
+			       .method = "smime", .key = "ABCD", .must_encrypt = true };
 	struct recipient *got, **list;
 	struct error e = { 0 };
 	size_t n;
@@ -238,6 +247,9 @@ static void recipients(void **state)
 	assert_int_equal(store_recipient_put(b->store, &r, &e), 0);
 	assert_int_equal(store_recipient_get(b->store, "fax@example.TEST", &got), 0);
 	assert_string_equal(got->accepts, "f-mr");
+	assert_string_equal(got->method, "smime");
+	assert_string_equal(got->key, "ABCD");
+	assert_true(got->must_encrypt);
 	recipient_free(got);
 	assert_int_equal(store_recipient_list(b->store, &list, &n), 0);
 	assert_int_equal(n, 1);
@@ -246,6 +258,13 @@ static void recipients(void **state)
 	assert_int_equal(store_recipient_put(b->store, &r, &e), -EINVAL);
 	assert_non_null(strstr(e.text, "s, f-mr or f"));
 	r.accepts = "s";
+	r.method = "rot13";
+	assert_int_equal(store_recipient_put(b->store, &r, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "openpgp or smime"));
+	r.method = NULL;
+	assert_int_equal(store_recipient_put(b->store, &r, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "a method is needed"));
+	r.must_encrypt = false;
 	r.address = "a\n@b";
 	assert_int_equal(store_recipient_put(b->store, &r, &e), -EINVAL);
 	assert_int_equal(store_recipient_remove(b->store, "fax@example.test", NULL), 0);
@@ -479,6 +498,7 @@ static void an_old_file_is_brought_up(void **state)
 		assert_string_equal(got->name, "Otto");
 		assert_int_equal(got->interval, 9);
 		assert_true(got->leave_on_server && !got->has_login);
+		assert_true(got->receive_text && !got->encrypt && !got->collect_after_send);
 		user_free(got);
 		box_close(b);
 	}
@@ -488,7 +508,7 @@ static void an_old_file_is_brought_up(void **state)
 	o.state = b->state;
 	assert_int_equal(store_open(&b->store, b->event, &o, &e), -ENOTSUP);
 	assert_non_null(strstr(e.text, "newer ifax"));
-	exec(path, "PRAGMA user_version=2;");
+	exec(path, "PRAGMA user_version=3;");
 	box_open(b);
 }
 
