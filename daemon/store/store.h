@@ -274,7 +274,7 @@ struct user {
 	bool auto_print;	/* what came is printed at once; else it is kept, and a notice printed */
 	uint32_t interval;	/* seconds between collections, 0 = the configured one */
 	uint32_t keep_days;	/* 1 to 31 */
-	char *at_end;		/* of these days: "print" or "notice", then it is removed; NULL = "print" */
+	char *at_end;		/* "print" or "notice" ends these days, then it goes; NULL = "print" */
 	bool leave_on_server;
 	bool receive_text;	/* mail without pages is fetched, too, and set as pages */
 	bool collect_after_send;
