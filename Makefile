@@ -21,7 +21,7 @@ Q           := $(if $(filter 1,$(V)),,@)
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
-PKGS    := libsystemd libudev libtiff-4 gmime-3.0 libssl libcrypto libcares sqlite3 pangocairo libgsasl
+PKGS    := libsystemd libudev libtiff-4 gmime-3.0 libssl libcrypto libcares sqlite3 pangocairo libgsasl libxcrypt
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 VERSION := $(shell cat daemon/VERSION 2>/dev/null || echo 0)
 USERINC := -Idaemon -Iuapi -Ikernel/t4 -Ikernel/include
