@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Users and recipients on the bus. */
+/* Users on the bus. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +8,11 @@
 #include "bus/dict.h"
 #include "bus/internal.h"
 #include "service/collector.h"
+#include "service/panel_password.h"
 #include "store/store.h"
 
-enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_SECRET };
+/* FIELD_PASSWORD comes in the clear and is stored as a hash. */
+enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_SECRET, FIELD_PASSWORD };
 
 /* Names on the bus and where they lie in struct user. */
 static const struct field {
@@ -27,6 +29,7 @@ static const struct field {
 	{ "pop3-login", FIELD_TEXT, offsetof(struct user, pop3_login) },
 	{ "pop3-password", FIELD_SECRET, offsetof(struct user, pop3_password) },
 	{ "login-verifier", FIELD_SECRET, offsetof(struct user, verifier) },
+	{ "panel-password", FIELD_PASSWORD, offsetof(struct user, panel_hash) },
 	{ "auto-receive", FIELD_FLAG, offsetof(struct user, auto_receive) },
 	{ "auto-print", FIELD_FLAG, offsetof(struct user, auto_print) },
 	{ "interval", FIELD_NUMBER, offsetof(struct user, interval) },
@@ -52,11 +55,30 @@ static int read_text(sd_bus_message *m, char **field, bool keep_empty)
 	return r < 0 ? r : job_set(field, *text || keep_empty ? text : NULL);
 }
 
+static int read_password(sd_bus_message *m, char **hash, sd_bus_error *e)
+{
+	struct error why = { 0 };
+	const char *text;
+	char *made;
+	int r = sd_bus_message_read(m, "s", &text);
+
+	if (r < 0)
+		return r;
+	if (!*text)
+		return job_set(hash, text);
+	r = panel_password_hash(text, &made, &why);
+	if (r < 0)
+		return bus_fail(e, r, &why);
+	free(*hash);
+	*hash = made;
+	return 0;
+}
+
 static int user_entry(sd_bus_message *m, const char *key, const char *type, void *userdata,
 		      sd_bus_error *e)
 {
 	static const char types[] = { [FIELD_TEXT] = 's', [FIELD_NUMBER] = 'u', [FIELD_FLAG] = 'b',
-				      [FIELD_SECRET] = 's' };
+				      [FIELD_SECRET] = 's', [FIELD_PASSWORD] = 's' };
 	char *base = userdata;
 	int flag, r;
 
@@ -69,6 +91,8 @@ static int user_entry(sd_bus_message *m, const char *key, const char *type, void
 			return -EINVAL;
 		if (f->type == FIELD_NUMBER)
 			return sd_bus_message_read(m, "u", base + f->offset);
+		if (f->type == FIELD_PASSWORD)
+			return read_password(m, (char **)(base + f->offset), e);
 		if (f->type != FIELD_FLAG)
 			return read_text(m, (char **)(base + f->offset), f->type == FIELD_SECRET);
 		r = sd_bus_message_read(m, "b", &flag);
@@ -94,6 +118,7 @@ static int put_user(sd_bus_message *m, struct box *box, bool create, sd_bus_erro
 	struct error why = { 0 };
 	int r;
 
+	sd_bus_message_sensitive(m);
 	r = dict_walk(m, code_entry, &code, e);
 	if (r < 0)
 		return r;
@@ -127,9 +152,10 @@ static int put_user(sd_bus_message *m, struct box *box, bool create, sd_bus_erro
 	return sd_bus_reply_method_return(m, "");
 }
 
-static int user_append(sd_bus_message *m, const struct user *u)
+static int user_append(sd_bus_message *m, const void *item)
 {
-	const char *base = (const char *)u;
+	const struct user *u = item;
+	const char *base = item;
 	int r = dict_open(m);
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(user_fields); i++) {
@@ -146,49 +172,9 @@ static int user_append(sd_bus_message *m, const struct user *u)
 		r = dict_put_bool(m, "has-password", u->has_password);
 	if (r >= 0)
 		r = dict_put_bool(m, "has-login", u->has_login);
+	if (r >= 0)
+		r = dict_put_bool(m, "has-panel-password", u->has_panel_password);
 	return r < 0 ? r : dict_close(m);
-}
-
-static int recipient_append(sd_bus_message *m, const struct recipient *c)
-{
-	int r = dict_open(m);
-
-	if (r >= 0)
-		r = dict_put_string(m, "address", c->address);
-	if (r >= 0)
-		r = dict_put_string(m, "name", c->name);
-	if (r >= 0)
-		r = dict_put_string(m, "accepts", c->accepts);
-	return r < 0 ? r : dict_close(m);
-}
-
-int bus_reply_list(sd_bus_message *m, void **items, size_t n,
-		   int (*append)(sd_bus_message *m, const void *item))
-{
-	sd_bus_message *reply = NULL;
-	int r;
-
-	r = sd_bus_message_new_method_return(m, &reply);
-	if (r >= 0)
-		r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = append(reply, items[i]);
-	if (r >= 0)
-		r = sd_bus_message_close_container(reply);
-	if (r >= 0)
-		r = sd_bus_send(NULL, reply, NULL);
-	sd_bus_message_unref(reply);
-	return r;
-}
-
-static int append_any_user(sd_bus_message *m, const void *item)
-{
-	return user_append(m, item);
-}
-
-static int append_any_recipient(sd_bus_message *m, const void *item)
-{
-	return recipient_append(m, item);
 }
 
 static int list_users(sd_bus_message *m, struct box *box)
@@ -199,102 +185,40 @@ static int list_users(sd_bus_message *m, struct box *box)
 
 	if (r < 0)
 		return r;
-	r = bus_reply_list(m, (void **)users, n, append_any_user);
+	r = bus_reply_list(m, (void **)users, n, user_append);
 	user_list_free(users, n);
 	return r;
 }
 
-static int list_recipients(sd_bus_message *m, struct box *box)
-{
-	struct recipient **list = NULL;
-	size_t n = 0;
-	int r = store_recipient_list(box->store, &list, &n);
-
-	if (r < 0)
-		return r;
-	r = bus_reply_list(m, (void **)list, n, append_any_recipient);
-	recipient_list_free(list, n);
-	return r;
-}
-
-static int recipient_entry(sd_bus_message *m, const char *key, const char *type, void *userdata,
-			   sd_bus_error *e)
-{
-	struct recipient *c = userdata;
-
-	if (strcmp(type, "s"))
-		return -EINVAL;
-	if (!strcmp(key, "address"))
-		return read_text(m, &c->address, false);
-	if (!strcmp(key, "name"))
-		return read_text(m, &c->name, false);
-	if (!strcmp(key, "accepts"))
-		return read_text(m, &c->accepts, false);
-	return -EINVAL;
-}
-
-static void recipient_freep(struct recipient **c)
-{
-	recipient_free(*c);
-}
-
-/* What is not said stays; who is new takes what every Internet fax reads. */
-static int fill_recipient(struct recipient *c, struct store *s)
-{
-	_cleanup_(recipient_freep) struct recipient *known = NULL;
-	int r = store_recipient_get(s, c->address, &known);
-
-	if (r < 0 && r != -ENOENT)
-		return r;
-	if (known && !c->name)
-		c->name = take_ptr(known->name);
-	if (known && !c->accepts)
-		c->accepts = take_ptr(known->accepts);
-	if (!c->accepts)
-		c->accepts = strdup("s");
-	return c->accepts ? 0 : -ENOMEM;
-}
-
-static int set_recipient(sd_bus_message *m, struct box *box, sd_bus_error *e)
-{
-	_cleanup_(recipient_freep) struct recipient *c = calloc(1, sizeof(*c));
-	struct error why = { 0 };
-	int r;
-
-	if (!c)
-		return -ENOMEM;
-	r = dict_walk(m, recipient_entry, c, e);
-	if (r < 0)
-		return r;
-	if (!c->address)
-		return sd_bus_error_set(e, SD_BUS_ERROR_INVALID_ARGS,
-					"the recipient's address is missing");
-	r = fill_recipient(c, box->store);
-	if (r < 0)
-		return r;
-	r = store_recipient_put(box->store, c, &why);
-	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
-}
-
-static int remove_one(sd_bus_message *m, struct box *box, sd_bus_error *e,
-		      int (*remove_fn)(struct store *s, const char *name, struct error *e))
+static int remove_user(sd_bus_message *m, struct box *box, sd_bus_error *e)
 {
 	struct error why = { 0 };
-	const char *name;
-	int r;
+	const char *code;
+	int r = sd_bus_message_read(m, "s", &code);
 
-	r = sd_bus_message_read(m, "s", &name);
 	if (r < 0)
 		return r;
-	r = remove_fn(box->store, name, &why);
+	r = store_user_remove(box->store, code, &why);
 	if (r < 0)
 		return bus_fail(e, r, &why);
-	if (remove_fn == store_user_remove)
-		collector_user_changed(box->collector, name);
+	collector_user_changed(box->collector, code);
 	return sd_bus_reply_method_return(m, "");
 }
 
-int people_call(sd_bus_message *m, struct box *box, sd_bus_error *e)
+static int check_panel(sd_bus_message *m, struct box *box, sd_bus_error *e)
+{
+	const char *code, *password;
+	struct error why = { 0 };
+	int r = sd_bus_message_read(m, "ss", &code, &password);
+
+	sd_bus_message_sensitive(m);
+	if (r < 0)
+		return r;
+	r = panel_check(box, code, password, &why);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+}
+
+int users_call(sd_bus_message *m, struct box *box, sd_bus_error *e)
 {
 	const char *name = sd_bus_message_get_member(m);
 
@@ -305,10 +229,6 @@ int people_call(sd_bus_message *m, struct box *box, sd_bus_error *e)
 	if (!strcmp(name, "EditUser"))
 		return put_user(m, box, false, e);
 	if (!strcmp(name, "RemoveUser"))
-		return remove_one(m, box, e, store_user_remove);
-	if (!strcmp(name, "ListRecipients"))
-		return list_recipients(m, box);
-	if (!strcmp(name, "SetRecipient"))
-		return set_recipient(m, box, e);
-	return remove_one(m, box, e, store_recipient_remove);
+		return remove_user(m, box, e);
+	return check_panel(m, box, e);
 }
