@@ -443,6 +443,9 @@ static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("GetDocument", "t", "h", "org.ifax1.view", do_get_document)          \
 	M("Collect", "s", "t", "org.ifax1.manage", do_collect)                 \
 	M("ListUsers", "", "aa{sv}", "org.ifax1.view", do_users)               \
+	M("GetUser", "s", "a{sv}", "org.ifax1.view", do_users)                 \
+	M("CheckCode", "s", "", "org.ifax1.view", do_users)                    \
+	M("ImportUsers", "a(sa{sv})b", "uu", "org.ifax1.manage", do_users)     \
 	M("AddUser", "a{sv}", "", "org.ifax1.manage", do_users)                \
 	M("EditUser", "a{sv}", "", "org.ifax1.manage", do_users)               \
 	M("RemoveUser", "s", "", "org.ifax1.manage", do_users)                 \

@@ -36,6 +36,8 @@ static int append(sd_bus_message *m, const void *item)
 				    *(char *const *)((const char *)c + texts[i].offset));
 	if (r >= 0)
 		r = dict_put_bool(m, "must-encrypt", c->must_encrypt);
+	if (r >= 0)
+		r = dict_put_number(m, "one-touch", c->one_touch);
 	return r < 0 ? r : dict_close(m);
 }
 
@@ -65,6 +67,8 @@ static int entry(sd_bus_message *m, const char *key, const char *type, void *use
 		c->must_encrypt = flag;
 		return r;
 	}
+	if (!strcmp(key, "one-touch") && !strcmp(type, "u"))
+		return sd_bus_message_read(m, "u", &c->one_touch);
 	for (size_t i = 0; !strcmp(type, "s") && i < ARRAY_SIZE(texts); i++) {
 		if (strcmp(texts[i].key, key))
 			continue;

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/password.h"
 #include "bus/dict.h"
 #include "bus/internal.h"
 #include "service/collector.h"
 #include "service/panel_password.h"
+#include "service/registration.h"
 #include "store/store.h"
 
 /* FIELD_PASSWORD comes in the clear and is stored as a hash. */
@@ -29,6 +31,7 @@ static const struct field {
 	{ "pop3-login", FIELD_TEXT, offsetof(struct user, pop3_login) },
 	{ "pop3-password", FIELD_SECRET, offsetof(struct user, pop3_password) },
 	{ "login-verifier", FIELD_SECRET, offsetof(struct user, verifier) },
+	{ "panel-hash", FIELD_SECRET, offsetof(struct user, panel_hash) },
 	{ "panel-password", FIELD_PASSWORD, offsetof(struct user, panel_hash) },
 	{ "auto-receive", FIELD_FLAG, offsetof(struct user, auto_receive) },
 	{ "auto-print", FIELD_FLAG, offsetof(struct user, auto_print) },
@@ -66,7 +69,7 @@ static int read_password(sd_bus_message *m, char **hash, sd_bus_error *e)
 		return r;
 	if (!*text)
 		return job_set(hash, text);
-	r = panel_password_hash(text, &made, &why);
+	r = password_hash(text, &made, &why);
 	if (r < 0)
 		return bus_fail(e, r, &why);
 	free(*hash);
@@ -102,6 +105,12 @@ static int user_entry(sd_bus_message *m, const char *key, const char *type, void
 	return -EINVAL;
 }
 
+static int no_user(sd_bus_error *e, const char *code)
+{
+	return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS,
+				 "there is no user %s; \"ifaxctl users\" lists them", code);
+}
+
 /* Finds the code first, wherever it stands: an edit starts from what is stored. */
 static int code_entry(sd_bus_message *m, const char *key, const char *type, void *userdata,
 		      sd_bus_error *e)
@@ -109,6 +118,23 @@ static int code_entry(sd_bus_message *m, const char *key, const char *type, void
 	if (!strcmp(key, "code") && !strcmp(type, "s"))
 		return sd_bus_message_read(m, "s", userdata);
 	return sd_bus_message_skip(m, type);
+}
+
+/*
+ * A new user's defaults, or what is stored of him. Of that, passwords stay out:
+ * what is not given stays as it is stored.
+ */
+static int start_from(struct box *box, const char *code, bool create, struct user **ret,
+		      sd_bus_error *e)
+{
+	int r;
+
+	if (!create) {
+		r = store_user_get(box->store, code, false, ret);
+		return r == -ENOENT ? no_user(e, code) : r;
+	}
+	*ret = registration_defaults();
+	return *ret ? 0 : -ENOMEM;
 }
 
 static int put_user(sd_bus_message *m, struct box *box, bool create, sd_bus_error *e)
@@ -124,32 +150,120 @@ static int put_user(sd_bus_message *m, struct box *box, bool create, sd_bus_erro
 		return r;
 	if (!code)
 		return sd_bus_error_set(e, SD_BUS_ERROR_INVALID_ARGS, "the user's code is missing");
-	if (create) {
-		u = calloc(1, sizeof(*u));
-		if (!u)
-			return -ENOMEM;
-		u->keep_days = 7;
-		u->auto_receive = u->auto_print = u->receive_text = true;
-	} else {
-		/* Without the password: what is not given stays as it is stored. */
-		r = store_user_get(box->store, code, false, &u);
-		if (r == -ENOENT)
-			return sd_bus_error_setf(
-				e, SD_BUS_ERROR_INVALID_ARGS,
-				"there is no user %s; \"ifaxctl users\" lists them", code);
-		if (r < 0)
-			return r;
-	}
-	r = sd_bus_message_rewind(m, true);
+	r = start_from(box, code, create, &u, e);
+	if (r >= 0)
+		r = sd_bus_message_rewind(m, true);
 	if (r >= 0)
 		r = dict_walk(m, user_entry, u, e);
 	if (r < 0)
 		return r;
-	r = store_user_put(box->store, u, create, &why);
+	r = registration_put(box, u, create, &why);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
+}
+
+/* Many users, and of each whether he is new. */
+struct import {
+	struct user **users;
+	bool *create;
+	size_t n, room;
+};
+
+static void import_free(struct import *p)
+{
+	user_list_free(p->users, p->n);
+	free(p->create);
+}
+
+static int import_grow(struct import *p)
+{
+	size_t room = p->room ? 2 * p->room : 64;
+	void *users, *create;
+
+	if (p->n < p->room)
+		return 0;
+	users = reallocarray(p->users, room, sizeof(*p->users));
+	p->users = users ? users : p->users;
+	create = reallocarray(p->create, room, sizeof(*p->create));
+	p->create = create ? create : p->create;
+	if (!users || !create)
+		return -ENOMEM;
+	p->room = room;
+	return 0;
+}
+
+/* Thousands of passwords would take minutes to hash, in which nothing else is done. */
+static int import_entry(sd_bus_message *m, const char *key, const char *type, void *userdata,
+			sd_bus_error *e)
+{
+	if (!strcmp(key, "panel-password"))
+		return sd_bus_error_set(e, SD_BUS_ERROR_INVALID_ARGS,
+					"of many users, passwords for the panel come as "
+					"\"panel-hash\"");
+	return user_entry(m, key, type, userdata, e);
+}
+
+static int import_read_one(sd_bus_message *m, struct box *box, struct import *p, sd_bus_error *e)
+{
+	struct user *u = NULL;
+	const char *code;
+	bool create;
+	int r = sd_bus_message_read(m, "s", &code);
+
+	if (r >= 0)
+		r = import_grow(p);
 	if (r < 0)
-		return bus_fail(e, r, &why);
-	collector_user_changed(box->collector, u->code);
-	return sd_bus_reply_method_return(m, "");
+		return r;
+	r = store_user_get(box->store, code, false, &u);
+	create = r == -ENOENT;
+	if (create)
+		r = start_from(box, code, true, &u, e);
+	if (r < 0)
+		return r;
+	p->create[p->n] = create;
+	p->users[p->n++] = u;
+	r = dict_walk(m, import_entry, u, e);
+	return r < 0 ? r : job_set(&u->code, code);
+}
+
+static int import_read(sd_bus_message *m, struct box *box, struct import *p, sd_bus_error *e)
+{
+	int r = sd_bus_message_enter_container(m, 'a', "(sa{sv})");
+
+	if (r < 0)
+		return r;
+	while ((r = sd_bus_message_enter_container(m, 'r', "sa{sv}")) > 0) {
+		r = import_read_one(m, box, p, e);
+		if (r >= 0)
+			r = sd_bus_message_exit_container(m);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+/* Who cannot be stored is told by his place, from 0 on: the caller knows his line. */
+static int import_users(sd_bus_message *m, struct box *box, sd_bus_error *e)
+{
+	_cleanup_(import_free) struct import p = { 0 };
+	struct error why = { 0 }, placed;
+	uint32_t added = 0;
+	size_t bad = 0;
+	int r, try;
+
+	sd_bus_message_sensitive(m);
+	r = import_read(m, box, &p, e);
+	if (r >= 0)
+		r = sd_bus_message_read(m, "b", &try);
+	if (r < 0)
+		return r;
+	r = registration_put_all(box, p.users, p.create, p.n, try, &bad, &why);
+	if (r < 0) {
+		error_set(&placed, r, "%zu: %s", bad, error_text(&why));
+		return bus_fail(e, r, &placed);
+	}
+	for (size_t i = 0; i < p.n; i++)
+		added += p.create[i];
+	return sd_bus_reply_method_return(m, "uu", added, (uint32_t)p.n - added);
 }
 
 static int user_append(sd_bus_message *m, const void *item)
@@ -188,6 +302,40 @@ static int list_users(sd_bus_message *m, struct box *box)
 	r = bus_reply_list(m, (void **)users, n, user_append);
 	user_list_free(users, n);
 	return r;
+}
+
+static int get_user(sd_bus_message *m, struct box *box, sd_bus_error *e)
+{
+	_cleanup_(user_freep) struct user *u = NULL;
+	sd_bus_message *reply = NULL;
+	const char *code;
+	int r = sd_bus_message_read(m, "s", &code);
+
+	if (r < 0)
+		return r;
+	r = store_user_get(box->store, code, false, &u);
+	if (r == -ENOENT)
+		return no_user(e, code);
+	if (r >= 0)
+		r = sd_bus_message_new_method_return(m, &reply);
+	if (r >= 0)
+		r = user_append(reply, u);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+static int check_code(sd_bus_message *m, struct box *box, sd_bus_error *e)
+{
+	struct error why = { 0 };
+	const char *code;
+	int r = sd_bus_message_read(m, "s", &code);
+
+	if (r < 0)
+		return r;
+	r = registration_check_code(box, code, &why);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
 }
 
 static int remove_user(sd_bus_message *m, struct box *box, sd_bus_error *e)
@@ -230,5 +378,11 @@ int users_call(sd_bus_message *m, struct box *box, sd_bus_error *e)
 		return put_user(m, box, false, e);
 	if (!strcmp(name, "RemoveUser"))
 		return remove_user(m, box, e);
+	if (!strcmp(name, "GetUser"))
+		return get_user(m, box, e);
+	if (!strcmp(name, "CheckCode"))
+		return check_code(m, box, e);
+	if (!strcmp(name, "ImportUsers"))
+		return import_users(m, box, e);
 	return check_panel(m, box, e);
 }

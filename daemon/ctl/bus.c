@@ -120,6 +120,19 @@ int ctl_parse_flag(const char *text)
 	return -EINVAL;
 }
 
+int ctl_parse_number(const char *text, uint32_t *ret)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || *end || *text < '0' || *text > '9' || n > UINT32_MAX)
+		return -EINVAL;
+	*ret = (uint32_t)n;
+	return 0;
+}
+
 void ctl_print_time(uint64_t usec)
 {
 	time_t t = (time_t)(usec / 1000000);

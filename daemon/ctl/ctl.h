@@ -46,6 +46,7 @@ struct dict;
 int ctl_list(struct ctl *c, const char *method, struct dict **ret, size_t *n);
 /* yes or no, in any of the usual words: 1, 0, or -EINVAL. */
 int ctl_parse_flag(const char *text);
+int ctl_parse_number(const char *text, uint32_t *ret);
 int ctl_append(sd_bus_message *m, const char *key, const char *type, const void *value);
 void ctl_print_time(uint64_t usec);
 /* A number of a job, or 0 after a sentence. */

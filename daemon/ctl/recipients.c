@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,21 +12,27 @@ static int recipients_usage(void)
 {
 	return ctl_usage("recipients list | set ADDRESS [--name NAME] [--accepts s|f-mr|f] "
 			 "[--method none|openpgp|smime] [--key FINGERPRINT] "
-			 "[--must-encrypt yes|no] | remove ADDRESS");
+			 "[--must-encrypt yes|no] [--one-touch KEY] | remove ADDRESS");
 }
 
 static int append_option(sd_bus_message *m, const char *name, const char *value)
 {
+	uint32_t number;
 	int flag;
 
 	if (!strcmp(name, "must-encrypt")) {
 		flag = ctl_parse_flag(value);
-		if (flag < 0) {
+		if (flag < 0)
 			fprintf(stderr, "ifaxctl: --%s takes yes or no, not \"%s\"\n", name,
 				value);
-			return flag;
+		return flag < 0 ? flag : ctl_append(m, name, "b", &flag);
+	}
+	if (!strcmp(name, "one-touch")) {
+		if (ctl_parse_number(value, &number) < 0) {
+			fprintf(stderr, "ifaxctl: --%s takes a number, not \"%s\"\n", name, value);
+			return -EINVAL;
 		}
-		return ctl_append(m, name, "b", &flag);
+		return ctl_append(m, name, "u", &number);
 	}
 	/* Without a method mail goes in the clear; on the bus that is the empty one. */
 	if (!strcmp(name, "method") && !strcmp(value, "none"))
@@ -41,6 +48,7 @@ static int append_options(sd_bus_message *m, int argc, char **argv)
 		{ "method", required_argument, NULL, 'f' },
 		{ "key", required_argument, NULL, 'f' },
 		{ "must-encrypt", required_argument, NULL, 'f' },
+		{ "one-touch", required_argument, NULL, 'f' },
 		{ 0 },
 	};
 	int o, index, r = 0;
@@ -79,18 +87,29 @@ static const char *encryption(const struct dict *d)
 	return *method ? method : "none";
 }
 
+static const char *one_touch(const struct dict *d, char text[12])
+{
+	unsigned int key = (unsigned int)dict_number(d, "one-touch");
+
+	snprintf(text, 12, key ? "%u" : "", key);
+	return text;
+}
+
 static int list_recipients(struct ctl *c)
 {
 	struct dict *list = NULL;
+	char text[12];
 	size_t n = 0;
 
 	if (ctl_list(c, "ListRecipients", &list, &n))
 		return 1;
-	printf("%-32s %-24s %-7s %-8s %s\n", "ADDRESS", "NAME", "ACCEPTS", "METHOD", "KEY");
+	printf("%-32s %-24s %5s %-7s %-8s %s\n", "ADDRESS", "NAME", "TOUCH", "ACCEPTS", "METHOD",
+	       "KEY");
 	for (size_t i = 0; i < n; i++)
-		printf("%-32s %-24s %-7s %-8s %s%s\n", dict_text(&list[i], "address"),
-		       dict_text(&list[i], "name"), dict_text(&list[i], "accepts"),
-		       encryption(&list[i]), dict_text(&list[i], "key"),
+		printf("%-32s %-24s %5s %-7s %-8s %s%s\n", dict_text(&list[i], "address"),
+		       dict_text(&list[i], "name"), one_touch(&list[i], text),
+		       dict_text(&list[i], "accepts"), encryption(&list[i]),
+		       dict_text(&list[i], "key"),
 		       dict_number(&list[i], "must-encrypt") ? " (must be encrypted)" : "");
 	dict_list_free(list, n);
 	return 0;

@@ -1,56 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "service/panel_password.h"
 
-#include <crypt.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <openssl/crypto.h>
-
-#include "base/cleanup.h"
 #include "base/log.h"
+#include "base/password.h"
 #include "service/box.h"
 #include "store/store.h"
-
-/* crypt(3) with memory of its own, which held the password. free() */
-static char *hash_with(const char *password, const char *setting)
-{
-	struct crypt_data *work = calloc(1, sizeof(*work));
-	char *hash = work ? crypt_rn(password, setting, work, sizeof(*work)) : NULL;
-	char *copy = hash ? strdup(hash) : NULL;
-
-	if (work)
-		explicit_bzero(work, sizeof(*work));
-	free(work);
-	return copy;
-}
-
-int panel_password_hash(const char *password, char **ret, struct error *e)
-{
-	size_t len = strlen(password);
-	_free_ char *setting = NULL;
-
-	if (!len || len > PANEL_PASSWORD_MAX)
-		return error_set(e, -EINVAL, "a panel's password has 1 to %d bytes",
-				 PANEL_PASSWORD_MAX);
-	setting = crypt_gensalt_ra("$y$", 0, NULL, 0);
-	*ret = setting ? hash_with(password, setting) : NULL;
-	return *ret ? 0 : error_set(e, -ENOMEM, "the password cannot be hashed: %s",
-				    strerror(errno));
-}
-
-int panel_password_check(const char *hash, const char *password)
-{
-	_free_ char *again = hash_with(password, hash);
-	size_t len = strlen(hash);
-
-	if (!again || strlen(again) != len || CRYPTO_memcmp(hash, again, len))
-		return -EACCES;
-	return 0;
-}
 
 /* PANEL_PLACES: nowhere. */
 static size_t find(const struct panel_tries *t, const char *code)
@@ -168,8 +128,7 @@ static int check_user(struct box *box, const struct user *u, const char *passwor
 	r = may_try(t, u->code, usec, e);
 	if (r < 0)
 		return r;
-	r = strlen(password) > PANEL_PASSWORD_MAX ? -EACCES :
-	    panel_password_check(u->panel_hash, password);
+	r = password_check(u->panel_hash, password);
 	if (!r) {
 		panel_tries_right(t, u->code);
 		return 0;

@@ -16,7 +16,6 @@
 
 struct box;
 
-#define PANEL_PASSWORD_MAX     256	/* octets */
 #define PANEL_CODE_MAX	       16	/* characters of a user's code */
 #define PANEL_FREE_TRIES       5	/* wrong ones before a user has to wait */
 #define PANEL_WAIT_USEC	       30000000ull
@@ -34,11 +33,6 @@ struct panel_tries {
 	uint64_t second;		/* that the checks below were in */
 	uint32_t checks;
 };
-
-/* The password's hash with a new salt, free(). -EINVAL: it is empty or too long. */
-int panel_password_hash(const char *password, char **ret, struct error *e);
-/* 0, or -EACCES: another password. Takes as long for any password. */
-int panel_password_check(const char *hash, const char *password);
 
 /*
  * Whether this is the panel's password of the user with this code.

@@ -344,8 +344,8 @@ static void list_free(void **list, size_t n)
 int store_alias_list(struct store *s, struct alias ***ret, size_t *n)
 {
 	void **list;
-	int r = users_list(s, "SELECT name,title,kind FROM aliases ORDER BY name", list_row, list_free,
-			   &list, n);
+	int r = users_list(s, "SELECT name,title,kind FROM aliases ORDER BY name", list_row,
+			   list_free, &list, n);
 
 	if (!r)
 		*ret = (struct alias **)list;

@@ -23,6 +23,30 @@ void recipient_list_free(struct recipient **r, size_t n)
 	free(r);
 }
 
+/* A key that is another's stays his: who presses it expects him. */
+static int check_key_free(struct store *s, const struct recipient *rcpt, struct error *e)
+{
+	sqlite3_stmt *st;
+	int r = 0, rc;
+
+	if (!rcpt->one_touch)
+		return 0;
+	rc = sqlite3_prepare_v2(s->users, "SELECT address FROM recipients WHERE one_touch=?1 "
+				"AND address<>?2", -1, &st, NULL);
+	if (rc != SQLITE_OK)
+		return users_db_error(s, rc, e);
+	sqlite3_bind_int64(st, 1, rcpt->one_touch);
+	users_bind_text(st, 2, rcpt->address);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		r = error_set(e, -EEXIST, "One-touch key %u is that of %s.", rcpt->one_touch,
+			      (const char *)sqlite3_column_text(st, 0));
+	else if (rc != SQLITE_DONE)
+		r = users_db_error(s, rc, e);
+	sqlite3_finalize(st);
+	return r;
+}
+
 int store_recipient_put(struct store *s, const struct recipient *rcpt, struct error *e)
 {
 	static const char *const forms[] = { "s", "f-mr", "f", NULL };
@@ -46,9 +70,14 @@ int store_recipient_put(struct store *s, const struct recipient *rcpt, struct er
 			      "openpgp or smime.", rcpt->address);
 	if (!r)
 		r = users_check_text("key", rcpt->key, USERS_FIELD_MAX, e);
+	if (!r && rcpt->one_touch > ONE_TOUCH_KEYS)
+		r = error_set(e, -EINVAL, "One-touch keys are 1 to %d, and 0 is none.",
+			      ONE_TOUCH_KEYS);
+	if (!r)
+		r = check_key_free(s, rcpt, e);
 	if (r < 0)
 		return r;
-	rc = sqlite3_prepare_v2(s->users, "INSERT OR REPLACE INTO recipients VALUES(?,?,?,?,?,?)",
+	rc = sqlite3_prepare_v2(s->users, "INSERT OR REPLACE INTO recipients VALUES(?,?,?,?,?,?,?)",
 				-1, &st, NULL);
 	if (rc != SQLITE_OK)
 		return users_db_error(s, rc, e);
@@ -58,6 +87,8 @@ int store_recipient_put(struct store *s, const struct recipient *rcpt, struct er
 	users_bind_text(st, 4, rcpt->method);
 	users_bind_text(st, 5, rcpt->key);
 	sqlite3_bind_int(st, 6, rcpt->must_encrypt);
+	if (rcpt->one_touch)
+		sqlite3_bind_int64(st, 7, rcpt->one_touch);
 	sqlite3_step(st);
 	rc = sqlite3_finalize(st);
 	return rc == SQLITE_OK ? 0 : users_db_error(s, rc, e);
@@ -81,6 +112,7 @@ static int row_recipient(sqlite3_stmt *st, struct recipient **ret)
 		return r;
 	}
 	rcpt->must_encrypt = sqlite3_column_int(st, 5);
+	rcpt->one_touch = (uint32_t)sqlite3_column_int64(st, 6);
 	*ret = rcpt;
 	return 0;
 }

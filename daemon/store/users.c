@@ -4,7 +4,6 @@
  * associated data, so that a row copied to another user does not open.
  */
 #include "store/store_internal.h"
-#include "smtp/scram.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -13,9 +12,6 @@
 
 #define NONCE	     12
 #define TAG	     16
-#define PASSWORD_MAX 256
-#define VERIFIER_MAX 256
-#define KEEP_MAX     31
 
 void user_free(struct user *u)
 {
@@ -84,7 +80,7 @@ static int unseal(const uint8_t key[32], const char *code, const uint8_t *p, siz
 	_free_ char *clear = NULL;
 	int n = 0, m = 0, r = -EBADMSG;
 
-	if (len < NONCE + TAG || len > NONCE + TAG + PASSWORD_MAX)
+	if (len < NONCE + TAG || len > NONCE + TAG + USERS_PASSWORD_MAX)
 		return -EBADMSG;
 	len -= NONCE + TAG;
 	clear = calloc(1, len + 1);
@@ -106,67 +102,14 @@ static int unseal(const uint8_t key[32], const char *code, const uint8_t *p, siz
 	return r;
 }
 
-static int check_code(const char *code, struct error *e)
-{
-	size_t n = code ? strlen(code) : 0;
-
-	if (!n || n > 16 ||
-	    n != strspn(code, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-"))
-		return error_set(e, -EINVAL,
-				 "A user code is 1 to 16 letters, digits, '_' or '-'.");
-	return 0;
-}
-
-static int check_verifier(const char *text, struct error *e)
-{
-	struct scram_verifier v;
-
-	if (text && *text && scram_verifier_parse(text, &v) < 0)
-		return error_set(e, -EINVAL, "What is to check the log-in is no verifier of "
-				 "SCRAM-SHA-256.");
-	return 0;
-}
-
 static int check_user(struct store *s, const struct user *u, struct error *e)
 {
-	static const char *const tls[] = { "none", "starttls", "tls", NULL };
-	static const char *const ends[] = { "print", "notice", NULL };
-	const struct {
-		const char *what, *value;
-		size_t max;
-	} texts[] = {
-		{ "name", u->name, USERS_FIELD_MAX },
-		{ "mail address", u->address, 320 },
-		{ "POP3 server", u->pop3_host, 255 },
-		{ "POP3 log-in", u->pop3_login, USERS_FIELD_MAX },
-		{ "POP3 password", u->pop3_password, PASSWORD_MAX },
-		{ "verifier", u->verifier, VERIFIER_MAX },
-		{ "panel password", u->panel_hash, VERIFIER_MAX },
-	};
-	int r = check_code(u->code, e);
+	int r = user_check(u, NULL, e);
 
-	for (size_t i = 0; i < ARRAY_SIZE(texts) && !r; i++)
-		r = users_check_text(texts[i].what, texts[i].value, texts[i].max, e);
-	if (!r)
-		r = users_check_address(u->address, e);
-	if (!r)
-		r = check_verifier(u->verifier, e);
-	if (r < 0)
-		return r;
-	if (u->pop3_tls && !users_one_of(u->pop3_tls, tls))
-		return error_set(e, -EINVAL, "The POP3 TLS mode is none, starttls or tls.");
-	if (u->pop3_port > 65535)
-		return error_set(e, -EINVAL, "A port is 1 to 65535, or 0 for the usual one.");
-	if (u->keep_days < 1 || u->keep_days > KEEP_MAX)
-		return error_set(e, -EINVAL, "Mail is kept 1 to %d days, not %u.", KEEP_MAX,
-				 u->keep_days);
-	if (u->at_end && !users_one_of(u->at_end, ends))
-		return error_set(e, -EINVAL, "At the end of its days mail is removed after "
-				 "\"print\" or \"notice\", not \"%s\".", u->at_end);
-	if (u->pop3_password && *u->pop3_password && !s->has_key)
-		return error_set(e, -ENOKEY, "No key is there to seal a password with: give "
-				 "ifaxd its credential.");
-	return 0;
+	if (!r && u->pop3_password && *u->pop3_password && !s->has_key)
+		r = error_set(e, -ENOKEY, "No key is there to seal a password with: give "
+			      "ifaxd its credential.");
+	return r;
 }
 
 static const char put_sql[] =
@@ -253,6 +196,37 @@ int store_user_put(struct store *s, const struct user *u, bool create, struct er
 	return 0;
 }
 
+static int put_each(struct store *s, struct user *const *users, const bool *create, size_t n,
+		    size_t *bad, struct error *e)
+{
+	int r = 0;
+
+	for (*bad = 0; *bad < n && !r; ++*bad)
+		r = store_user_put(s, users[*bad], create[*bad], e);
+	if (r < 0)
+		--*bad;
+	return r;
+}
+
+/* One transaction: after a crash the file has all of them or none. */
+int store_user_put_all(struct store *s, struct user *const *users, const bool *create, size_t n,
+		       bool try, size_t *bad, struct error *e)
+{
+	int r, rc = sqlite3_exec(s->users, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		return users_db_error(s, rc, e);
+	r = put_each(s, users, create, n, bad, e);
+	if (!r && !try) {
+		rc = sqlite3_exec(s->users, "COMMIT", NULL, NULL, NULL);
+		if (rc == SQLITE_OK)
+			return 0;
+		r = users_db_error(s, rc, e);
+	}
+	sqlite3_exec(s->users, "ROLLBACK", NULL, NULL, NULL);
+	return r;
+}
+
 static int row_user(struct store *s, sqlite3_stmt *st, bool secrets, struct user **ret)
 {
 	struct user *u = calloc(1, sizeof(*u));
@@ -311,6 +285,37 @@ int store_user_get(struct store *s, const char *code, bool secrets, struct user 
 	else
 		r = rc == SQLITE_DONE ? -ENOENT : -EIO;
 	users_done(st);
+	return r;
+}
+
+int store_user_check_code(struct store *s, const char *code, struct error *e)
+{
+	struct user *u = NULL;
+	int r = users_check_code(code, e);
+
+	if (r < 0)
+		return r;
+	r = store_user_get(s, code, false, &u);
+	user_free(u);
+	if (!r)
+		return error_set(e, -EEXIST, "The user code %s is taken.", code);
+	if (r != -ENOENT)
+		return error_set(e, r, "The users' file cannot be read.");
+	return check_code_free(s, code, e);
+}
+
+int store_user_count(struct store *s, uint64_t *ret)
+{
+	sqlite3_stmt *st;
+	int r = -EIO;
+
+	if (sqlite3_prepare_v2(s->users, "SELECT count(*) FROM users", -1, &st, NULL))
+		return r;
+	if (sqlite3_step(st) == SQLITE_ROW) {
+		*ret = (uint64_t)sqlite3_column_int64(st, 0);
+		r = 0;
+	}
+	sqlite3_finalize(st);
 	return r;
 }
 

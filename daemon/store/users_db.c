@@ -29,6 +29,9 @@ static const char *const schema[] = {
 	"ALTER TABLE recipients ADD COLUMN method TEXT;"
 	"ALTER TABLE recipients ADD COLUMN key TEXT;"
 	"ALTER TABLE recipients ADD COLUMN must_encrypt INT DEFAULT 0;",
+
+	"ALTER TABLE recipients ADD COLUMN one_touch INT;"
+	"CREATE UNIQUE INDEX recipients_one_touch ON recipients(one_touch);",
 };
 
 static const char *const queries[_USERS_QUERIES] = {
@@ -126,34 +129,6 @@ void users_close(struct store *s)
 	}
 	sqlite3_close(s->users);
 	s->users = NULL;
-}
-
-int users_check_text(const char *what, const char *v, size_t max, struct error *e)
-{
-	if (v && strlen(v) > max)
-		return error_set(e, -EINVAL, "The %s is longer than %zu characters.", what, max);
-	for (const char *p = v; p && *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			return error_set(e, -EINVAL,
-					 "The %s holds a line end or control character.", what);
-	return 0;
-}
-
-int users_check_address(const char *address, struct error *e)
-{
-	const char *at = address ? strrchr(address, '@') : NULL;
-
-	if (address && (!at || at == address || !at[1] || strpbrk(address, " <>,;")))
-		return error_set(e, -EINVAL, "\"%s\" is not a mail address: name@domain.", address);
-	return 0;
-}
-
-bool users_one_of(const char *v, const char *const *list)
-{
-	for (; *list; list++)
-		if (!strcmp(v, *list))
-			return true;
-	return false;
 }
 
 void users_bind_text(sqlite3_stmt *st, int at, const char *v)

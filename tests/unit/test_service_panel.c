@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/password.h"
 #include "service/panel_password.h"
 #include "store/store.h"
 #include "svc_help.h"
@@ -22,31 +23,31 @@ static void hash_has_a_salt_and_checks(void **state)
 	_free_ char *a = NULL, *b = NULL;
 	struct error e = { 0 };
 
-	assert_int_equal(panel_password_hash("1234", &a, &e), 0);
-	assert_int_equal(panel_password_hash("1234", &b, &e), 0);
+	assert_int_equal(password_hash("1234", &a, &e), 0);
+	assert_int_equal(password_hash("1234", &b, &e), 0);
 	assert_int_equal(strncmp(a, "$y$", 3), 0);
 	assert_string_not_equal(a, b);
-	assert_int_equal(panel_password_check(a, "1234"), 0);
-	assert_int_equal(panel_password_check(b, "1234"), 0);
-	assert_int_equal(panel_password_check(a, "1235"), -EACCES);
-	assert_int_equal(panel_password_check(a, ""), -EACCES);
-	assert_int_equal(panel_password_check("*0", "1234"), -EACCES);
-	assert_int_equal(panel_password_check("", ""), -EACCES);
+	assert_int_equal(password_check(a, "1234"), 0);
+	assert_int_equal(password_check(b, "1234"), 0);
+	assert_int_equal(password_check(a, "1235"), -EACCES);
+	assert_int_equal(password_check(a, ""), -EACCES);
+	assert_int_equal(password_check("*0", "1234"), -EACCES);
+	assert_int_equal(password_check("", ""), -EACCES);
 }
 
 static void hash_wants_a_password(void **state)
 {
-	char text[PANEL_PASSWORD_MAX + 2];
+	char text[PASSWORD_OCTETS_MAX + 2];
 	_free_ char *hash = NULL;
 	struct error e = { 0 };
 
-	assert_int_equal(panel_password_hash("", &hash, &e), -EINVAL);
+	assert_int_equal(password_hash("", &hash, &e), -EINVAL);
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	assert_int_equal(panel_password_hash(text, &hash, &e), -EINVAL);
+	assert_int_equal(password_hash(text, &hash, &e), -EINVAL);
 	assert_null(hash);
-	text[PANEL_PASSWORD_MAX] = '\0';
-	assert_int_equal(panel_password_hash(text, &hash, &e), 0);
+	text[PASSWORD_OCTETS_MAX] = '\0';
+	assert_int_equal(password_hash(text, &hash, &e), 0);
 }
 
 static void five_wrong_ones_make_a_user_wait(void **state)
@@ -139,7 +140,7 @@ static void add_user(struct svc *s, const char *code, const char *password)
 	struct error e = { 0 };
 
 	if (password)
-		assert_int_equal(panel_password_hash(password, &hash, &e), 0);
+		assert_int_equal(password_hash(password, &hash, &e), 0);
 	u.panel_hash = hash;
 	if (store_user_put(s->box.store, &u, true, &e) < 0)
 		fail_msg("%s", error_text(&e));
