@@ -44,6 +44,7 @@ T4_DIR   := kernel/t4
 include kernel/t4/simd/flags.mk
 LIB_SRC  := $(filter-out daemon/worker/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
+CURSES    = $(eval CURSES := $(shell pkg-config --libs ncursesw))$(CURSES)
 CTL_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard daemon/ctl/*.c))
 MODEL_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard kernel/model/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -78,6 +79,7 @@ $(B)/libifax.a: $(LIB_OBJ)
 
 $(B)/ifaxd: $(B)/daemon/main.o $(B)/libifax.a
 $(B)/ifaxctl: $(CTL_OBJ) $(B)/libifax.a
+$(B)/ifaxctl: PKGL += $(CURSES)
 $(B)/ifax-worker: $(B)/daemon/worker/main.o $(B)/libifax.a
 $(PROGRAMS):
 	$(if $(Q),@echo "  LD      $@")
@@ -90,10 +92,16 @@ $(B)/fax-compliance: $(COMPLY_OBJ)
 
 unit: $(UNIT)
 $(B)/unit/test_bus: | $(B)/ifaxctl
+# Of ifaxctl, what a test of its own takes from it.
+$(B)/libctl.a: $(filter-out %/main.o,$(CTL_OBJ))
+	$(if $(Q),@echo "  AR      $@")
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(filter $(B)/unit/test_ctl_%,$(UNIT)): $(B)/libctl.a
 $(B)/unit/%: $(B)/tests/unit/%.o $(UNIT_AUX) $(MODEL_OBJ) $(B)/libifax.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL) -lcmocka
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PKGL) -lcmocka
 
 # Times the coder beside others; BENCH="-r 25 -c mmr" and the like go to it (tests/bench/coder.c).
 bench-coder:
