@@ -44,7 +44,7 @@ T4_DIR   := kernel/t4
 include kernel/t4/simd/flags.mk
 LIB_SRC  := $(filter-out daemon/worker/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
-CURSES    = $(eval CURSES := $(shell pkg-config --libs ncursesw))$(CURSES)
+LIBS_ifaxctl = $(eval LIBS_ifaxctl := $(shell pkg-config --libs ncursesw))$(LIBS_ifaxctl)
 CTL_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard daemon/ctl/*.c))
 MODEL_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard kernel/model/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -79,11 +79,10 @@ $(B)/libifax.a: $(LIB_OBJ)
 
 $(B)/ifaxd: $(B)/daemon/main.o $(B)/libifax.a
 $(B)/ifaxctl: $(CTL_OBJ) $(B)/libifax.a
-$(B)/ifaxctl: PKGL += $(CURSES)
 $(B)/ifax-worker: $(B)/daemon/worker/main.o $(B)/libifax.a
 $(PROGRAMS):
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL)
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL) $(LIBS_$(@F))
 
 # Only libc and the coder: it runs where the product is not, linked with -static too.
 $(B)/fax-compliance: $(COMPLY_OBJ)

@@ -114,7 +114,7 @@ bool screen_key(uint32_t *key)
  * Drawing
  */
 
-/* Puts @n octets of text at most; what is no character of the locale is left out. */
+/* In @width columns at most; what is no character of the locale is left out. */
 static void put(int row, int column, int width, const char *text)
 {
 	wchar_t wide[PANEL_NOTE_MAX + 1];
@@ -176,16 +176,17 @@ static int put_lines(int row, int end, int column, int width, const char *text)
 	return row;
 }
 
+/* In characters of Unicode: not every terminal that speaks UTF-8 has another set besides. */
 static void frame(int rows)
 {
-	mvaddch(0, 0, ACS_ULCORNER);
-	hline(ACS_HLINE, COLS - 2);
-	mvaddch(0, COLS - 1, ACS_URCORNER);
-	mvvline(1, 0, ACS_VLINE, rows - 2);
-	mvvline(1, COLS - 1, ACS_VLINE, rows - 2);
-	mvaddch(rows - 1, 0, ACS_LLCORNER);
-	hline(ACS_HLINE, COLS - 2);
-	mvaddch(rows - 1, COLS - 1, ACS_LRCORNER);
+	mvadd_wch(0, 0, WACS_ULCORNER);
+	hline_set(WACS_HLINE, COLS - 2);
+	mvadd_wch(0, COLS - 1, WACS_URCORNER);
+	mvvline_set(1, 0, WACS_VLINE, rows - 2);
+	mvvline_set(1, COLS - 1, WACS_VLINE, rows - 2);
+	mvadd_wch(rows - 1, 0, WACS_LLCORNER);
+	hline_set(WACS_HLINE, COLS - 2);
+	mvadd_wch(rows - 1, COLS - 1, WACS_LRCORNER);
 }
 
 /* The end of what is typed is seen, however long it is. */
