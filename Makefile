@@ -21,7 +21,7 @@ Q           := $(if $(filter 1,$(V)),,@)
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
-PKGS    := libsystemd libudev libtiff-4 gmime-3.0 libssl libcrypto libcares sqlite3 pangocairo libgsasl
+PKGS    := libsystemd libudev libtiff-4 gmime-3.0 libssl libcrypto libcares sqlite3 pangocairo libgsasl libxcrypt
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 VERSION := $(shell cat daemon/VERSION 2>/dev/null || echo 0)
 USERINC := -Idaemon -Iuapi -Ikernel/t4 -Ikernel/include
@@ -44,6 +44,7 @@ T4_DIR   := kernel/t4
 include kernel/t4/simd/flags.mk
 LIB_SRC  := $(filter-out daemon/worker/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
+LIBS_ifaxctl = $(eval LIBS_ifaxctl := $(shell pkg-config --libs ncursesw))$(LIBS_ifaxctl)
 CTL_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard daemon/ctl/*.c))
 MODEL_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard kernel/model/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -81,7 +82,7 @@ $(B)/ifaxctl: $(CTL_OBJ) $(B)/libifax.a
 $(B)/ifax-worker: $(B)/daemon/worker/main.o $(B)/libifax.a
 $(PROGRAMS):
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL)
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL) $(LIBS_$(@F))
 
 # Only libc and the coder: it runs where the product is not, linked with -static too.
 $(B)/fax-compliance: $(COMPLY_OBJ)
@@ -90,10 +91,16 @@ $(B)/fax-compliance: $(COMPLY_OBJ)
 
 unit: $(UNIT)
 $(B)/unit/test_bus: | $(B)/ifaxctl
+# Of ifaxctl, what a test of its own takes from it.
+$(B)/libctl.a: $(filter-out %/main.o,$(CTL_OBJ))
+	$(if $(Q),@echo "  AR      $@")
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(filter $(B)/unit/test_ctl_%,$(UNIT)): $(B)/libctl.a
 $(B)/unit/%: $(B)/tests/unit/%.o $(UNIT_AUX) $(MODEL_OBJ) $(B)/libifax.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL) -lcmocka
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PKGL) -lcmocka
 
 # Times the coder beside others; BENCH="-r 25 -c mmr" and the like go to it (tests/bench/coder.c).
 bench-coder:

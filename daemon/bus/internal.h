@@ -18,8 +18,10 @@ int job_append_fields(sd_bus_message *m, const struct job *job, bool whole);
 int queue_list_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The box as a{sv}. */
 int status_append(sd_bus_message *m, struct box *box);
-/* The methods about users and recipients. */
-int people_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
+/* The methods about users. */
+int users_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
+/* The methods about recipients. */
+int recipients_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The methods about aliases and lists. */
 int aliases_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* An array of whatever @append writes, as the reply to @m. */

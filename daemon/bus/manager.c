@@ -41,6 +41,25 @@ int bus_fail(sd_bus_error *e, int r, const struct error *why)
 	return text ? sd_bus_error_set(e, name, text) : -ENOMEM;
 }
 
+int bus_reply_list(sd_bus_message *m, void **items, size_t n,
+		   int (*append)(sd_bus_message *m, const void *item))
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	r = sd_bus_message_new_method_return(m, &reply);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = append(reply, items[i]);
+	if (r >= 0)
+		r = sd_bus_message_close_container(reply);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
 static int send_option(sd_bus_message *m, const char *key, const char *type, void *userdata,
 		       sd_bus_error *e)
 {
@@ -381,11 +400,18 @@ static int do_get_status(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return r;
 }
 
-static int do_people(sd_bus_message *m, void *userdata, sd_bus_error *e)
+static int do_users(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	struct manager *mgr = userdata;
 
-	return people_call(m, mgr->box, e);
+	return users_call(m, mgr->box, e);
+}
+
+static int do_recipients(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return recipients_call(m, mgr->box, e);
 }
 
 static int do_aliases(sd_bus_message *m, void *userdata, sd_bus_error *e)
@@ -416,13 +442,17 @@ static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("ReleaseJob", "t", "", "org.ifax1.manage", do_release_job)           \
 	M("GetDocument", "t", "h", "org.ifax1.view", do_get_document)          \
 	M("Collect", "s", "t", "org.ifax1.manage", do_collect)                 \
-	M("ListUsers", "", "aa{sv}", "org.ifax1.view", do_people)              \
-	M("AddUser", "a{sv}", "", "org.ifax1.manage", do_people)               \
-	M("EditUser", "a{sv}", "", "org.ifax1.manage", do_people)              \
-	M("RemoveUser", "s", "", "org.ifax1.manage", do_people)                \
-	M("ListRecipients", "", "aa{sv}", "org.ifax1.view", do_people)         \
-	M("SetRecipient", "a{sv}", "", "org.ifax1.manage", do_people)          \
-	M("RemoveRecipient", "s", "", "org.ifax1.manage", do_people)           \
+	M("ListUsers", "", "aa{sv}", "org.ifax1.view", do_users)               \
+	M("GetUser", "s", "a{sv}", "org.ifax1.view", do_users)                 \
+	M("CheckCode", "s", "", "org.ifax1.view", do_users)                    \
+	M("ImportUsers", "a(sa{sv})b", "uu", "org.ifax1.manage", do_users)     \
+	M("AddUser", "a{sv}", "", "org.ifax1.manage", do_users)                \
+	M("EditUser", "a{sv}", "", "org.ifax1.manage", do_users)               \
+	M("RemoveUser", "s", "", "org.ifax1.manage", do_users)                 \
+	M("CheckPanel", "ss", "", "org.ifax1.panel", do_users)                 \
+	M("ListRecipients", "", "aa{sv}", "org.ifax1.view", do_recipients)     \
+	M("SetRecipient", "a{sv}", "", "org.ifax1.manage", do_recipients)      \
+	M("RemoveRecipient", "s", "", "org.ifax1.manage", do_recipients)       \
 	M("ListAliases", "", "aa{sv}", "org.ifax1.view", do_aliases)           \
 	M("AddAlias", "a{sv}", "", "org.ifax1.manage", do_aliases)             \
 	M("EditAlias", "a{sv}", "", "org.ifax1.manage", do_aliases)            \

@@ -149,6 +149,16 @@ static int put_receiver(sd_bus_message *m, struct box *box)
 	return r < 0 ? r : dict_put_number(m, "smtp-memory", f.memory);
 }
 
+static int put_users(sd_bus_message *m, struct box *box)
+{
+	uint64_t n = 0;
+	int r = store_user_count(box->store, &n);
+
+	if (r >= 0)
+		r = dict_put_number(m, "users", n);
+	return r < 0 ? r : dict_put_number(m, "users-max", box->conf.users_max);
+}
+
 int status_append(sd_bus_message *m, struct box *box)
 {
 	int r = dict_open(m);
@@ -165,6 +175,8 @@ int status_append(sd_bus_message *m, struct box *box)
 		r = put_boards(m, box);
 	if (r >= 0)
 		r = put_jobs(m, box);
+	if (r >= 0)
+		r = put_users(m, box);
 	if (r >= 0 && box->receiver)
 		r = put_receiver(m, box);
 	return r < 0 ? r : dict_close(m);

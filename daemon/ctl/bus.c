@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,45 @@ int ctl_append(sd_bus_message *m, const char *key, const char *type, const void 
 	if (r >= 0)
 		r = sd_bus_message_close_container(m);
 	return r;
+}
+
+int ctl_list(struct ctl *c, const char *method, struct dict **ret, size_t *n)
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (ctl_call(c, &reply, method, ""))
+		return 1;
+	r = dict_read_list(reply, ret, n);
+	sd_bus_message_unref(reply);
+	return r < 0 ? ctl_failed(NULL, r) : 0;
+}
+
+int ctl_parse_flag(const char *text)
+{
+	static const char *const yes[] = { "yes", "true", "on", "1" };
+	static const char *const no[] = { "no", "false", "off", "0" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
+		if (!strcmp(text, yes[i]))
+			return 1;
+		if (!strcmp(text, no[i]))
+			return 0;
+	}
+	return -EINVAL;
+}
+
+int ctl_parse_number(const char *text, uint32_t *ret)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || *end || *text < '0' || *text > '9' || n > UINT32_MAX)
+		return -EINVAL;
+	*ret = (uint32_t)n;
+	return 0;
 }
 
 void ctl_print_time(uint64_t usec)

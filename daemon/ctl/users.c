@@ -44,25 +44,11 @@ static int user_usage(void)
 {
 	fprintf(stderr,
 		"ifaxctl: users list | show CODE | remove CODE | add CODE ... | edit CODE ... | "
-		"passwd CODE [--remove]\n");
+		"passwd CODE [--panel] [--remove]\n");
 	for (size_t i = 0; i < ARRAY_SIZE(user_fields); i++)
 		fprintf(stderr, "    --%s %s\n", user_fields[i].option, user_fields[i].help);
 	fprintf(stderr, "    --password-file FILE   (- reads standard input)\n");
 	return 2;
-}
-
-static int parse_flag(const char *text)
-{
-	static const char *const yes[] = { "yes", "true", "on", "1" };
-	static const char *const no[] = { "no", "false", "off", "0" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
-		if (!strcmp(text, yes[i]))
-			return 1;
-		if (!strcmp(text, no[i]))
-			return 0;
-	}
-	return -EINVAL;
 }
 
 static int append_field(sd_bus_message *m, const struct field *f, const char *text)
@@ -86,7 +72,7 @@ static int append_field(sd_bus_message *m, const struct field *f, const char *te
 		u = number;
 		return ctl_append(m, f->option, "u", &u);
 	case FIELD_FLAG:
-		flag = parse_flag(text);
+		flag = ctl_parse_flag(text);
 		if (flag < 0) {
 			fprintf(stderr, "ifaxctl: --%s takes yes or no, not \"%s\"\n", f->option,
 				text);
@@ -194,24 +180,12 @@ static int put(struct ctl *c, const char *method, int argc, char **argv)
 	return ctl_call_message(c, m, NULL);
 }
 
-static int get_list(struct ctl *c, const char *method, struct dict **ret, size_t *n)
-{
-	sd_bus_message *reply = NULL;
-	int r;
-
-	if (ctl_call(c, &reply, method, ""))
-		return 1;
-	r = dict_read_list(reply, ret, n);
-	sd_bus_message_unref(reply);
-	return r < 0 ? ctl_failed(NULL, r) : 0;
-}
-
 static int list(struct ctl *c)
 {
 	struct dict *users = NULL;
 	size_t n = 0;
 
-	if (get_list(c, "ListUsers", &users, &n))
+	if (ctl_list(c, "ListUsers", &users, &n))
 		return 1;
 	printf("%-8s %-20s %-28s %-24s %s\n", "CODE", "NAME", "ADDRESS", "MAILBOX", "RECEPTION");
 	for (size_t i = 0; i < n; i++)
@@ -230,7 +204,7 @@ static int show(struct ctl *c, const char *code)
 	size_t n = 0, i;
 	int found = 0;
 
-	if (get_list(c, "ListUsers", &users, &n))
+	if (ctl_list(c, "ListUsers", &users, &n))
 		return 1;
 	for (i = 0; i < n; i++) {
 		if (strcmp(dict_text(&users[i], "code"), code))
@@ -253,6 +227,8 @@ static int show(struct ctl *c, const char *code)
 		       dict_number(&users[i], "has-password") ? "stored" : "none");
 		printf("  %-16s %s\n", "smtp log-in",
 		       dict_number(&users[i], "has-login") ? "stored" : "none");
+		printf("  %-16s %s\n", "panel password",
+		       dict_number(&users[i], "has-panel-password") ? "stored" : "none");
 	}
 	dict_list_free(users, n);
 	if (!found)
@@ -297,22 +273,20 @@ static int make_verifier(char text[SCRAM_TEXT_MAX])
 	return r;
 }
 
-static int set_login(struct ctl *c, const char *code, bool remove)
+/* Edits one field of a user, a secret. */
+static int edit_secret(struct ctl *c, const char *code, const char *key, const char *value)
 {
-	char verifier[SCRAM_TEXT_MAX] = "";
-	sd_bus_message *m;
+	sd_bus_message *m = ctl_message(c, "EditUser");
 	int r;
 
-	if (!remove && make_verifier(verifier) < 0)
-		return 1;
-	m = ctl_message(c, "EditUser");
 	if (!m)
 		return 1;
+	sd_bus_message_sensitive(m);
 	r = sd_bus_message_open_container(m, 'a', "{sv}");
 	if (r >= 0)
 		r = ctl_append(m, "code", "s", code);
 	if (r >= 0)
-		r = ctl_append(m, "login-verifier", "s", verifier);
+		r = ctl_append(m, key, "s", value);
 	if (r >= 0)
 		r = sd_bus_message_close_container(m);
 	if (r < 0) {
@@ -320,6 +294,44 @@ static int set_login(struct ctl *c, const char *code, bool remove)
 		return ctl_failed(NULL, r);
 	}
 	return ctl_call_message(c, m, NULL);
+}
+
+/* For mail, what checks the log-in is all that leaves this process. */
+static int set_login(struct ctl *c, const char *code, bool remove)
+{
+	char verifier[SCRAM_TEXT_MAX] = "";
+
+	if (!remove && make_verifier(verifier) < 0)
+		return 1;
+	return edit_secret(c, code, "login-verifier", verifier);
+}
+
+static int set_panel_password(struct ctl *c, const char *code, bool remove)
+{
+	char password[PASSWORD_MAX + 2] = "";
+	int status = 1;
+
+	if (remove || read_new_password(password) >= 0)
+		status = edit_secret(c, code, "panel-password", password);
+	explicit_bzero(password, sizeof(password));
+	return status;
+}
+
+static int passwd(struct ctl *c, int argc, char **argv)
+{
+	bool panel = false, remove = false;
+
+	if (argc < 2)
+		return user_usage();
+	for (int i = 2; i < argc; i++) {
+		if (!strcmp(argv[i], "--panel"))
+			panel = true;
+		else if (!strcmp(argv[i], "--remove"))
+			remove = true;
+		else
+			return user_usage();
+	}
+	return panel ? set_panel_password(c, argv[1], remove) : set_login(c, argv[1], remove);
 }
 
 int verb_users(struct ctl *c, int argc, char **argv)
@@ -334,83 +346,7 @@ int verb_users(struct ctl *c, int argc, char **argv)
 		return show(c, argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "remove"))
 		return ctl_call(c, NULL, "RemoveUser", "s", argv[2]);
-	if (argc >= 3 && !strcmp(argv[1], "passwd")) {
-		bool remove = argc == 4 && !strcmp(argv[3], "--remove");
-
-		return argc == 3 || remove ? set_login(c, argv[2], remove) : user_usage();
-	}
+	if (!strcmp(argv[1], "passwd"))
+		return passwd(c, argc - 1, argv + 1);
 	return user_usage();
-}
-
-static int recipients_usage(void)
-{
-	return ctl_usage("recipients list | set ADDRESS [--name NAME] [--accepts s|f-mr|f] | "
-			 "remove ADDRESS");
-}
-
-static int set_recipient(struct ctl *c, int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "name", required_argument, NULL, 'n' },
-		{ "accepts", required_argument, NULL, 'a' },
-		{ 0 },
-	};
-	const char *name = NULL, *accepts = NULL;
-	sd_bus_message *m;
-	int o, r;
-
-	optind = 0;
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'n')
-			name = optarg;
-		else if (o == 'a')
-			accepts = optarg;
-		else
-			return recipients_usage();
-	}
-	if (optind != argc - 1)
-		return recipients_usage();
-	m = ctl_message(c, "SetRecipient");
-	if (!m)
-		return 1;
-	r = sd_bus_message_open_container(m, 'a', "{sv}");
-	if (r >= 0)
-		r = ctl_append(m, "address", "s", argv[optind]);
-	if (r >= 0 && name)
-		r = ctl_append(m, "name", "s", name);
-	if (r >= 0 && accepts)
-		r = ctl_append(m, "accepts", "s", accepts);
-	if (r >= 0)
-		r = sd_bus_message_close_container(m);
-	if (r < 0) {
-		sd_bus_message_unref(m);
-		return ctl_failed(NULL, r);
-	}
-	return ctl_call_message(c, m, NULL);
-}
-
-static int list_recipients(struct ctl *c)
-{
-	struct dict *list_of = NULL;
-	size_t n = 0;
-
-	if (get_list(c, "ListRecipients", &list_of, &n))
-		return 1;
-	printf("%-32s %-24s %s\n", "ADDRESS", "NAME", "ACCEPTS");
-	for (size_t i = 0; i < n; i++)
-		printf("%-32s %-24s %s\n", dict_text(&list_of[i], "address"),
-		       dict_text(&list_of[i], "name"), dict_text(&list_of[i], "accepts"));
-	dict_list_free(list_of, n);
-	return 0;
-}
-
-int verb_recipients(struct ctl *c, int argc, char **argv)
-{
-	if (argc < 2 || (argc == 2 && !strcmp(argv[1], "list")))
-		return list_recipients(c);
-	if (!strcmp(argv[1], "set"))
-		return set_recipient(c, argc - 1, argv + 1);
-	if (argc == 3 && !strcmp(argv[1], "remove"))
-		return ctl_call(c, NULL, "RemoveRecipient", "s", argv[2]);
-	return recipients_usage();
 }

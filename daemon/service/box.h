@@ -14,6 +14,7 @@
 
 #include "service/conf.h"
 #include "service/job_say.h"
+#include "service/panel_password.h"
 
 struct box {
 	sd_event *event;
@@ -32,6 +33,7 @@ struct box {
 	struct terminals *terminals;	/* panels where users are active */
 	struct receiver *receiver;
 	struct manager *manager;	/* the bus */
+	struct panel_tries panel_tries;
 };
 
 /* Printing and scanning, which wait for boards. */

@@ -331,37 +331,25 @@ int store_alias_get(struct store *s, const char *name, struct alias **ret)
 	return r;
 }
 
+static int list_row(struct store *s, sqlite3_stmt *st, void **ret)
+{
+	return row_alias(s, st, (struct alias **)ret);
+}
+
+static void list_free(void **list, size_t n)
+{
+	alias_list_free((struct alias **)list, n);
+}
+
 int store_alias_list(struct store *s, struct alias ***ret, size_t *n)
 {
-	struct alias **list = NULL;
-	sqlite3_stmt *st;
-	size_t count = 0;
-	int r = 0, rc = SQLITE_DONE;
+	void **list;
+	int r = users_list(s, "SELECT name,title,kind FROM aliases ORDER BY name", list_row,
+			   list_free, &list, n);
 
-	if (sqlite3_prepare_v2(s->users, "SELECT name,title,kind FROM aliases ORDER BY name", -1,
-			       &st, NULL))
-		return -EIO;
-	while (!r && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		if (!(count & (count - 1))) {
-			void *p = reallocarray(list, count ? 2 * count : 1, sizeof(*list));
-
-			r = p ? 0 : -ENOMEM;
-			list = p ? p : list;
-		}
-		if (!r)
-			r = row_alias(s, st, &list[count]);
-		count += !r;
-	}
-	sqlite3_finalize(st);
-	if (!r && rc != SQLITE_DONE)
-		r = -EIO;
-	if (r < 0) {
-		alias_list_free(list, count);
-		return r;
-	}
-	*ret = list;
-	*n = count;
-	return 0;
+	if (!r)
+		*ret = (struct alias **)list;
+	return r;
 }
 
 /* A member row without its alias is nothing: it goes when the name is made anew. */

@@ -283,10 +283,24 @@ struct user {
 
 void user_free(struct user *u);
 /*
+ * Whether the fields of @u are as they must be, of whatever box. *@field, which may
+ * be NULL, is the one that is not, by its name on the bus.
+ */
+int user_check(const struct user *u, const char **field, struct error *e);
+/* -EINVAL: no code; -EEXIST: it is taken, by a user, an alias or a list. */
+int store_user_check_code(struct store *s, const char *code, struct error *e);
+int store_user_count(struct store *s, uint64_t *ret);
+/*
  * Where no password or verifier is given, the stored one stays; "" removes it. -EEXIST, -ENOENT by
  * @create.
  */
 int store_user_put(struct store *s, const struct user *u, bool create, struct error *e);
+/*
+ * Many of them: all are stored, or none. @create tells of each whether it is new.
+ * With @try none is, and all is checked. *@bad: the first that cannot be.
+ */
+int store_user_put_all(struct store *s, struct user *const *users, const bool *create, size_t n,
+		       bool try, size_t *bad, struct error *e);
 int store_user_get(struct store *s, const char *code, bool secrets, struct user **ret);
 int store_user_list(struct store *s, struct user ***ret, size_t *n);
 void user_list_free(struct user **users, size_t n);
@@ -298,6 +312,8 @@ int store_user_find(struct store *s, const char *address_or_code, bool secrets, 
 int store_user_remove(struct store *s, const char *code, struct error *e);
 
 /* Recipients of whom something is known; of others nothing is: profile S. */
+#define ONE_TOUCH_KEYS 99
+
 struct recipient {
 	char *address;
 	char *name;
@@ -305,6 +321,7 @@ struct recipient {
 	char *method;		/* "openpgp" or "smime"; NULL: none, mail goes in the clear */
 	char *key;		/* fingerprint of the recipient's key or certificate; NULL: by address */
 	bool must_encrypt;	/* never in the clear, whoever sends */
+	uint32_t one_touch;	/* the panel's key for him, 1 to ONE_TOUCH_KEYS; 0 = none */
 };
 
 void recipient_free(struct recipient *r);

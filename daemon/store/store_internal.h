@@ -99,14 +99,26 @@ int private_file(const char *path);
 /* reclaim.c: called after each commit */
 void reclaim_step(struct store *s);
 
-/* users.c */
+/* user_check.c */
+#define USERS_FIELD_MAX	   512	/* octets of a text that no standard bounds */
+#define USERS_PASSWORD_MAX 256
+
+/* A sentence about what is too long or no single line. */
+int users_check_text(const char *what, const char *v, size_t max, struct error *e);
+int users_check_address(const char *address, struct error *e);
+bool users_one_of(const char *v, const char *const *list);
+int users_check_code(const char *code, struct error *e);
+
+/* users_db.c */
 int users_open(struct store *s, const char *state, struct error *e);
 void users_close(struct store *s);
 
-/* For the other tables of users.db. */
+/* For the tables of users.db. */
 int users_db_error(struct store *s, int rc, struct error *e);
-/* A sentence about what is too long or no single line. */
-int users_check_text(const char *what, const char *v, size_t max, struct error *e);
+/* All rows of @sql as a list of what @row makes of each, for @drop to free. */
+int users_list(struct store *s, const char *sql,
+	       int (*row)(struct store *s, sqlite3_stmt *st, void **ret),
+	       void (*drop)(void **list, size_t n), void ***ret, size_t *n);
 void users_bind_text(sqlite3_stmt *st, int at, const char *v);
 /* The look-up, to be stepped; @key stays the caller's. users_done() ends it, before the next. */
 sqlite3_stmt *users_query(struct store *s, enum users_query which, const char *key);

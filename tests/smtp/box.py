@@ -52,7 +52,7 @@ class Box:
     """with Box(receive="MaxSessions=5") as box: ..."""
 
     def __init__(self, receive="", send="", hostname="box.example.test",
-                 domains="box.example.test example.test"):
+                 domains="box.example.test example.test", box=""):
         self.dir = tempfile.mkdtemp(prefix="ifax-smtp-")
         self.ports = dict(zip(NAMES, free_ports(3)))
         self.address = f"unix:path={self.dir}/bus"
@@ -66,10 +66,13 @@ class Box:
                        check=True, capture_output=True)
         with open(f"{self.dir}/conf", "w", encoding="utf-8") as file:
             file.write(f"[Box]\nHostname={hostname}\nSpool={self.dir}/spool\n"
-                       f"State={self.dir}/state\nWorker={self.dir}/worker\n"
+                       f"State={self.dir}/state\nWorker={self.dir}/worker\n{box}\n"
                        f"[Send]\nSmarthost=127.0.0.1:9\nSmarthostTLS=none\n{send}\n[Receive]\n"
                        f"Domains={domains}\n"
                        f"Certificate={self.certificate}\nKey={self.dir}/key\n{receive}\n")
+        # What passwords of mailboxes are sealed with.
+        with open(f"{self.dir}/ifax.key", "wb") as file:
+            file.write(os.urandom(32))
         with open(f"{self.dir}/bus.conf", "w", encoding="utf-8") as file:
             file.write(BUS.format(self.dir))
         self.bus = self.daemon = None
@@ -87,7 +90,8 @@ class Box:
         listen = [w for n in NAMES for w in ("-l", f"127.0.0.1:{self.ports[n]}")]
         with open(f"{self.dir}/log", "ab") as log:
             self.daemon = subprocess.Popen(
-                ["systemd-socket-activate", "-E", f"DBUS_SYSTEM_BUS_ADDRESS={self.address}", *listen,
+                ["systemd-socket-activate", "-E", f"DBUS_SYSTEM_BUS_ADDRESS={self.address}",
+                 "-E", f"CREDENTIALS_DIRECTORY={self.dir}", *listen,
                  f"--fdname={':'.join(NAMES)}", f"{BUILD}/ifaxd", "-c", f"{self.dir}/conf"],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.wait_ready()

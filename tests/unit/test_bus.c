@@ -820,6 +820,41 @@ static void users(void **state)
 	refused(call(r, "RemoveUser", "s", "101"), INVALID, "101");
 }
 
+/* How a@x.test's mail is encrypted; what is not said stays. */
+static void recipients_encryption(struct room *r)
+{
+	struct recipient *c = NULL;
+
+	refused(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "must-encrypt", "b",
+		     1),
+		INVALID, "a method is needed");
+	refused(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "method", "s",
+		     "rot13"),
+		INVALID, "openpgp or smime");
+	refused(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "must-encrypt", "s",
+		     "yes"),
+		INVALID, "must-encrypt");
+	granted(call(r, "SetRecipient", "a{sv}", 4, "method", "s", "openpgp", "must-encrypt", "b",
+		     1, "address", "s", "a@x.test", "key", "s", "0123ABCD"));
+	granted(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "name", "s",
+		     "Ann"));
+	assert_int_equal(store_recipient_get(r->svc.box.store, "a@x.test", &c), 0);
+	assert_string_equal(c->accepts, "f");
+	assert_string_equal(c->method, "openpgp");
+	assert_string_equal(c->key, "0123ABCD");
+	assert_true(c->must_encrypt);
+	recipient_free(c);
+	assert_true(says(call(r, "ListRecipients", ""), "0123ABCD"));
+	refused(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "method", "s", ""),
+		INVALID, "a method is needed");
+	granted(call(r, "SetRecipient", "a{sv}", 4, "address", "s", "a@x.test", "method", "s", "",
+		     "key", "s", "", "must-encrypt", "b", 0));
+	assert_int_equal(store_recipient_get(r->svc.box.store, "a@x.test", &c), 0);
+	assert_null(c->method);
+	assert_null(c->key);
+	recipient_free(c);
+}
+
 static void recipients(void **state)
 {
 	struct room *r = *state;
@@ -832,10 +867,10 @@ static void recipients(void **state)
 	granted(call(r, "SetRecipient", "a{sv}", 2, "address", "s", "a@x.test", "accepts", "s",
 		     "f"));
 	assert_true(says(call(r, "ListRecipients", ""), "a@x.test"));
+	recipients_encryption(r);
 	granted(call(r, "RemoveRecipient", "s", "a@x.test"));
 	refused(call(r, "RemoveRecipient", "s", "a@x.test"), INVALID, "");
 }
-
 
 static void aliases(void **state)
 {
@@ -943,6 +978,35 @@ static void log_in(void **state)
 	expect(r, CTL(r, "users", "show", "100"), 0, "smtp log-in      none");
 }
 
+/* The panel's password crosses the bus once, and is a hash from there on. */
+static void panel_password(void **state)
+{
+	struct room *r = *state;
+	struct user *u = NULL;
+
+	refused(call(r, "CheckPanel", "ss", "100", "1234"), NULL, "no password for the panel");
+	granted(call(r, "EditUser", "a{sv}", 2, "code", "s", "100", "panel-password", "s",
+		     "1234"));
+	assert_int_equal(store_user_get(r->svc.box.store, "100", true, &u), 0);
+	assert_int_equal(strncmp(u->panel_hash, "$y$", 3), 0);
+	user_free(u);
+	assert_false(says(call(r, "ListUsers", ""), "$y$"));
+	granted(call(r, "CheckPanel", "ss", "100", "1234"));
+	refused(call(r, "CheckPanel", "ss", "100", "12345"), NULL, "password is wrong");
+	refused(call(r, "CheckPanel", "ss", "999", "1234"), NULL, "password is wrong");
+	if (access(ifaxctl, X_OK) < 0)
+		skip();
+	r->in = "correct horse\n";
+	expect(r, CTL(r, "users", "passwd", "100", "--panel"), 0, "");
+	granted(call(r, "CheckPanel", "ss", "100", "correct horse"));
+	expect(r, CTL(r, "users", "show", "100"), 0, "panel password   stored");
+	expect(r, CTL(r, "users", "passwd", "999", "--panel"), 1, "no user 999");
+	expect(r, CTL(r, "users", "passwd", "100", "--pannel"), 2, "passwd CODE [--panel]");
+	expect(r, CTL(r, "users", "passwd", "100", "--panel", "--remove"), 0, "");
+	expect(r, CTL(r, "users", "show", "100"), 0, "panel password   none");
+	refused(call(r, "CheckPanel", "ss", "100", "correct horse"), NULL, "no password");
+}
+
 static void command_line(void **state)
 {
 	struct room *r = *state;
@@ -980,6 +1044,12 @@ static void command_line(void **state)
 	expect(r, CTL(r, "recipients", "set", "a@b.c", "--accepts", "f"), 0, "");
 	expect(r, CTL(r, "recipients"), 0, "Ann");
 	expect(r, CTL(r, "recipients"), 0, "a@b.c");
+	expect(r, CTL(r, "recipients", "set", "a@b.c", "--method", "smime", "--key", "AB12",
+		      "--must-encrypt", "yes"), 0, "");
+	expect(r, CTL(r, "recipients"), 0, "smime    AB12 (must be encrypted)");
+	expect(r, CTL(r, "recipients", "set", "a@b.c", "--method", "none"), 1, "method is needed");
+	expect(r, CTL(r, "recipients", "set", "a@b.c", "--must-encrypt", "maybe"), 2, "yes or no");
+	expect(r, CTL(r, "recipients", "set", "a@b.c", "x@y.z"), 2, "--must-encrypt");
 	expect(r, CTL(r, "collect", "999"), 1, "no user 999");
 	expect(r, CTL(r, "aliases", "add", "info"), 1, "no member");
 	expect(r, CTL(r, "aliases", "add"), 2, "MEMBER");
@@ -1065,7 +1135,8 @@ int main(void)
 		TEST(foreign_words), TEST(many_recipients), TEST(no_such_job), TEST(document),
 		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(queue_is_steered),
 		TEST(retry_everywhere), TEST(retry_too_soon), TEST(status_counts), TEST(users),
-		TEST(recipients), TEST(aliases), TEST(panel), TEST(log_in), TEST(command_line),
+		TEST(recipients), TEST(aliases), TEST(panel), TEST(log_in),
+		TEST(panel_password), TEST(command_line),
 		TEST(no_daemon),
 		TEST(not_root),
 	};

@@ -475,6 +475,59 @@ static void exec(const char *path, const char *sql)
 }
 
 /* The file as the first releases wrote it, without a version. */
+static void many_are_stored_or_none(void **state)
+{
+	struct user a = good, c = good, *users[] = { &a, &c };
+	const bool create[] = { true, true }, edit[] = { false, false };
+	struct error e = { 0 };
+	struct box *b = *state;
+	uint64_t n;
+	size_t bad;
+
+	a.code = "1";
+	c.code = "2";
+	assert_int_equal(store_user_put_all(b->store, users, create, 2, true, &bad, &e), 0);
+	assert_int_equal(store_user_count(b->store, &n), 0);
+	assert_int_equal(n, 0);
+	c.keep_days = 32;
+	assert_int_equal(store_user_put_all(b->store, users, create, 2, false, &bad, &e), -EINVAL);
+	assert_int_equal(bad, 1);
+	assert_int_equal(store_user_count(b->store, &n), 0);
+	assert_int_equal(n, 0);
+	c.keep_days = 31;
+	assert_int_equal(store_user_put_all(b->store, users, create, 2, false, &bad, &e), 0);
+	assert_int_equal(store_user_put_all(b->store, users, create, 2, false, &bad, &e), -EEXIST);
+	assert_int_equal(bad, 0);
+	assert_int_equal(store_user_put_all(b->store, users, edit, 2, false, &bad, &e), 0);
+	assert_int_equal(store_user_count(b->store, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(store_user_check_code(b->store, "2", &e), -EEXIST);
+	assert_int_equal(store_user_check_code(b->store, "3", &e), 0);
+	assert_int_equal(store_user_check_code(b->store, "3 ", &e), -EINVAL);
+}
+
+static void one_touch_keys_are_one_recipient_each(void **state)
+{
+	struct recipient r = { .address = "a@x.test", .accepts = "s", .one_touch = 3 }, *got;
+	struct error e = { 0 };
+	struct box *b = *state;
+
+	assert_int_equal(store_recipient_put(b->store, &r, &e), 0);
+	assert_int_equal(store_recipient_put(b->store, &r, &e), 0);
+	r.address = "b@x.test";
+	assert_int_equal(store_recipient_put(b->store, &r, &e), -EEXIST);
+	assert_non_null(strstr(e.text, "a@x.test"));
+	r.one_touch = ONE_TOUCH_KEYS + 1;
+	assert_int_equal(store_recipient_put(b->store, &r, &e), -EINVAL);
+	r.one_touch = 0;
+	assert_int_equal(store_recipient_put(b->store, &r, &e), 0);
+	r.address = "c@x.test";
+	assert_int_equal(store_recipient_put(b->store, &r, &e), 0);
+	assert_int_equal(store_recipient_get(b->store, "a@x.test", &got), 0);
+	assert_int_equal(got->one_touch, 3);
+	recipient_free(got);
+}
+
 static void an_old_file_is_brought_up(void **state)
 {
 	struct store_options o = { .segment_bytes = SMALL_SEGMENT };
@@ -508,7 +561,7 @@ static void an_old_file_is_brought_up(void **state)
 	o.state = b->state;
 	assert_int_equal(store_open(&b->store, b->event, &o, &e), -ENOTSUP);
 	assert_non_null(strstr(e.text, "newer ifax"));
-	exec(path, "PRAGMA user_version=3;");
+	exec(path, "PRAGMA user_version=4;");
 	box_open(b);
 }
 
@@ -523,6 +576,7 @@ int main(void)
 		t(loops_are_refused),	      t(bad_aliases_have_their_sentence),
 		t(a_code_is_no_alias),	      t(users_are_found),
 		t(verifier_stays_changes_goes), t(an_old_file_is_brought_up),
+		t(many_are_stored_or_none),   t(one_touch_keys_are_one_recipient_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "service/registration.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/collector.h"
+
+int registration_check_room(struct box *box, size_t more, struct error *e)
+{
+	uint64_t n = 0;
+	int r;
+
+	if (!box->conf.users_max || !more)
+		return 0;
+	r = store_user_count(box->store, &n);
+	if (r < 0)
+		return error_set(e, r, "the users' file cannot be read: %s", strerror(-r));
+	if (n + more <= box->conf.users_max)
+		return 0;
+	return error_set(e, -ENOSPC, "user registration filled: there are %llu users, and "
+			 "UsersMax=%u of ifax.conf allows no more; raise it, or remove one by "
+			 "\"ifaxctl users remove\"", (unsigned long long)n, box->conf.users_max);
+}
+
+int registration_check_code(struct box *box, const char *code, struct error *e)
+{
+	int r = store_user_check_code(box->store, code, e);
+
+	return r == -EEXIST ? error_set(e, r, "user code already taken: %s; choose another", code)
+			    : r;
+}
+
+struct user *registration_defaults(void)
+{
+	struct user *u = calloc(1, sizeof(*u));
+
+	if (u) {
+		u->keep_days = 7;
+		u->auto_receive = u->auto_print = u->receive_text = true;
+	}
+	return u;
+}
+
+int registration_put(struct box *box, const struct user *u, bool create, struct error *e)
+{
+	int r = registration_check_room(box, create, e);
+
+	if (!r)
+		r = store_user_put(box->store, u, create, e);
+	if (!r)
+		collector_user_changed(box->collector, u->code);
+	return r;
+}
+
+int registration_put_all(struct box *box, struct user *const *users, const bool *create, size_t n,
+			 bool try, size_t *bad, struct error *e)
+{
+	size_t more = 0;
+	int r;
+
+	*bad = 0;
+	for (size_t i = 0; i < n; i++)
+		more += create[i];
+	r = registration_check_room(box, more, e);
+	if (!r)
+		r = store_user_put_all(box->store, users, create, n, try, bad, e);
+	for (size_t i = 0; !r && !try && i < n; i++)
+		collector_user_changed(box->collector, users[i]->code);
+	return r;
+}
