@@ -61,6 +61,7 @@ static const struct setting settings[] = {
 	{ "Send", "Delay", VALUE_SPAN, AT(delay_usec), "4h", 0, 60 * DAY, NULL },
 	{ "Send", "KeepFinished", VALUE_SPAN, AT(keep_usec), "7d", 0, 3650 * DAY, NULL },
 	{ "Send", "Timeout", VALUE_SPAN, AT(timeout_usec), "5min", SEC, HOUR, NULL },
+	{ "Send", "Return", VALUE_CHOICE, AT(returned), "headers", 0, 0, "headers full" },
 	{ "Send", "KeepIdle", VALUE_SPAN, AT(idle_usec), "2s", 0, HOUR, NULL },
 	{ "Send", "Connections", VALUE_NUMBER, AT(connections), "20", 1, 1000, NULL },
 	{ "Send", "ConnectionsPerHost", VALUE_NUMBER, AT(connections_per_host), "10", 1, 1000,
