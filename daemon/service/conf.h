@@ -24,6 +24,7 @@ struct conf {
 	/* [Send] */
 	char *smarthost;	/* host or host:port; NULL: mail goes to its domains' own hosts */
 	char *smarthost_tls;	/* none, opportunistic, required, tls; of all hosts */
+	char *tls_policy;	/* words "domain:policy", or NULL: service/tls_policy.h */
 	char *smarthost_user;	/* to log in as; the password is a credential */
 	uint64_t retry_usec;	/* first wait after a transient failure; doubles */
 	uint64_t retry_max_usec;

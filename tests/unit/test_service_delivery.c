@@ -907,6 +907,55 @@ static void reports_come_back(void **state)
 	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
 }
 
+#define OFFER	"S:220 mx\r\n", "C:EHLO box", "S:250-mx\r\n250 STARTTLS\r\n"
+#define SECURE	"C:STARTTLS", "S:220 go\r\n", "TLS"
+
+/* What a domain's policy wants is had, or its mail waits and says why. */
+static void tls_by_domain(void **state)
+{
+	static const struct {
+		const char *address, *domain, *words;
+		const char *script[24];
+	} cases[] = {
+		{ "127.0.0.1", "[127.0.0.1]", "offers no STARTTLS, but encryption is required",
+		  { HELLO, "WAIT" } },
+		{ "127.0.0.2", "[127.0.0.2]", NULL,
+		  { OFFER, SECURE, "C:EHLO box", OK, FROM, "C:RCPT", OK, DATA, OK, QUIT } },
+		{ "127.0.0.3", "[127.0.0.3]", "is not to be trusted", { OFFER, SECURE, "WAIT" } },
+		{ "127.0.0.4", "[127.0.0.4]", NULL,
+		  { OFFER, FROM, "C:RCPT", OK, DATA, OK, QUIT } },
+		{ "127.0.0.5", "[127.0.0.5]", NULL,
+		  { HELLO, FROM, "C:RCPT", OK, DATA, OK, QUIT } },
+		{ "127.0.0.6", "[127.0.0.6]", NULL,	/* nothing is said of it */
+		  { OFFER, SECURE, "C:EHLO box", OK, FROM, "C:RCPT", OK, DATA, OK, QUIT } },
+		{ "127.0.0.7", "[127.0.0.7]", "encryption is required, but the server refused",
+		  { OFFER, "C:STARTTLS", "S:454 not now\r\n", "WAIT" } },
+	};
+	struct fake_server f[ARRAY_SIZE(cases)];
+	uint64_t ids[ARRAY_SIZE(cases)];
+	struct svc *s = *state;
+	char to[64];
+
+	s->box.conf.tls_policy = strdup("[127.0.0.1]:encrypt [127.0.0.2]:encrypt "
+					"[127.0.0.3]:verify [127.0.0.4]:none [127.0.0.5]:may "
+					"[127.0.0.7]:encrypt");
+	free(s->box.conf.smarthost_tls);
+	s->box.conf.smarthost_tls = strdup("opportunistic");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		fake_server_start_at(&f[i], cases[i].address, i ? f[0].port : 0, cases[i].script);
+	open_mx(s, f[0].port);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(to, sizeof(to), "a@%s", cases[i].domain);
+		ids[i] = take(s, MAIL(TO(to)));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		svc_serve(s, &f[i]);
+		svc_expect(s, ids[i], cases[i].words ? JOB_QUEUED : JOB_SENT, cases[i].words);
+		assert_int_equal(f[i].body.len > 0, !cases[i].words);
+		buffer_free(&f[i].body);
+	}
+}
+
 #define ADA	"ada@box.example.test"
 
 /* What a user here submitted: for him at the box, by his address or a name that leads to him. */
@@ -1042,7 +1091,7 @@ int main(void)
 		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
 		TEST(many_over_few_lines), TEST(reports_come_back),
-		TEST(reports_about_mail), TEST(reports_about_namesakes),
+		TEST(tls_by_domain), TEST(reports_about_mail), TEST(reports_about_namesakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
