@@ -19,7 +19,7 @@ static void protocol(const struct trace *t, char with[16])
 			 t->authenticated ? "A" : "");
 }
 
-/* Nothing that could end a comment, a field or a line. */
+/* Nothing that could end a comment, a field or a line, and ASCII, as names of hosts are. */
 static void clean_name(const char *name, char text[HELO_MAX + 1])
 {
 	size_t n = 0;
@@ -27,7 +27,7 @@ static void clean_name(const char *name, char text[HELO_MAX + 1])
 	for (; name && *name && n < HELO_MAX; name++, n++) {
 		unsigned char c = (unsigned char)*name;
 
-		text[n] = c <= ' ' || c == 0x7f || strchr("()<>\\\";,", c) ? '?' : *name;
+		text[n] = c <= ' ' || c >= 0x7f || strchr("()<>\\\";,", c) ? '?' : *name;
 	}
 	text[n] = '\0';
 	if (!n)
