@@ -61,6 +61,61 @@ void envelope_drop(struct envelope *e)
 	free_rcpt(&e->rcpts[--e->n_rcpts]);
 }
 
+static int compare_rcpts(const struct envelope_rcpt *a, const struct envelope_rcpt *b)
+{
+	int r = (b->user != NULL) - (a->user != NULL);
+
+	return r ? r : strcmp(a->user ? a->user : a->address, b->user ? b->user : b->address);
+}
+
+/* Same mailboxes stand together, the first of each in front. */
+static int by_mailbox(const void *a, const void *b, void *rcpts)
+{
+	const struct envelope_rcpt *all = rcpts;
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	int r = compare_rcpts(&all[x], &all[y]);
+
+	return r ? r : (x > y) - (x < y);
+}
+
+/* What was wished for one mailbox twice (RFC 3461 4.1): nothing said is what failure brings. */
+static unsigned int unite_notify(unsigned int a, unsigned int b)
+{
+	const unsigned int unsaid = NOTIFY_FAILURE | NOTIFY_DELAY;
+
+	return a == b ? a : ((a ? a : unsaid) | (b ? b : unsaid)) & ~(unsigned int)NOTIFY_NEVER;
+}
+
+int envelope_unite(struct envelope *e)
+{
+	size_t *order, kept = 0;
+
+	if (e->n_rcpts < 2)
+		return 0;
+	order = calloc(e->n_rcpts, sizeof(*order));
+	if (!order)
+		return -ENOMEM;
+	for (size_t i = 0; i < e->n_rcpts; i++)
+		order[i] = i;
+	qsort_r(order, e->n_rcpts, sizeof(*order), by_mailbox, e->rcpts);
+	for (size_t i = 1, first = 0; i < e->n_rcpts; i++) {
+		struct envelope_rcpt *one = &e->rcpts[order[first]], *two = &e->rcpts[order[i]];
+
+		if (compare_rcpts(one, two)) {
+			first = i;
+			continue;
+		}
+		one->notify = unite_notify(one->notify, two->notify);
+		free_rcpt(two);
+	}
+	free(order);
+	for (size_t i = 0; i < e->n_rcpts; i++)
+		if (e->rcpts[i].address)
+			e->rcpts[kept++] = e->rcpts[i];
+	e->n_rcpts = kept;
+	return 0;
+}
+
 int envelope_copy(struct envelope *to, const struct envelope *from)
 {
 	struct envelope e = *from;

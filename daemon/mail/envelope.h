@@ -49,6 +49,11 @@ struct envelope {
 int envelope_add(struct envelope *e, const struct envelope_rcpt *r);
 /* Takes the last recipient back; there must be one. */
 void envelope_drop(struct envelope *e);
+/*
+ * -ENOMEM. Lists and names may lead to the same mailbox: only its first recipient stays,
+ * with the wishes of all. The order stays as it is.
+ */
+int envelope_unite(struct envelope *e);
 /* -ENOMEM. @to is written over, and only where all of it could be copied. */
 int envelope_copy(struct envelope *to, const struct envelope *from);
 void envelope_free(struct envelope *e);		/* and clears it; a zeroed one is empty */

@@ -597,7 +597,7 @@ static const struct net_stream_handler handler = {
 
 static enum smtp_tls starttls_policy(const struct smtp_session *s)
 {
-	if (s->o.tls == NET_TLS_REQUIRED)
+	if (s->o.tls == NET_TLS_REQUIRED || s->o.tls == NET_TLS_ENCRYPTED)
 		return SMTP_TLS_REQUIRED;
 	if (s->o.tls == NET_TLS_OPPORTUNISTIC && !s->in_clear)
 		return SMTP_TLS_OPPORTUNISTIC;

@@ -17,6 +17,7 @@
 enum net_tls {
 	NET_TLS_NONE,		/* "none": plain text */
 	NET_TLS_OPPORTUNISTIC,	/* "opportunistic": encrypted where offered, not verified */
+	NET_TLS_ENCRYPTED,	/* STARTTLS, not verified */
 	NET_TLS_REQUIRED,	/* "required" or "starttls": STARTTLS, chain and name verified */
 	NET_TLS_IMPLICIT,	/* "tls": from the first byte, chain and name verified */
 };

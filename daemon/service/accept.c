@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "service/inbound.h"
 #include "service/queue.h"
+#include "service/trace.h"
 #include "service/words.h"
 
 /* A mail that is durable is looked at; one that is not is nobody's. */
@@ -42,7 +43,18 @@ static int fill_recipient(struct job *job, const struct envelope_rcpt *from)
 	return r < 0 ? r : job_set(&to->orcpt, from->orcpt);
 }
 
-static int fill_job(struct job *job, const struct envelope *env, const struct conf *conf)
+/* For reports that have no other name for it. A mail without a sender gets none. */
+static int note_message_id(struct job *job, const struct iovec *text)
+{
+	char id[TRACE_MESSAGE_ID];
+
+	if (!*job->from || !trace_message_id(text->iov_base, text->iov_len, id))
+		return 0;
+	return job_set(&job->message_id, id);
+}
+
+static int fill_job(struct job *job, const struct envelope *env, const struct iovec *text,
+		    const struct conf *conf)
 {
 	int r;
 
@@ -53,6 +65,8 @@ static int fill_job(struct job *job, const struct envelope *env, const struct co
 	job->eight_bit = env->eight_bit;
 	job->utf8 = env->utf8;
 	r = job_set(&job->from, env->from ? env->from : "");
+	if (r >= 0)
+		r = note_message_id(job, text);
 	if (r >= 0)
 		r = job_set(&job->envid, env->envid);
 	if (r >= 0)
@@ -68,7 +82,7 @@ static int take_over(struct box *box, const struct envelope *env,
 {
 	struct job *job = calloc(1, sizeof(*job));
 	struct taking *t = malloc(sizeof(*t));
-	int r = job && t ? fill_job(job, env, &box->conf) : -ENOMEM;
+	int r = job && t ? fill_job(job, env, &body[n_body - 1], &box->conf) : -ENOMEM;
 
 	if (r < 0) {
 		error_set(e, r, r == -E2BIG ? "too many recipients" : "out of memory");

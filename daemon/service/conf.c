@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "net/network.h"
+#include "service/tls_policy.h"
 
 #define FILE_MAX (1u << 20)
 #define SEC	 1000000ull
@@ -26,6 +27,7 @@ enum value_type {
 	VALUE_NAMES,		/* hosts, parted by spaces */
 	VALUE_NETWORKS,		/* addresses or networks, parted by spaces */
 	VALUE_TURNS,		/* no, or "user:domain", parted by spaces */
+	VALUE_POLICIES,		/* "domain:policy", parted by spaces */
 	VALUE_CHOICE,		/* one of choices */
 	VALUE_SPAN,		/* microseconds */
 	VALUE_SIZE,		/* bytes */
@@ -55,6 +57,7 @@ static const struct setting settings[] = {
 	{ "Send", "Smarthost", VALUE_HOST, AT(smarthost), NULL, 1, 260, NULL },
 	{ "Send", "SmarthostTLS", VALUE_CHOICE, AT(smarthost_tls), "opportunistic", 0, 0,
 	  "none opportunistic required tls" },
+	{ "Send", "TLSPolicy", VALUE_POLICIES, AT(tls_policy), NULL, 1, 20000, NULL },
 	{ "Send", "SmarthostUser", VALUE_TEXT, AT(smarthost_user), NULL, 1, 200, NULL },
 	{ "Send", "Retry", VALUE_SPAN, AT(retry_usec), "5min", SEC, DAY, NULL },
 	{ "Send", "RetryMax", VALUE_SPAN, AT(retry_max_usec), "4h", SEC, 7 * DAY, NULL },
@@ -62,6 +65,7 @@ static const struct setting settings[] = {
 	{ "Send", "Delay", VALUE_SPAN, AT(delay_usec), "4h", 0, 60 * DAY, NULL },
 	{ "Send", "KeepFinished", VALUE_SPAN, AT(keep_usec), "7d", 0, 3650 * DAY, NULL },
 	{ "Send", "Timeout", VALUE_SPAN, AT(timeout_usec), "5min", SEC, HOUR, NULL },
+	{ "Send", "Return", VALUE_CHOICE, AT(returned), "headers", 0, 0, "headers full" },
 	{ "Send", "KeepIdle", VALUE_SPAN, AT(idle_usec), "2s", 0, HOUR, NULL },
 	{ "Send", "Connections", VALUE_NUMBER, AT(connections), "20", 1, 1000, NULL },
 	{ "Send", "ConnectionsPerHost", VALUE_NUMBER, AT(connections_per_host), "10", 1, 1000,
@@ -327,6 +331,9 @@ static int set_text(struct conf *c, const struct setting *s, const char *v, cons
 	if (s->type == VALUE_TURNS && strcmp(v, "no") && !each_word(v, is_turn))
 		return bad(pl, "%s= wants users and domains as in 100:branch.example.test with "
 			   "spaces between them, or no, not \"%s\".", s->key, v);
+	if (s->type == VALUE_POLICIES && !each_word(v, tls_policy_is_word))
+		return bad(pl, "%s= wants domains and policies (none, may, encrypt, verify) as in "
+			   "example.test:verify with spaces between them, not \"%s\".", s->key, v);
 	copy = strdup(v);
 	if (!copy)
 		return error_set(pl->e, -ENOMEM, "Out of memory.");

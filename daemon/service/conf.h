@@ -25,6 +25,7 @@ struct conf {
 	/* [Send] */
 	char *smarthost;	/* host or host:port; NULL: mail goes to its domains' own hosts */
 	char *smarthost_tls;	/* none, opportunistic, required, tls; of all hosts */
+	char *tls_policy;	/* words "domain:policy", or NULL: service/tls_policy.h */
 	char *smarthost_user;	/* to log in as; the password is a credential */
 	uint64_t retry_usec;	/* first wait after a transient failure; doubles */
 	uint64_t retry_max_usec;
@@ -32,6 +33,7 @@ struct conf {
 	uint64_t delay_usec;	/* queued longer than this: the sender hears of it; 0 = never */
 	uint64_t keep_usec;	/* mails and notices that are done with stay listed; 0 = for good */
 	uint64_t timeout_usec;	/* of one command */
+	char *returned;		/* headers or full: what of a fax comes back in a notice of failure */
 	uint64_t idle_usec;	/* a connection is kept for the next mail */
 	uint32_t connections;	/* at a time */
 	uint32_t connections_per_host;

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "service/queue_internal.h"
+#include "service/tls_policy.h"
 #include "service/turn.h"
 #include "service/words.h"
 
@@ -503,6 +504,14 @@ static const struct smtp_session_callbacks callbacks = {
 	.closed = on_closed,
 };
 
+/* The smarthost's is its own; where there is none it is the default of all others. */
+static enum net_tls tls_of(const struct destination *to)
+{
+	const struct queue *q = to->queue;
+
+	return to->name ? tls_policy_of(q->box->conf.tls_policy, to->name, q->tls) : q->tls;
+}
+
 static int open_line(struct connection *c, struct delivery *d, struct error *e)
 {
 	struct queue *q = c->to->queue;
@@ -511,7 +520,7 @@ static int open_line(struct connection *c, struct delivery *d, struct error *e)
 		.host = c->to->name ? c->to->name : q->host,
 		.port = q->port,
 		.mx = c->to->name,
-		.tls = q->tls,
+		.tls = tls_of(c->to),
 		.dns = q->dns,
 		.helo = conf->hostname,
 		.user = c->to->name ? NULL : q->user,

@@ -339,6 +339,43 @@ int directory_find(struct store *s, const struct conf *c, const char *local,
 	return 0;
 }
 
+bool directory_same_address(const char *a, const char *b)
+{
+	const char *at = strrchr(a, '@');
+	size_t local = at ? (size_t)(at - a) : 0;
+
+	return at && !strncmp(a, b, local) && !strcasecmp(at, b + local);
+}
+
+static bool is_address_of(struct store *s, const char *mailbox, const char *code)
+{
+	_cleanup_(user_freep) struct user *u = NULL;
+
+	return store_user_get(s, code, false, &u) >= 0 && u->address &&
+	       directory_same_address(u->address, mailbox);
+}
+
+bool directory_reaches(struct store *s, const struct conf *c, const char *mailbox,
+		       const char *code)
+{
+	const char *at = strrchr(mailbox, '@');
+	struct directory_answer a = { 0 };
+	_free_ char *local = NULL;
+	bool found = false;
+
+	if (is_address_of(s, mailbox, code))
+		return true;
+	if (at && !directory_is_us(c, at + 1))
+		return false;
+	local = directory_local(mailbox);
+	if (!local || directory_find(s, c, local, &a) < 0)
+		return false;
+	for (size_t i = 0; i < a.n && !found; i++)
+		found = a.boxes[i].user && !strcmp(a.boxes[i].user, code);
+	directory_answer_free(&a);
+	return found;
+}
+
 /* Does @name have the words of @words, next to each other? */
 static bool has_words(const char *name, const char *words)
 {

@@ -53,6 +53,11 @@ void directory_answer_free(struct directory_answer *a);
 bool directory_is_ours(const struct conf *c, const char *domain);
 /* The same, or our own name, which users have addresses at even where it is not in Domains=. */
 bool directory_is_us(const struct conf *c, const char *domain);
+/* As they are compared: case matters left of the "@" alone. */
+bool directory_same_address(const char *a, const char *b);
+/* Does mail to @mailbox come to user @code: is it his own address, or a name here that leads to him? */
+bool directory_reaches(struct store *s, const struct conf *c, const char *mailbox,
+		       const char *code);
 /*
  * The local part of @mailbox ("local@domain", or a local part alone) with quotes and
  * backslashes undone, as names are compared. free(); NULL: out of memory.

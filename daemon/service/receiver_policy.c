@@ -68,14 +68,6 @@ static int find(struct box *box, const char *mailbox, struct directory_answer *a
  * MAIL
  */
 
-static bool same_address(const char *a, const char *b)
-{
-	const char *at = strrchr(a, '@');
-	size_t local = at ? (size_t)(at - a) : 0;
-
-	return at && !strncmp(a, b, local) && !strcasecmp(at, b + local);
-}
-
 /* His own address, or a name of this box that leads to him alone. */
 static bool owns(struct box *box, const struct policy_peer *peer, const struct smtp_path *path)
 {
@@ -85,7 +77,7 @@ static bool owns(struct box *box, const struct policy_peer *peer, const struct s
 
 	if (store_user_get(box->store, peer->user, false, &u) < 0)
 		return false;
-	mine = u->address && same_address(u->address, path->mailbox);
+	mine = u->address && directory_same_address(u->address, path->mailbox);
 	user_free(u);
 	if (mine || !path->domain || !is_ours(box, peer, path->domain) ||
 	    find(box, path->mailbox, &a) < 0)

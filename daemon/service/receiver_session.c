@@ -222,13 +222,6 @@ static void on_authenticated(struct receiver_session *s, const struct smtp_serve
 
 static void on_durable(void *userdata, int r);
 
-static bool is_same_rcpt(const struct envelope_rcpt *a, const struct envelope_rcpt *b)
-{
-	if (a->user || b->user)
-		return a->user && b->user && !strcmp(a->user, b->user);
-	return !strcmp(a->address, b->address);
-}
-
 static void remove_rcpt(struct envelope *env, size_t i)
 {
 	struct envelope_rcpt gone = env->rcpts[i];
@@ -237,37 +230,6 @@ static void remove_rcpt(struct envelope *env, size_t i)
 		(env->n_rcpts - i - 1) * sizeof(*env->rcpts));
 	env->rcpts[env->n_rcpts - 1] = gone;
 	envelope_drop(env);
-}
-
-static int by_rcpt(const void *a, const void *b)
-{
-	const struct envelope_rcpt *x = a, *y = b;
-	int r = (y->user != NULL) - (x->user != NULL);
-
-	return r ? r : strcmp(x->user ? x->user : x->address, y->user ? y->user : y->address);
-}
-
-/* What was wished for one mailbox twice (RFC 3461 4.1): nothing said is what failure brings. */
-static unsigned int unite_notify(unsigned int a, unsigned int b)
-{
-	const unsigned int unsaid = NOTIFY_FAILURE | NOTIFY_DELAY;
-
-	return a == b ? a : ((a ? a : unsaid) | (b ? b : unsaid)) & ~(unsigned int)NOTIFY_NEVER;
-}
-
-/* Lists and names may lead to the same mailbox: it gets the mail once. */
-static void unite_rcpts(struct envelope *env)
-{
-	if (env->n_rcpts < 2)
-		return;
-	qsort(env->rcpts, env->n_rcpts, sizeof(*env->rcpts), by_rcpt);
-	for (size_t i = env->n_rcpts - 1; i; i--) {
-		if (!is_same_rcpt(&env->rcpts[i], &env->rcpts[i - 1]))
-			continue;
-		env->rcpts[i - 1].notify = unite_notify(env->rcpts[i - 1].notify,
-							env->rcpts[i].notify);
-		remove_rcpt(env, i);
-	}
 }
 
 /*
@@ -378,8 +340,9 @@ static void on_end(struct receiver_session *s, const struct smtp_server_event *e
 {
 	unsigned int max = s->receiver->box->conf.max_hops;
 
-	unite_rcpts(ev->envelope);
-	if (s->void_body)
+	if (envelope_unite(ev->envelope) < 0)
+		answer(s, 452, "4.3.0", "Out of memory");
+	else if (s->void_body)
 		answer(s, 452, "4.3.1", "Too many messages are under way; try again later");
 	else if (s->body.len && trace_hops(s->body.data, s->body.len, max) > max)
 		answer(s, 554, "5.4.6", "This mail runs in a circle: too many Received lines");

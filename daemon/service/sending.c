@@ -175,6 +175,7 @@ static int fill_job(const struct sending *s, struct job *job, const struct send_
 		return r;
 	if (q->receipt)
 		ask_for_receipt(job);
+	job->ret = strcmp(s->box->conf.returned, "full") ? RET_HDRS : RET_FULL;
 	id = message_id_make(s->box->conf.hostname);
 	words_time(words_now(), when, sizeof(when));
 	if (q->subject)

@@ -19,7 +19,7 @@ static void protocol(const struct trace *t, char with[16])
 			 t->authenticated ? "A" : "");
 }
 
-/* Nothing that could end a comment, a field or a line. */
+/* Nothing that could end a comment, a field or a line, and ASCII, as names of hosts are. */
 static void clean_name(const char *name, char text[HELO_MAX + 1])
 {
 	size_t n = 0;
@@ -27,7 +27,7 @@ static void clean_name(const char *name, char text[HELO_MAX + 1])
 	for (; name && *name && n < HELO_MAX; name++, n++) {
 		unsigned char c = (unsigned char)*name;
 
-		text[n] = c <= ' ' || c == 0x7f || strchr("()<>\\\";,", c) ? '?' : *name;
+		text[n] = c <= ' ' || c >= 0x7f || strchr("()<>\\\";,", c) ? '?' : *name;
 	}
 	text[n] = '\0';
 	if (!n)
@@ -75,18 +75,63 @@ int trace_return_path(struct buffer *b, const char *from)
 	return buffer_printf(b, "Return-Path: <%s>\r\n", from);
 }
 
+/* The end of the line of the header at @p, behind its LF; NULL: the header ends here. */
+static const char *next_line(const char *p, const char *end)
+{
+	const char *nl = p < end ? memchr(p, '\n', end - p) : NULL;
+
+	if (!nl || nl == p || (nl == p + 1 && *p == '\r'))
+		return NULL;
+	return nl + 1;
+}
+
+static bool begins(const char *p, const char *next, const char *name)
+{
+	size_t len = strlen(name);
+
+	return (size_t)(next - p) > len && !strncasecmp(p, name, len);
+}
+
 unsigned int trace_hops(const char *mail, size_t len, unsigned int max)
 {
-	static const char name[] = "Received:";
-	const char *end = mail + len, *nl;
+	const char *end = mail + len, *next;
 	unsigned int n = 0;
 
-	for (const char *p = mail; p < end && n <= max; p = nl + 1) {
-		nl = memchr(p, '\n', end - p);
-		if (!nl || nl == p || (nl == p + 1 && *p == '\r'))
-			break;
-		if ((size_t)(nl - p) >= sizeof(name) - 1 && !strncasecmp(p, name, sizeof(name) - 1))
-			n++;
-	}
+	for (const char *p = mail; n <= max && (next = next_line(p, end)); p = next)
+		n += begins(p, next, "Received:");
 	return n;
+}
+
+/* "<...>" of what may stand in it (RFC 5322 3.6.4), from the field's lines. */
+static bool take_id(const char *p, const char *end, char id[TRACE_MESSAGE_ID])
+{
+	size_t n = 0;
+
+	p = memchr(p, '<', end - p);
+	for (; p && p < end && n < TRACE_MESSAGE_ID - 1; p++) {
+		if (*p <= ' ' || *p >= 0x7f || (n && *p == '<'))
+			return false;
+		id[n++] = *p;
+		if (*p == '>') {
+			id[n] = '\0';
+			return n > 2;
+		}
+	}
+	return false;
+}
+
+bool trace_message_id(const char *mail, size_t len, char id[TRACE_MESSAGE_ID])
+{
+	static const char name[] = "Message-ID:";
+	const char *end = mail + len, *next, *fold;
+
+	for (const char *p = mail; (next = next_line(p, end)); p = next) {
+		if (!begins(p, next, name))
+			continue;
+		while (next < end && (*next == ' ' || *next == '\t') &&
+		       (fold = next_line(next, end)))
+			next = fold;
+		return take_id(p + sizeof(name) - 1, next, id);
+	}
+	return false;
 }

@@ -28,4 +28,8 @@ int trace_return_path(struct buffer *b, const char *from);
 /* How many Received fields stand in the header of @mail; stops counting beyond @max. */
 unsigned int trace_hops(const char *mail, size_t len, unsigned int max);
 
+#define TRACE_MESSAGE_ID 256
+/* The Message-ID in the header of @mail, with angle brackets; false: none that could be one. */
+bool trace_message_id(const char *mail, size_t len, char id[TRACE_MESSAGE_ID]);
+
 #endif

@@ -10,7 +10,7 @@
 #include <libgen.h>
 #include <string.h>
 
-#define VERSION	   3
+#define VERSION	   4
 #define LIST_LIMIT 1000
 
 static const char schema[] =
@@ -20,11 +20,12 @@ static const char schema[] =
 	" next_try INT, message_id TEXT, digest TEXT,"
 	" oldest INT," /* the oldest segment that it needs */
 	" body_segment INT, body_offset INT, body_seq INT, body_skip INT, body_len INT,"
-	" shared INT, deadline INT, finished INT, record_len INT, record BLOB);"
+	" shared INT, deadline INT, finished INT, envid TEXT, record_len INT, record BLOB);"
 	"CREATE INDEX jobs_open ON jobs(next_try) WHERE final=0;"
 	"CREATE INDEX jobs_user ON jobs(user) WHERE user IS NOT NULL;"
 	"CREATE INDEX jobs_twin ON jobs(message_id) WHERE message_id IS NOT NULL AND kind=1;"
-	"CREATE INDEX jobs_sent ON jobs(message_id) WHERE message_id IS NOT NULL AND kind=0;"
+	"CREATE INDEX jobs_sent ON jobs(message_id) WHERE message_id IS NOT NULL AND kind IN (0,3);"
+	"CREATE INDEX jobs_envid ON jobs(envid) WHERE envid IS NOT NULL;"
 	"CREATE INDEX jobs_oldest ON jobs(oldest, body_offset);"
 	"CREATE INDEX jobs_live ON jobs(final, shared, record_len, body_len);"
 	"CREATE INDEX jobs_deadline ON jobs(deadline) WHERE deadline IS NOT NULL;"
@@ -34,7 +35,7 @@ static const char schema[] =
 	"CREATE INDEX routes_due ON routes(due, id) WHERE domain<>'';"
 	"CREATE TABLE sources(source TEXT PRIMARY KEY, segment INT) WITHOUT ROWID;"
 	"CREATE INDEX sources_segment ON sources(segment);"
-	"PRAGMA user_version=3;";
+	"PRAGMA user_version=4;";
 
 enum statement {
 	SQL_BEGIN,
@@ -55,6 +56,7 @@ enum statement {
 	SQL_FINISHED,
 	SQL_TWIN,
 	SQL_SENT,
+	SQL_ENVID,
 	SQL_SOURCE_PUT,
 	SQL_SOURCE_HAS,
 	SQL_SOURCE_REMOVE,
@@ -72,8 +74,9 @@ static const char *const sql[_STATEMENTS] = {
 	[SQL_PLACE_GET] = "SELECT segment,offset,seq,nonce,last_id FROM place",
 	[SQL_JOB_PUT] = "INSERT OR REPLACE INTO jobs(record,record_len,kind,state,final,user,"
 			"next_try,message_id,digest,id,oldest,body_segment,body_offset,body_seq,"
-			"body_skip,body_len,shared,deadline,finished) VALUES(?1,?2,?3,?4,?5,?6,?7,"
-			"?8,?9,?10,iif(?5 OR NOT ?12,?11,?12),?12,?13,?14,?15,?16,?17,?18,?19)",
+			"body_skip,body_len,shared,deadline,finished,envid) VALUES(?1,?2,?3,?4,"
+			"?5,?6,?7,?8,?9,?10,iif(?5 OR NOT ?12,?11,?12),?12,?13,?14,?15,?16,?17,"
+			"?18,?19,?20)",
 	[SQL_JOB_UPDATE] = "UPDATE jobs SET record=?1,record_len=?2,kind=?3,state=?4,final=?5,"
 			   "user=?6,next_try=?7,message_id=?8,digest=?9,deadline=?18,finished=?19,"
 			   "oldest=iif(?5 OR NOT body_segment,?11,body_segment) WHERE id=?10",
@@ -96,7 +99,9 @@ static const char *const sql[_STATEMENTS] = {
 	/* Those that printed or will: not failed, canceled or themselves duplicates. */
 	[SQL_TWIN] = "SELECT id FROM jobs WHERE kind=1 AND message_id=?1 AND digest=?2 AND id<>?3 "
 		     "AND (?3=0 OR id<?3) AND state NOT IN (?4,?5,?6) ORDER BY id LIMIT 1",
-	[SQL_SENT] = "SELECT id FROM jobs WHERE kind=0 AND message_id=? ORDER BY id DESC LIMIT 1",
+	[SQL_SENT] = "SELECT id FROM jobs WHERE kind IN (0,3) AND message_id=? AND id<? "
+		     "ORDER BY id DESC LIMIT 1",
+	[SQL_ENVID] = "SELECT id FROM jobs WHERE envid=? AND id<? ORDER BY id DESC LIMIT 1",
 	[SQL_SOURCE_PUT] = "INSERT OR REPLACE INTO sources VALUES(?,?)",
 	[SQL_SOURCE_HAS] = "SELECT 1 FROM sources WHERE source=?",
 	[SQL_SOURCE_REMOVE] = "DELETE FROM sources WHERE source=?",
@@ -415,8 +420,11 @@ int index_put_job(struct index *x, const struct job *old, const struct job *j, c
 	bind_text(st, 9, j->digest);
 	sqlite3_bind_int64(st, 10, (int64_t)j->id);
 	sqlite3_bind_int64(st, 11, (int64_t)segment);
-	if (body)
+	if (body) {
 		bind_body(st, body);
+		/* It never changes, and of jobs sent from here the name says which. */
+		bind_text(st, 20, j->kind == JOB_MAIL ? j->envid : NULL);
+	}
 	if (j->deadline && !final && j->state != JOB_HELD)
 		sqlite3_bind_int64(st, 18, (int64_t)j->deadline);
 	if (final && (j->kind == JOB_MAIL || j->kind == JOB_NOTICE))
@@ -646,12 +654,13 @@ int index_twin(struct index *x, const struct job *j, uint64_t *ret)
 	return result(rc);
 }
 
-int index_sent(struct index *x, const char *message_id, uint64_t *ret)
+int index_sent(struct index *x, enum sent_by by, const char *name, uint64_t before, uint64_t *ret)
 {
-	sqlite3_stmt *st = statement(x, SQL_SENT);
+	sqlite3_stmt *st = statement(x, by == SENT_BY_ENVID ? SQL_ENVID : SQL_SENT);
 	int rc;
 
-	bind_text(st, 1, message_id);
+	bind_text(st, 1, name);
+	sqlite3_bind_int64(st, 2, before < INT64_MAX ? (int64_t)before : INT64_MAX);
 	rc = sqlite3_step(st);
 	*ret = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
 	sqlite3_reset(st);

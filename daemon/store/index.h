@@ -55,8 +55,7 @@ int index_route_domain(struct index *x, bool first, struct store_route *r);
 int index_deadline_next(struct index *x, uint64_t *id, uint64_t *deadline);
 int index_finished_next(struct index *x, uint64_t *id, uint64_t *when);
 int index_twin(struct index *x, const struct job *j, uint64_t *ret);
-
-int index_sent(struct index *x, const char *message_id, uint64_t *ret);
+int index_sent(struct index *x, enum sent_by by, const char *name, uint64_t before, uint64_t *ret);
 
 int index_put_source(struct index *x, const char *source, uint64_t segment);
 int index_has_source(struct index *x, const char *source);	/* 1 or 0 */

@@ -307,10 +307,10 @@ static int write_heads(int fd, const struct segment *s, uint64_t mark)
 
 /*
  * Goes on in a new segment. Before: the folder holds next.tmp, all zeros and
- * durable. After: it is the last segment under its own name, in memory only;
- * head and name reach the disk with the first record's commit, which syncs both.
- * A crash in between leaves a last segment without a head or none at all, and
- * nobody has been told of anything in it.
+ * durable. Then: it has its heads, durable, too. After: it is the last segment under
+ * its own name, which reaches the disk with the first record's commit at the latest.
+ * So a crash leaves no such name at all, or a segment with both heads: one that has
+ * none is damaged. Where it has no record, nobody has been told of anything in it.
  */
 int segment_begin(struct journal *j, uint64_t need)
 {
@@ -335,6 +335,8 @@ int segment_begin(struct journal *j, uint64_t need)
 		r = -EIO;
 	else
 		r = write_heads(fd, s, j->mark);
+	if (!r && j->sync(fd) < 0)
+		r = -errno;
 	segment_name(name, s->number);
 	if (!r && renameat(j->dir, next_name, j->dir, name) < 0)
 		r = -errno;
@@ -454,8 +456,8 @@ int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, in
 		pthread_mutex_unlock(&j->lock);
 		r = segment_begin(j, HEAD_BYTES + len + BLOCK);
 		if (r < 0)
-			return error_set(e, r, "The spool cannot grow: %s. Free some space in it.",
-					 strerror(-r));
+			return error_set(e, r, "The spool cannot grow: %s. %s", strerror(-r),
+					 r == -EIO ? "Check the disk." : "Free some space in it.");
 		pthread_mutex_lock(&j->lock);
 		r = j->failed;
 	}

@@ -337,17 +337,68 @@ static int settle(struct journal *j, uint64_t durable)
 	return r;
 }
 
+static int holds_record(struct reader *rd)
+{
+	struct record_head h;
+
+	for (uint64_t at = HEAD_BYTES; find_head(rd, &at, &h); at += sizeof(h) + h.len) {
+		int r = read_payload(rd, at, &h);
+
+		if (r != -EBADMSG)
+			return r < 0 ? r : 1;
+	}
+	return 0;
+}
+
+static void unlink_last(struct journal *j)
+{
+	struct segment *before = j->first, *gone = j->last;
+
+	while (before->next != gone)
+		before = before->next;
+	before->next = NULL;
+	j->last = before;
+	free(gone);
+}
+
+/*
+ * A segment that was begun before a crash and got no record: its name may have come to
+ * the disk before the end of the one before it did, which is then no gap that anything
+ * stands behind. That one is the last again.
+ */
+static int drop_unused(struct journal *j, struct journal_report *report)
+{
+	while (j->last != j->first) {
+		_cleanup_(reader_close) struct reader rd = { .fd = -1 };
+		char name[SEGMENT_NAME];
+		int r = reader_open(&rd, j, j->last, WINDOW);
+
+		if (!r)
+			r = holds_record(&rd);
+		if (r)
+			return r < 0 ? r : 0;
+		report->torn += last_dirt(&rd, HEAD_BYTES) > HEAD_BYTES;
+		segment_name(name, j->last->number);
+		if (unlinkat(j->dir, name, 0) < 0)
+			return -errno;
+		unlink_last(j);
+	}
+	return 0;
+}
+
 int journal_replay(struct journal *j, const struct journal_pos *after, journal_record_fn fn,
 		   void *userdata, struct journal_report *report, struct error *e)
 {
 	struct replay rp = { .fn = fn, .userdata = userdata, .report = report };
-	struct segment *s = after ? segment_find(j, after->segment) : j->first;
-	int r = 0;
+	struct segment *s;
+	int r;
 
 	*report = (struct journal_report){ .bad_segments = j->bad_segments };
-	if (after && !s)
+	r = drop_unused(j, report);
+	s = after ? segment_find(j, after->segment) : j->first;
+	if (!r && after && !s)
 		return error_set(e, -EBADMSG, "The spool does not hold the index's place.");
-	if (after) {
+	if (!r && after) {
 		rp.last = *after;
 		r = behind(j, s, after, &rp);
 	} else if (s) {
@@ -491,28 +542,18 @@ static bool head_valid(const struct segment_head *h, uint64_t number)
 	       h->crc == crc32c(0, h, offsetof(struct segment_head, crc));
 }
 
-/* 1: read; 0: all zeros, never begun; -EBADMSG: neither. */
+/* The one or the other. -EBADMSG: neither, though both were there before the segment's name. */
 static int read_heads(int fd, uint64_t number, struct segment_head *h)
 {
-	_free_ uint8_t *buf = malloc(HEAD_BYTES + BLOCK);
-	ssize_t n;
-
-	if (!buf)
-		return -ENOMEM;
-	n = read_some(fd, buf, HEAD_BYTES + BLOCK, 0);
-	if (n < 0)
-		return (int)n;
 	for (unsigned int i = 0; i < 2; i++) {
-		if (n < (ssize_t)(i * BLOCK + sizeof(*h)))
-			break;
-		memcpy(h, buf + i * BLOCK, sizeof(*h));
-		if (head_valid(h, number))
-			return 1;
+		ssize_t n = read_some(fd, h, sizeof(*h), i * BLOCK);
+
+		if (n < 0 && n != -EIO)
+			return (int)n;
+		if (n == sizeof(*h) && head_valid(h, number))
+			return 0;
 	}
-	for (ssize_t i = 0; i < n; i++)
-		if (buf[i])
-			return -EBADMSG;
-	return n == HEAD_BYTES + BLOCK ? 0 : -EBADMSG;
+	return -EBADMSG;
 }
 
 /* Takes the segment into the list, or sets its file aside for a person to look at. */
@@ -529,8 +570,6 @@ static int take_segment(struct journal *j, uint64_t number)
 	if (fd < 0)
 		return -errno;
 	r = read_heads(fd, number, &h);
-	if (r == 0)
-		return unlinkat(j->dir, name, 0) < 0 ? -errno : 0;
 	if (r == -EBADMSG) {
 		j->bad_segments++;
 		snprintf(aside, sizeof(aside), "%s.damaged", name);

@@ -616,9 +616,10 @@ int store_find_twin(struct store *s, const struct job *j, uint64_t *ret)
 	return index_twin(s->index, j, ret);
 }
 
-int store_find_sent(struct store *s, const char *message_id, uint64_t *ret)
+int store_find_sent(struct store *s, enum sent_by by, const char *name, uint64_t before,
+		    uint64_t *ret)
 {
-	return index_sent(s->index, message_id, ret);
+	return index_sent(s->index, by, name, before, ret);
 }
 
 void store_watch(struct store *s, store_watch_fn fn, void *userdata)

@@ -248,8 +248,15 @@ int store_source_forget(struct store *s, const char *prefix, const char *const *
 /* An earlier received job of the same Message-ID and digest that printed or will: id, 0 = none. */
 int store_find_twin(struct store *s, const struct job *j, uint64_t *ret);
 
-/* The last job sent from here whose mail has this Message-ID: id, 0 = none. */
-int store_find_sent(struct store *s, const char *message_id, uint64_t *ret);
+/* What a report may call the mail by that it is about. */
+enum sent_by {
+	SENT_BY_ENVID,		/* of jobs of kind mail, whose senders choose it */
+	SENT_BY_MESSAGE_ID,	/* of kinds send and mail */
+};
+
+/* The last job before @before, UINT64_MAX = of all, whose mail has this name: id, 0 = none. */
+int store_find_sent(struct store *s, enum sent_by by, const char *name, uint64_t before,
+		    uint64_t *ret);
 
 /* Called after every change of a job, on the event loop. */
 typedef void (*store_watch_fn)(void *userdata, const struct job *j);

@@ -99,6 +99,11 @@ static void errors_name_file_and_line(void **state)
 		{ "[Send]\nSmarthost=a:0\n", "f:2: Smarthost= wants a host name" },
 		{ "[Send]\nSmarthost=a:65536\n", "f:2: Smarthost= wants a host name" },
 		{ "[Send]\nSmarthostTLS=maybe\n", "f:2: SmarthostTLS= is one of: none" },
+		{ "[Send]\nTLSPolicy=a.test\n", "f:2: TLSPolicy= wants domains and policies" },
+		{ "[Send]\nTLSPolicy=a.test:may b.test:must\n", "f:2: TLSPolicy= wants" },
+		{ "[Send]\nTLSPolicy=.:may\n", "f:2: TLSPolicy= wants" },
+		{ "[Send]\nTLSPolicy=:may\n", "f:2: TLSPolicy= wants" },
+		{ "[Send]\nTLSPolicy=[1.2:may\n", "f:2: TLSPolicy= wants" },
 		{ "[Send]\nRetry=soon\n", "f:2: Retry= wants a time" },
 		{ "[Send]\nRetry=-1\n", "f:2: Retry= wants a time" },
 		{ "[Send]\nRetry=5 parsecs\n", "f:2: Retry= wants a time" },
@@ -206,7 +211,7 @@ static void shipped_file_is_the_defaults(void **state)
 	}
 	if (parse(&c, text, &e))
 		fail_msg("%s", error_text(&e));
-	assert_int_equal(keys, 41);
+	assert_int_equal(keys, 43);
 	assert_int_equal(conf_defaults(&d, &e), 0);
 	assert_int_equal(c.retry_usec, d.retry_usec);
 	assert_int_equal(c.retry_max_usec, d.retry_max_usec);

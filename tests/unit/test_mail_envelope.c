@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "mail/envelope.h"
 
 static void recipients_are_copied(void **state)
@@ -92,12 +93,52 @@ static void a_copy_stands_alone(void **state)
 	envelope_free(&copy);
 }
 
+/* A user is one by his code, whatever the address; others by their address. */
+static void each_mailbox_once(void **state)
+{
+	static const struct envelope_rcpt given[] = {
+		{ (char *)"z@x", NULL, (char *)"rfc822;first", NOTIFY_NEVER },
+		{ (char *)"b@here", (char *)"200", NULL, 0 },
+		{ (char *)"a@x", NULL, NULL, NOTIFY_FAILURE },
+		{ (char *)"z@x", NULL, (char *)"rfc822;second", NOTIFY_SUCCESS },
+		{ (char *)"bert@here", (char *)"200", NULL, 0 },
+		{ (char *)"b@here", NULL, NULL, 0 },
+		{ (char *)"a@here", (char *)"100", NULL, 0 },
+		{ (char *)"z@x", NULL, NULL, NOTIFY_DELAY },
+	};
+	static const struct {
+		const char *address;
+		unsigned int notify;
+	} kept[] = {
+		{ "z@x", NOTIFY_SUCCESS | NOTIFY_DELAY }, { "b@here", 0 },
+		{ "a@x", NOTIFY_FAILURE }, { "b@here", 0 }, { "a@here", 0 },
+	};
+	struct envelope e = { 0 };
+
+	(void)state;
+	assert_int_equal(envelope_unite(&e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++)
+		assert_int_equal(envelope_add(&e, &given[i]), 0);
+	assert_int_equal(envelope_unite(&e), 0);
+	assert_int_equal(e.n_rcpts, ARRAY_SIZE(kept));
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		assert_string_equal(e.rcpts[i].address, kept[i].address);
+		assert_int_equal(e.rcpts[i].notify, kept[i].notify);
+	}
+	assert_string_equal(e.rcpts[0].orcpt, "rfc822;first");
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++)
+		assert_int_equal(envelope_add(&e, &given[i]), 0);
+	assert_int_equal(e.n_rcpts, ARRAY_SIZE(kept) + ARRAY_SIZE(given));
+	envelope_free(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recipients_are_copied),
 		cmocka_unit_test(the_last_can_be_dropped),
 		cmocka_unit_test(a_copy_stands_alone),
+		cmocka_unit_test(each_mailbox_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -907,6 +907,174 @@ static void reports_come_back(void **state)
 	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
 }
 
+#define OFFER	"S:220 mx\r\n", "C:EHLO box", "S:250-mx\r\n250 STARTTLS\r\n"
+#define SECURE	"C:STARTTLS", "S:220 go\r\n", "TLS"
+
+/* What a domain's policy wants is had, or its mail waits and says why. */
+static void tls_by_domain(void **state)
+{
+	static const struct {
+		const char *address, *domain, *words;
+		const char *script[24];
+	} cases[] = {
+		{ "127.0.0.1", "[127.0.0.1]", "offers no STARTTLS, but encryption is required",
+		  { HELLO, "WAIT" } },
+		{ "127.0.0.2", "[127.0.0.2]", NULL,
+		  { OFFER, SECURE, "C:EHLO box", OK, FROM, "C:RCPT", OK, DATA, OK, QUIT } },
+		{ "127.0.0.3", "[127.0.0.3]", "is not to be trusted", { OFFER, SECURE, "WAIT" } },
+		{ "127.0.0.4", "[127.0.0.4]", NULL,
+		  { OFFER, FROM, "C:RCPT", OK, DATA, OK, QUIT } },
+		{ "127.0.0.5", "[127.0.0.5]", NULL,
+		  { HELLO, FROM, "C:RCPT", OK, DATA, OK, QUIT } },
+		{ "127.0.0.6", "[127.0.0.6]", NULL,	/* nothing is said of it */
+		  { OFFER, SECURE, "C:EHLO box", OK, FROM, "C:RCPT", OK, DATA, OK, QUIT } },
+		{ "127.0.0.7", "[127.0.0.7]", "encryption is required, but the server refused",
+		  { OFFER, "C:STARTTLS", "S:454 not now\r\n", "WAIT" } },
+	};
+	struct fake_server f[ARRAY_SIZE(cases)];
+	uint64_t ids[ARRAY_SIZE(cases)];
+	struct svc *s = *state;
+	char to[64];
+
+	s->box.conf.tls_policy = strdup("[127.0.0.1]:encrypt [127.0.0.2]:encrypt "
+					"[127.0.0.3]:verify [127.0.0.4]:none [127.0.0.5]:may "
+					"[127.0.0.7]:encrypt");
+	free(s->box.conf.smarthost_tls);
+	s->box.conf.smarthost_tls = strdup("opportunistic");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		fake_server_start_at(&f[i], cases[i].address, i ? f[0].port : 0, cases[i].script);
+	open_mx(s, f[0].port);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(to, sizeof(to), "a@%s", cases[i].domain);
+		ids[i] = take(s, MAIL(TO(to)));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		svc_serve(s, &f[i]);
+		svc_expect(s, ids[i], cases[i].words ? JOB_QUEUED : JOB_SENT, cases[i].words);
+		assert_int_equal(f[i].body.len > 0, !cases[i].words);
+		buffer_free(&f[i].body);
+	}
+}
+
+#define ADA	"ada@box.example.test"
+
+/* What a user here submitted: for him at the box, by his address or a name that leads to him. */
+static uint64_t submit(struct svc *s, const char *from, const char *envid, const char *message_id)
+{
+	const struct envelope env = {
+		.from = (char *)(uintptr_t)from, .envid = (char *)(uintptr_t)envid,
+		RCPTS(TO("a@x.test"), { .address = (char *)"b@x.test",
+					.orcpt = (char *)"rfc822;bob@box.example.test" }),
+	};
+	_buffer_ struct buffer mail = { 0 };
+	struct error e = { 0 };
+	struct iovec body[2] = { { (void *)(uintptr_t)"Received: here\r\n", 16 } };
+	uint64_t id = 0;
+	struct job *j;
+	int n = 0;
+
+	assert_int_equal(buffer_printf(&mail, "Message-ID:\r\n %s\r\n\r\nMessage-ID: <no>\r\n",
+				       message_id), 0);
+	body[1] = (struct iovec){ mail.data, mail.len };
+	assert_int_equal(queue_accept(s->box.queue, &env, body, 2, on_taken, &n, &id, &e), 0);
+	/* As it is when a host has it that tells what becomes of it. */
+	j = svc_job(s, id);
+	assert_string_equal(j->message_id, message_id);
+	j->state = JOB_SENT;
+	j->recipients[0].state = j->recipients[1].state = RCPT_SENT;
+	assert_int_equal(store_job_update(s->box.store, j, NULL, NULL, &e), 0);
+	job_free(j);
+	return id;
+}
+
+static void add_ada(struct svc *s)
+{
+	struct user u = { .code = (char *)"100", .name = (char *)"Ada",
+			  .address = (char *)ADA, .keep_days = 1, .auto_print = true };
+	struct error e = { 0 };
+
+	assert_int_equal(store_user_put(s->box.store, &u, true, &e), 0);
+	svc_add_user(s, "101", "u", 0);
+}
+
+static enum rcpt_state state_of(struct svc *s, uint64_t id, size_t i)
+{
+	struct job *j = svc_job(s, id);
+	enum rcpt_state state = j->recipients[i].state;
+
+	job_free(j);
+	return state;
+}
+
+/* Reports about mail that was submitted come to its sender, and his job follows. */
+static void reports_about_mail(void **state)
+{
+	struct svc *s = *state;
+	uint64_t id, other;
+
+	svc_open(s, 0);
+	svc_start_worker(s, NULL);
+	add_ada(s);
+	id = submit(s, ADA, "QQ314159", "<1@ada.test>");
+	other = submit(s, "bert@far.test", "QQ314159", "<2@bert.test>");
+
+	/* Whose mail it is not is not believed, by neither name. */
+	svc_expect(s, report(s, "101", "QQ314159", text, DSN_FAILED, "rfc822;a@x.test"),
+		   JOB_FAILED, NULL);
+	svc_expect(s, report(s, "100", NULL, "Message-ID: <2@bert.test>\r\n\r\n", DSN_FAILED,
+			     "rfc822;a@x.test"), JOB_FAILED, NULL);
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_expect(s, other, JOB_SENT, NULL);
+
+	/* The other's job is younger, and has the same name. */
+	svc_expect(s, report(s, "100", "QQ314159", text, DSN_DELIVERED, "rfc822;A@x.test"),
+		   JOB_COLLECTED, "a@x.test: a notice says that it was delivered");
+	svc_expect(s, id, JOB_SENT, NULL);
+	/* By the name that the sender has for him. */
+	svc_expect(s, report(s, "100", "QQ314159", text, DSN_DELIVERED,
+			     "rfc822;Bob@box.example.test"), JOB_COLLECTED, "b@x.test");
+	svc_expect(s, id, JOB_DELIVERED, "b@x.test");
+	svc_expect(s, report(s, "100", "QQ314159", text, DSN_DELIVERED, "rfc822;a@x.test"),
+		   JOB_COLLECTED, "nothing new");
+	svc_expect(s, report(s, "100", NULL, "Message-ID: <1@ada.test>\r\n\r\n", DSN_FAILED,
+			     "rfc822;a@x.test"), JOB_COLLECTED, "mailbox full");
+	svc_expect(s, id, JOB_FAILED, "mailbox full");
+	assert_int_equal(state_of(s, id, 0), RCPT_REFUSED);
+	assert_int_equal(state_of(s, id, 1), RCPT_DELIVERED);
+	svc_expect(s, other, JOB_SENT, NULL);
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
+}
+
+/* A mail that came in two transactions: the one with this recipient is meant. By an alias. */
+static void reports_about_namesakes(void **state)
+{
+	struct alias office = { .name = (char *)"office", .kind = ALIAS_PLAIN,
+				.members = (char *[]){ (char *)"100", (char *)"101", NULL } };
+	struct svc *s = *state;
+	struct error e = { 0 };
+	uint64_t first, last;
+	struct job *j;
+
+	svc_open(s, 0);
+	svc_start_worker(s, NULL);
+	add_ada(s);
+	assert_int_equal(store_alias_put(s->box.store, &office, true, &e), 0);
+	first = submit(s, "@relay.test:office@box.example.test", NULL, "<3@ada.test>");
+	last = submit(s, "office@box.example.test", NULL, "<3@ada.test>");
+	j = svc_job(s, last);
+	assert_int_equal(job_set(&j->recipients[0].address, "c@x.test"), 0);
+	assert_int_equal(store_job_update(s->box.store, j, NULL, NULL, &e), 0);
+	job_free(j);
+
+	svc_expect(s, report(s, "101", NULL, "Message-ID: <3@ada.test>\r\n\r\n", DSN_FAILED,
+			     "rfc822;a@x.test"), JOB_COLLECTED, "mailbox full");
+	svc_expect(s, first, JOB_FAILED, "a@x.test");
+	svc_expect(s, last, JOB_SENT, NULL);
+	svc_expect(s, report(s, "100", NULL, "Message-ID: <3@ada.test>\r\n\r\n", DSN_FAILED,
+			     "rfc822;c@x.test"), JOB_COLLECTED, "mailbox full");
+	svc_expect(s, last, JOB_FAILED, "c@x.test");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -923,6 +1091,7 @@ int main(void)
 		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
 		TEST(many_over_few_lines), TEST(reports_come_back),
+		TEST(tls_by_domain), TEST(reports_about_mail), TEST(reports_about_namesakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

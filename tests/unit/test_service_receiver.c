@@ -553,13 +553,13 @@ static void lists(void **state)
 	peer_say(p, "RCPT TO:<nobody@example.test>", "550");
 	peer_say(p, "RCPT TO:<postmaster>", "250");
 	mail(p, "x\r\n");
-	/* Each once: two users here and two people elsewhere. */
+	/* Each once, where he stood first: two users here and two people elsewhere. */
 	assert_int_equal(r->env.n_rcpts, 4);
 	assert_string_equal(r->env.rcpts[0].user, "100");
 	assert_int_equal(r->env.rcpts[0].notify, NOTIFY_FAILURE);
-	assert_string_equal(r->env.rcpts[1].user, "200");
-	assert_int_equal(r->env.rcpts[1].notify, NOTIFY_FAILURE | NOTIFY_DELAY);
-	assert_string_equal(r->env.rcpts[2].address, "x@far.test");
+	assert_string_equal(r->env.rcpts[1].address, "x@far.test");
+	assert_string_equal(r->env.rcpts[2].user, "200");
+	assert_int_equal(r->env.rcpts[2].notify, NOTIFY_FAILURE | NOTIFY_DELAY);
 	assert_string_equal(r->env.rcpts[3].address, "y@far.test");
 	assert_int_equal(r->env.rcpts[3].notify, NOTIFY_FAILURE);
 	assert_string_equal(r->env.rcpts[3].orcpt, "rfc822;outer@example.test");

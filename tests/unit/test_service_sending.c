@@ -129,6 +129,12 @@ static void with_receipt(void **state)
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(j->recipients[i].notify,
 				 NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY);
+	assert_int_equal(j->ret, RET_HDRS);
+	job_free(j);
+	free(s->box.conf.returned);
+	s->box.conf.returned = strdup("full");
+	j = svc_job(s, start(s, &q));
+	assert_int_equal(j->ret, RET_FULL);
 	job_free(j);
 }
 

@@ -580,8 +580,8 @@ static void start_makes_durable_what_it_takes_up(void **state)
 
 	assert_int_equal(journal_open(&j, b->dir, SMALL_SEGMENT, &e), 0);
 	assert_int_equal(journal_replay(j, NULL, count_record, &n, &report, &e), 0);
-	j->sync = disk_fails;
 	assert_int_equal(journal_start(j, &e), 0);
+	j->sync = disk_fails;
 	assert_int_equal(journal_append(j, 1, &iov, 1, 0, &pos, &e), 0);
 	assert_int_equal(journal_sync(j, &e), -EIO);
 	journal_close(j);
