@@ -49,7 +49,7 @@ MODEL_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard kernel/model/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_AUX := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 COMPLY_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/compliance/*.c) $(T4_SRC))
-PROGRAMS := $(B)/ifaxd $(B)/ifaxctl $(B)/ifax-worker $(B)/ifax-keys
+PROGRAMS := $(B)/ifaxd $(B)/ifaxctl $(B)/ifax-worker $(B)/ifax-keyring
 
 .PHONY: all modules daemon unit fuzz clean run check check-full bench-coder help install format
 all: modules daemon
@@ -79,7 +79,7 @@ $(B)/libifax.a: $(LIB_OBJ)
 $(B)/ifaxd: $(B)/daemon/main.o $(B)/libifax.a
 $(B)/ifaxctl: $(CTL_OBJ) $(B)/libifax.a
 $(B)/ifax-worker: $(B)/daemon/worker/main.o $(B)/libifax.a
-$(B)/ifax-keys: $(B)/daemon/keys/main.o $(B)/libifax.a
+$(B)/ifax-keyring: $(B)/daemon/keys/main.o $(B)/libifax.a
 $(PROGRAMS):
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL)
@@ -91,6 +91,7 @@ $(B)/fax-compliance: $(COMPLY_OBJ)
 
 unit: $(UNIT)
 $(B)/unit/test_bus: | $(B)/ifaxctl
+$(B)/unit/test_service_sealing: | $(B)/ifax-keyring
 $(B)/unit/%: $(B)/tests/unit/%.o $(UNIT_AUX) $(MODEL_OBJ) $(B)/libifax.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")

@@ -20,6 +20,8 @@ int queue_list_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 int status_append(sd_bus_message *m, struct box *box);
 /* The methods about users and recipients. */
 int people_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
+/* The methods about keys: answered later. */
+int keys_bus_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The methods about aliases and lists. */
 int aliases_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* An array of whatever @append writes, as the reply to @m. */

@@ -54,11 +54,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 	if (r == -EAGAIN)
 		return 0;
 	if (r == -EPIPE || r == -ECONNRESET)
-		error_set(&e, r = -EPIPE, "ifax-keys went away while it was asked");
+		error_set(&e, r = -EPIPE, "ifax-keyring went away while it was asked");
 	else if (r < 0)
-		error_set(&e, r, "ifax-keys cannot be heard: %s", strerror(-r));
+		error_set(&e, r, "ifax-keyring cannot be heard: %s", strerror(-r));
 	else if (!keys_reply_ok(&rp))
-		r = error_set(&e, -EPROTO, "The answer of ifax-keys is not understood; it may be "
+		r = error_set(&e, -EPROTO, "The answer of ifax-keyring is not understood; it may be "
 			      "of another version than ifaxd");
 	finish(c, r, &rp, &e);
 	return 0;
@@ -67,7 +67,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct error e;
-	int r = error_set(&e, -ETIMEDOUT, "ifax-keys does not answer");
+	int r = error_set(&e, -ETIMEDOUT, "ifax-keyring does not answer");
 
 	finish(userdata, r, NULL, &e);
 	return 0;
@@ -79,14 +79,14 @@ static int dial(const char *path, struct error *e)
 	_close_ int fd = -1;
 
 	if (strlen(path) >= sizeof(a.sun_path))
-		return error_set(e, -ENAMETOOLONG, "The path of ifax-keys is too long: %s", path);
+		return error_set(e, -ENAMETOOLONG, "The path of ifax-keyring is too long: %s", path);
 	strcpy(a.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set(e, -errno, "Cannot make a socket: %m");
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return error_set(e, -errno, "Cannot reach ifax-keys at %s: %m; "
-				 "see systemctl status ifax-keys.socket", path);
+		return error_set(e, -errno, "Cannot reach ifax-keyring at %s: %m; "
+				 "see systemctl status ifax-keyring.socket", path);
 	return take_fd(fd);
 }
 
@@ -98,7 +98,7 @@ static int write_arguments(const struct keys_question *q, struct error *e)
 	for (size_t i = 0; i < q->n_arguments && r >= 0; i++)
 		r = buffer_append(&row, q->arguments[i], strlen(q->arguments[i]) + 1);
 	if (r < 0)
-		return error_set(e, r, "Too much is asked of ifax-keys at once");
+		return error_set(e, r, "Too much is asked of ifax-keyring at once");
 	r = keys_memory(row.data, row.len, e);
 	if (row.data)
 		explicit_bzero(row.data, row.len);
@@ -126,7 +126,7 @@ static int send_question(struct keys_call *c, const struct keys_question *q, str
 	fds[2] = arguments;
 	keys_request_init(&rq, q->op, q->method);
 	r = worker_send(c->sock, &rq, sizeof(rq), fds, KEYS_NFDS);
-	return r < 0 ? error_set(e, r, "Cannot ask ifax-keys: %s", strerror(-r)) : 0;
+	return r < 0 ? error_set(e, r, "Cannot ask ifax-keyring: %s", strerror(-r)) : 0;
 }
 
 int keys_ask(sd_event *event, const char *socket_path, const struct keys_question *q,
@@ -149,7 +149,7 @@ int keys_ask(sd_event *event, const char *socket_path, const struct keys_questio
 			r = sd_event_add_time_relative(event, &c->timer, CLOCK_MONOTONIC,
 						       TIMEOUT_USEC, 0, on_timeout, c);
 		if (r < 0)
-			error_set(e, r, "Cannot wait for ifax-keys: %s", strerror(-r));
+			error_set(e, r, "Cannot wait for ifax-keyring: %s", strerror(-r));
 	}
 	if (r < 0) {
 		keys_call_cancel(c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ifaxd's side of ifax-keys: asks, and gets its answer on the event loop. */
+/* ifaxd's side of ifax-keyring: asks, and gets its answer on the event loop. */
 #ifndef IFAX_KEYS_CLIENT_H
 #define IFAX_KEYS_CLIENT_H
 
@@ -10,7 +10,7 @@
 struct keys_call;
 
 /*
- * Called once. @r 0: ifax-keys answered, reply->code says what; @output is its
+ * Called once. @r 0: ifax-keyring answered, reply->code says what; @output is its
  * memory file, closed after this. @r < 0: no answer can be relied on, @reply is
  * NULL, @e says why.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ifax-keys - keeps the keys, encrypts and decrypts mail, apart from everything else
+ * ifax-keyring - keeps the keys, encrypts and decrypts mail, apart from everything else
  *
  * Started by its socket unit; with --listen it makes the socket itself. One request
  * at a time, each in a child that may die of it: GnuPG's folders have one writer.
@@ -31,9 +31,9 @@
 
 static int usage(FILE *f)
 {
-	fputs("ifax-keys --state FOLDER                 serve the socket handed over by systemd\n"
-	      "ifax-keys --state FOLDER --listen PATH   serve a socket of its own\n"
-	      "ifax-keys --version\n", f);
+	fputs("ifax-keyring --state FOLDER                 serve the socket handed over by systemd\n"
+	      "ifax-keyring --state FOLDER --listen PATH   serve a socket of its own\n"
+	      "ifax-keyring --version\n", f);
 	return f == stdout ? EXIT_SUCCESS : 2;
 }
 
@@ -52,7 +52,7 @@ static int answer(const char *state, int conn)
 	if (r < 0 || !keys_request_ok(&rq) || fds[KEYS_NFDS - 1] < 0) {
 		struct error e;
 
-		error_set(&e, -EPROTO, "ifax-keys was asked in a way that it does not understand");
+		error_set(&e, -EPROTO, "ifax-keyring was asked in a way that it does not understand");
 		keys_reply_init(&rp);
 		keys_reply_fail(&rp, KEYS_TROUBLE, &e);
 	} else {
@@ -145,7 +145,7 @@ int main(int argc, char *argv[])
 			path = optarg;
 			break;
 		case 'v':
-			puts("ifax-keys " IFAX_VERSION);
+			puts("ifax-keyring " IFAX_VERSION);
 			return EXIT_SUCCESS;
 		case 'h':
 			return usage(stdout);

@@ -72,7 +72,7 @@ bool keys_reply_ok(struct keys_reply *rp)
 
 int keys_memory(const void *data, size_t len, struct error *e)
 {
-	_close_ int fd = memfd_create("ifax-keys", MFD_CLOEXEC);
+	_close_ int fd = memfd_create("ifax-keyring", MFD_CLOEXEC);
 	const char *p = data;
 
 	if (fd < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What ifaxd and ifax-keys say to each other on a SOCK_SEQPACKET socket: one
+ * What ifaxd and ifax-keyring say to each other on a SOCK_SEQPACKET socket: one
  * request and one reply a connection, both of fixed size and in the machine's
  * own byte order. The request carries three descriptors (SCM_RIGHTS), memory
  * files all: what goes in, what comes out, and the arguments, a row of strings

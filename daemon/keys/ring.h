@@ -5,7 +5,7 @@
  * one a user for his own: what is for one user does not open with another's key.
  *
  * What an administrator puts into a ring is trusted; nothing is asked of the
- * network. Blocking; ifax-keys alone uses it. -errno and a sentence; -ENOKEY:
+ * network. Blocking; ifax-keyring alone uses it. -errno and a sentence; -ENOKEY:
  * a key is missing, -EBADMSG: the data is damaged or of another kind.
  */
 #ifndef IFAX_KEYS_RING_H

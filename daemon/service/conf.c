@@ -51,6 +51,7 @@ static const struct setting settings[] = {
 	{ "Box", "Spool", VALUE_PATH, AT(spool), "/var/spool/ifax", 1, 200, NULL },
 	{ "Box", "State", VALUE_PATH, AT(state), "/var/lib/ifax", 1, 200, NULL },
 	{ "Box", "Worker", VALUE_PATH, AT(worker), "/run/ifax/worker.sock", 1, 107, NULL },
+	{ "Box", "Keyring", VALUE_PATH, AT(keyring), "/run/ifax/keyring.sock", 1, 107, NULL },
 	{ "Send", "Smarthost", VALUE_HOST, AT(smarthost), NULL, 1, 260, NULL },
 	{ "Send", "SmarthostTLS", VALUE_CHOICE, AT(smarthost_tls), "opportunistic", 0, 0,
 	  "none opportunistic required tls" },

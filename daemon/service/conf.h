@@ -21,6 +21,7 @@ struct conf {
 	char *spool;		/* folder */
 	char *state;		/* folder */
 	char *worker;		/* socket of the worker */
+	char *keyring;		/* socket of ifax-keyring, which opens and encrypts mail */
 	/* [Send] */
 	char *smarthost;	/* host or host:port; NULL: mail goes to its domains' own hosts */
 	char *smarthost_tls;	/* none, opportunistic, required, tls; of all hosts */

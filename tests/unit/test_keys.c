@@ -27,7 +27,7 @@ static const char letter[] =
 	"From here on it is nobody's business.\r\n"
 	". A dot, and gr\xc3\xbc\xc3\x9f" "e.\r\n";
 
-static char root[] = "/tmp/ifax-keys-XXXXXX";
+static char root[] = "/tmp/ifax-keyring-XXXXXX";
 static char state[64];
 
 static void sh(const char *fmt, ...)
@@ -71,7 +71,7 @@ static void get_file(const char *name, struct buffer *b)
 	fclose(f);
 }
 
-/* One request, as ifax-keys would answer it; what comes out is put into @io, where there is any. */
+/* One request, as ifax-keyring would answer it; what comes out is put into @io, where there is any. */
 static struct keys_reply ask(enum keys_op op, enum keys_method method, struct buffer *io,
 			     size_t n, const char *const *argv)
 {
