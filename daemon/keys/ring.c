@@ -32,7 +32,7 @@ static const struct setting {
 		      "no-auto-key-locate\nno-greeting\n" },
 	{ "gpgsm.conf", "batch\nno-tty\ndisable-crl-checks\ndisable-dirmngr\n"
 			"cipher-algo AES256\n" },
-	{ "gpg-agent.conf", "allow-loopback-pinentry\nno-grab\ndefault-cache-ttl 0\n" },
+	{ "gpg-agent.conf", "allow-loopback-pinentry\ndisable-scdaemon\ndefault-cache-ttl 0\n" },
 };
 
 static int fail(struct error *e, gpgme_error_t why, const char *what)
