@@ -21,7 +21,7 @@ Q           := $(if $(filter 1,$(V)),,@)
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
-PKGS    := libsystemd libudev libtiff-4 gmime-3.0 libssl libcrypto libcares sqlite3 pangocairo libgsasl libxcrypt
+PKGS    := libsystemd libudev libtiff-4 gmime-3.0 libssl libcrypto libcares sqlite3 pangocairo libgsasl libxcrypt gpgme
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 VERSION := $(shell cat daemon/VERSION 2>/dev/null || echo 0)
 USERINC := -Idaemon -Iuapi -Ikernel/t4 -Ikernel/include
@@ -39,10 +39,10 @@ ifdef CI
 WERROR   := -Werror
 endif
 
-ROOMS    := base page mail smtp pop3 net store device service bus worker
+ROOMS    := base page mail smtp pop3 net store device service bus worker keys
 T4_DIR   := kernel/t4
 include kernel/t4/simd/flags.mk
-LIB_SRC  := $(filter-out daemon/worker/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)
+LIB_SRC  := $(filter-out daemon/%/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 LIBS_ifaxctl = $(eval LIBS_ifaxctl := $(shell pkg-config --libs ncursesw))$(LIBS_ifaxctl)
 CTL_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard daemon/ctl/*.c))
@@ -50,7 +50,7 @@ MODEL_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard kernel/model/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_AUX := $(patsubst %.c,$(B)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 COMPLY_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/compliance/*.c) $(T4_SRC))
-PROGRAMS := $(B)/ifaxd $(B)/ifaxctl $(B)/ifax-worker
+PROGRAMS := $(B)/ifaxd $(B)/ifaxctl $(B)/ifax-worker $(B)/ifax-keyring
 
 .PHONY: all modules daemon unit fuzz clean run check check-full bench-coder help install format
 all: modules daemon
@@ -80,6 +80,7 @@ $(B)/libifax.a: $(LIB_OBJ)
 $(B)/ifaxd: $(B)/daemon/main.o $(B)/libifax.a
 $(B)/ifaxctl: $(CTL_OBJ) $(B)/libifax.a
 $(B)/ifax-worker: $(B)/daemon/worker/main.o $(B)/libifax.a
+$(B)/ifax-keyring: $(B)/daemon/keys/main.o $(B)/libifax.a
 $(PROGRAMS):
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ $^ $(PKGL) $(LIBS_$(@F))
@@ -91,6 +92,7 @@ $(B)/fax-compliance: $(COMPLY_OBJ)
 
 unit: $(UNIT)
 $(B)/unit/test_bus: | $(B)/ifaxctl
+$(B)/unit/test_service_sealing: | $(B)/ifax-keyring
 # Of ifaxctl, what a test of its own takes from it.
 $(B)/libctl.a: $(filter-out %/main.o,$(CTL_OBJ))
 	$(if $(Q),@echo "  AR      $@")

@@ -20,6 +20,7 @@ install: install-programs install-data install-modules-$(MODULES)
 install-programs: programs
 	$(INSTALL) -D -m 755 $(B)/ifaxd $(DESTDIR)$(libexecdir)/ifaxd
 	$(INSTALL) -D -m 755 $(B)/ifax-worker $(DESTDIR)$(libexecdir)/ifax-worker
+	$(INSTALL) -D -m 755 $(B)/ifax-keyring $(DESTDIR)$(libexecdir)/ifax-keyring
 	$(INSTALL) -D -m 755 $(B)/ifaxctl $(DESTDIR)$(bindir)/ifaxctl
 	$(INSTALL) -D -m 755 $(B)/fax-compliance $(DESTDIR)$(bindir)/fax-compliance
 

@@ -22,6 +22,8 @@ int status_append(sd_bus_message *m, struct box *box);
 int users_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The methods about recipients. */
 int recipients_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
+/* The methods about keys: answered later. */
+int keys_bus_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The methods about aliases and lists. */
 int aliases_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* An array of whatever @append writes, as the reply to @m. */

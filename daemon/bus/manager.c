@@ -421,6 +421,13 @@ static int do_aliases(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return aliases_call(m, mgr->box, e);
 }
 
+static int do_keys(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return keys_bus_call(m, mgr->box, e);
+}
+
 static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	struct manager *mgr = userdata;
@@ -457,6 +464,11 @@ static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("AddAlias", "a{sv}", "", "org.ifax1.manage", do_aliases)             \
 	M("EditAlias", "a{sv}", "", "org.ifax1.manage", do_aliases)            \
 	M("RemoveAlias", "s", "", "org.ifax1.manage", do_aliases)              \
+	M("ListKeys", "s", "aa{sv}", "org.ifax1.view", do_keys)                \
+	M("ImportKeys", "shs", "s", "org.ifax1.manage", do_keys)               \
+	M("ExportKey", "ss", "s", "org.ifax1.view", do_keys)                   \
+	M("RemoveKey", "ss", "", "org.ifax1.manage", do_keys)                  \
+	M("MakeKey", "s", "s", "org.ifax1.manage", do_keys)                    \
 	M("AttachPanel", "s", "", "org.ifax1.panel", do_attach_panel)
 
 static const struct method {

@@ -24,7 +24,7 @@ _ifaxctl() {
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="status send jobs queue users aliases panel recipients collect config version --config --help"
+			words="status send jobs queue users aliases panel recipients keys collect config version --config --help"
 		else
 			case $verb in
 			send) words="--user --to --subject --resolution --board --receipt --wait" ;;
@@ -75,6 +75,16 @@ _ifaxctl() {
 					words=$(_ifaxctl_column recipients)
 				else
 					words="--name --accepts"
+				fi ;;
+			keys)
+				if ((COMP_CWORD == 2)); then
+					words="list import export remove make"
+				else
+					words="--user --password-file"
+					if [[ ${COMP_WORDS[2]} == import ]]; then
+						COMPREPLY=($(compgen -f -- "$cur"))
+						return
+					fi
 				fi ;;
 			collect) words="$(_ifaxctl_column users) --wait" ;;
 			config) words="check" ;;

@@ -28,6 +28,7 @@ int verb_users(struct ctl *c, int argc, char **argv);
 int verb_aliases(struct ctl *c, int argc, char **argv);
 int verb_panel(struct ctl *c, int argc, char **argv);
 int verb_recipients(struct ctl *c, int argc, char **argv);
+int verb_keys(struct ctl *c, int argc, char **argv);
 int verb_collect(struct ctl *c, int argc, char **argv);
 int verb_config(struct ctl *c, int argc, char **argv);
 int verb_version(struct ctl *c, int argc, char **argv);

@@ -31,6 +31,8 @@ static const struct verb verbs[] = {
 	  "the panel of the box: register, send, collect, print; what is sent to a user" },
 	{ "recipients", verb_recipients, true, "[list|set|remove] [ADDRESS]",
 	  "what is known of those who get mail from here" },
+	{ "keys", verb_keys, true, "[list|import|export|remove|make] [--user CODE]",
+	  "keys for mail that is encrypted or signed" },
 	{ "collect", verb_collect, true, "CODE", "fetch a user's mail now" },
 	{ "config", verb_config, false, "check", "check the configuration files" },
 	{ "version", verb_version, false, "", "version of ifax and of the kernel interface" },

@@ -337,7 +337,8 @@ static int walk_multipart(struct walk *w, GMimeMultipart *m, uint32_t depth, str
 	int count = g_mime_multipart_get_count(m), r = 0;
 
 	if (g_mime_content_type_is_type(t, "multipart", "encrypted"))
-		return error_set(e, -ENOTSUP, "The mail is encrypted; it cannot be opened here");
+		return error_set(e, -ENOTSUP, "A part of the mail is encrypted by itself; mail "
+				 "is opened where it is encrypted as a whole");
 	if (is_report(m)) {
 		read_report(&w->in->report, m);
 		return 0;
@@ -397,6 +398,17 @@ static GMimeMessage *parse(const void *data, size_t len)
 	return m;
 }
 
+/* PGP/MIME or S/MIME around all that there is. */
+static bool is_sealed(GMimeObject *o)
+{
+	GMimeContentType *t = o ? g_mime_object_get_content_type(o) : NULL;
+
+	return t && (g_mime_content_type_is_type(t, "multipart", "encrypted") ||
+		     g_mime_content_type_is_type(t, "multipart", "signed") ||
+		     g_mime_content_type_is_type(t, "application", "pkcs7-mime") ||
+		     g_mime_content_type_is_type(t, "application", "x-pkcs7-mime"));
+}
+
 int incoming_parse(const void *data, size_t len, const struct incoming_limits *limits,
 		   struct incoming *ret, struct error *e)
 {
@@ -416,7 +428,9 @@ int incoming_parse(const void *data, size_t len, const struct incoming_limits *l
 	if (!m)
 		return error_set(e, -EBADMSG, "This is not a mail");
 	copy_summary(&ret->summary, m);
-	r = walk_object(&w, g_mime_message_get_mime_part(m), 0, e);
+	ret->sealed = is_sealed(g_mime_message_get_mime_part(m));
+	if (!ret->sealed)
+		r = walk_object(&w, g_mime_message_get_mime_part(m), 0, e);
 	g_object_unref(m);
 	return r;
 }

@@ -10,6 +10,7 @@
 #ifndef IFAX_MAIL_INCOMING_H
 #define IFAX_MAIL_INCOMING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,11 +47,12 @@ struct incoming {
 	size_t n_files;
 	uint32_t n_texts;	/* text parts that are no alternative to pages */
 	struct report report;	/* a DSN or MDN: files in it are not looked for */
+	bool sealed;		/* encrypted or signed as a whole: not looked into */
 };
 
 /*
- * -EBADMSG: no mail; -EFBIG: beyond a limit; -ENOTSUP: encrypted, or with an
- * attachment that is no TIFF file. The summary is filled in as far as it could
+ * -EBADMSG: no mail; -EFBIG: beyond a limit; -ENOTSUP: a part of it is encrypted, or
+ * an attachment is no TIFF file. The summary is filled in as far as it could
  * be read, also then. Free @ret in either case.
  */
 int incoming_parse(const void *data, size_t len, const struct incoming_limits *limits,

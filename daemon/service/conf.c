@@ -54,6 +54,7 @@ static const struct setting settings[] = {
 	{ "Box", "State", VALUE_PATH, AT(state), "/var/lib/ifax", 1, 200, NULL },
 	{ "Box", "Worker", VALUE_PATH, AT(worker), "/run/ifax/worker.sock", 1, 107, NULL },
 	{ "Box", "UsersMax", VALUE_NUMBER, AT(users_max), "0", 0, 1000000, NULL },
+	{ "Box", "Keyring", VALUE_PATH, AT(keyring), "/run/ifax/keyring.sock", 1, 107, NULL },
 	{ "Send", "Smarthost", VALUE_HOST, AT(smarthost), NULL, 1, 260, NULL },
 	{ "Send", "SmarthostTLS", VALUE_CHOICE, AT(smarthost_tls), "opportunistic", 0, 0,
 	  "none opportunistic required tls" },

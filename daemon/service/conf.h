@@ -22,6 +22,7 @@ struct conf {
 	char *state;		/* folder */
 	char *worker;		/* socket of the worker */
 	uint32_t users_max;	/* 0 = any number */
+	char *keyring;		/* socket of ifax-keyring, which opens and encrypts mail */
 	/* [Send] */
 	char *smarthost;	/* host or host:port; NULL: mail goes to its domains' own hosts */
 	char *smarthost_tls;	/* none, opportunistic, required, tls; of all hosts */

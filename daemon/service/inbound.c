@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "keys/client.h"
 #include "service/inbound.h"
 #include "service/printing.h"
 #include "service/queue.h"
@@ -20,6 +21,7 @@ struct inbound {
 	struct box *box;
 	sd_event_source *timer;
 	struct worker_call *call;
+	struct keys_call *opening;	/* it is encrypted or signed: ifax-keyring has it */
 	struct job *job;		/* the worker has it in hand */
 	size_t n_ready;			/* documents that printing has in hand */
 	uint64_t not_before;		/* CLOCK_MONOTONIC: worker or store are in trouble */
@@ -50,6 +52,9 @@ static void let_go(struct inbound *i)
 	i->job = NULL;
 	inbound_wake(i);
 }
+
+static void on_answer(void *userdata, int r, const struct worker_reply *reply,
+		      struct page_list *pages, const struct error *e);
 
 /* The job in hand is done with. A store that takes nothing is not asked again at once. */
 static int settle(struct inbound *i, int priority, enum job_state state, const char *sentence)
@@ -186,6 +191,76 @@ static void on_report(struct inbound *i, const struct worker_reply *reply)
 	}
 }
 
+static int ask_worker(struct inbound *i, int body, struct error *e)
+{
+	struct worker_request rq;
+
+	worker_request_init(&rq);
+	rq.limits.max_message = i->box->conf.max_message;
+	rq.limits.max_pages = i->box->conf.max_received_pages;
+	box_engine(i->box, &rq.engine);
+	return worker_parse(i->box->event, i->box->conf.worker, &rq, body, 0, on_answer, i,
+			    &i->call, e);
+}
+
+/*
+ * Encrypted and signed mail
+ */
+
+/* Without the key it is nobody's fault and may still come right: it is kept. */
+static void keep_sealed(struct inbound *i, const char *why)
+{
+	_free_ char *sentence = NULL;
+
+	words_set(&sentence, "%s; it is kept: when the key is there (\"ifaxctl keys import "
+		  "--user %s\"), \"ifaxctl jobs retry %llu\" opens it", why, i->job->user,
+		  (unsigned long long)i->job->id);
+	settle(i, LOG_WARNING, JOB_HELD, sentence);
+}
+
+static void on_opened(void *userdata, int r, const struct keys_reply *reply, int output,
+		      const struct error *why)
+{
+	struct inbound *i = userdata;
+	struct error e = { 0 };
+
+	i->opening = NULL;
+	if (r < 0)
+		this_later(i, error_text(why));
+	else if (reply->code == KEYS_TROUBLE)
+		this_later(i, reply->sentence);
+	else if (reply->code == KEYS_NO_KEY)
+		keep_sealed(i, reply->sentence);
+	else if (reply->code != KEYS_OK)
+		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
+	else if (job_set(&i->job->mark, reply->mark) < 0)
+		this_later(i, "out of memory");
+	else if (ask_worker(i, output, &e) < 0)
+		all_later(i, error_text(&e));
+}
+
+/* What is opened once and still sealed is left: nobody wraps like that in good faith. */
+static void open_mail(struct inbound *i, const char *sealed)
+{
+	const char *const user[] = { i->job->user };
+	struct keys_question q = { KEYS_OPEN, KEYS_ANY, -1, user, 1 };
+	struct error e = { 0 };
+	_close_ int body = -1;
+	int r;
+
+	if (i->job->mark || !i->job->user) {
+		settle(i, LOG_WARNING, JOB_FAILED, sealed);
+		return;
+	}
+	r = store_job_body(i->box->store, i->job->id, &body, &e);
+	q.input = body;
+	if (r >= 0)
+		r = keys_ask(i->box->event, i->box->conf.keyring, &q, on_opened, i, &i->opening,
+			     &e);
+	if (r < 0)
+		this_later(i, error_text(&e));
+}
+
 static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 		      struct page_list *pages, const struct error *e)
 {
@@ -198,24 +273,14 @@ static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 		this_later(i, reply->sentence);
 	else if (take_summary(i->job, reply) < 0)
 		this_later(i, "out of memory");
+	else if (reply->code == WORKER_SEALED)
+		open_mail(i, reply->sentence);
 	else if (reply->code == WORKER_REPORT)
 		on_report(i, reply);
 	else if (reply->code != WORKER_PAGES)
 		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
 	else
 		on_pages(i, pages);
-}
-
-static int ask_worker(struct inbound *i, int body, struct error *e)
-{
-	struct worker_request rq;
-
-	worker_request_init(&rq);
-	rq.limits.max_message = i->box->conf.max_message;
-	rq.limits.max_pages = i->box->conf.max_received_pages;
-	box_engine(i->box, &rq.engine);
-	return worker_parse(i->box->event, i->box->conf.worker, &rq, body, 0, on_answer, i,
-			    &i->call, e);
 }
 
 /*
@@ -271,6 +336,7 @@ int inbound_cancel(struct inbound *i, uint64_t id)
 	if (!i->job || i->job->id != id)
 		return -ENOENT;
 	worker_call_cancel(take_ptr(i->call));
+	keys_call_cancel(take_ptr(i->opening));
 	return settle(i, LOG_INFO, JOB_CANCELED, "canceled by request; nothing was printed");
 }
 
@@ -406,6 +472,7 @@ void inbound_free(struct inbound *i)
 	if (!i)
 		return;
 	worker_call_cancel(i->call);
+	keys_call_cancel(i->opening);
 	job_free(i->job);
 	sd_event_source_disable_unref(i->timer);
 	free(i);

@@ -16,6 +16,7 @@
 #include "page/tiff_write.h"
 #include "service/queue.h"
 #include "service/scanning.h"
+#include "service/sealing.h"
 #include "service/sending.h"
 #include "service/words.h"
 #include "store/store.h"
@@ -23,8 +24,17 @@
 #define RECIPIENTS_MAX 1000
 #define SERIAL_MAX     31	/* of a board */
 
+/* A job whose recipients' keys are looked for before a sheet moves. */
+struct waiting {
+	struct waiting *next;
+	uint64_t job;
+	uint32_t yres;
+};
+
 struct sending {
 	struct box *box;
+	struct sealing *sealing;
+	struct waiting *waiting;
 };
 
 /* What recipients can take, least first. Of whom nothing is known takes the first. */
@@ -297,12 +307,41 @@ static int reduce_all(struct page_list *pages, const struct form *form, struct e
 	return r;
 }
 
+/* The end of the way from paper to spool: the job is queued, or says why not. */
+static void finish(struct sending *s, struct job *job, struct buffer *message, int r,
+		   struct error *e)
+{
+	_free_ char *sentence = NULL;
+
+	if (r >= 0)
+		r = hand_over(s->box, job, message, e);
+	if (r < 0) {
+		words_set(&sentence,
+			  "the scanned pages cannot be kept: %s; put the original back in "
+			  "the feeder and send it again",
+			  error_text(e));
+		job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, sentence);
+	} else {
+		log_full(LOG_INFO, job->id, job->user, "Job %llu: %u page(s) scanned",
+			 (unsigned long long)job->id, job->pages);
+	}
+	job_free(job);
+}
+
+static void on_sealed(void *userdata, struct job *job, struct buffer *message, int r,
+		      const struct error *why)
+{
+	struct error e = *why;
+
+	finish(userdata, job, message, r, &e);
+}
+
 static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
 		       const struct error *why)
 {
 	struct sending *s = userdata;
 	_buffer_ struct buffer message = { 0 };
-	_free_ char *sentence = NULL;
+	enum keys_method method = KEYS_ANY;
 	struct error e = { 0 };
 	int r;
 
@@ -315,45 +354,100 @@ static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
 	if (r >= 0)
 		r = build_message(s, job, pages, &message, &e);
 	page_list_clear(pages);
+	/* Asked again: entries may have changed while paper moved. */
 	if (r >= 0)
-		r = hand_over(s->box, job, &message, &e);
-	if (r < 0) {
-		words_set(&sentence,
-			  "the scanned pages cannot be kept: %s; put the original back in "
-			  "the feeder and send it again",
-			  error_text(&e));
-		job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, sentence);
-	} else {
-		log_full(LOG_INFO, job->id, job->user, "Job %llu: %u page(s) scanned",
-			 (unsigned long long)job->id, job->pages);
+		r = sealing_method(s->box, job, &method, &e);
+	if (r >= 0 && method != KEYS_ANY) {
+		r = sealing_seal(s->sealing, job, method, &message, on_sealed, s, &e);
+		if (r >= 0)
+			return;
 	}
+	finish(s, job, &message, r, &e);
+}
+
+static int scan(struct sending *s, struct job *job, uint32_t yres, struct error *e)
+{
+	struct scan_params params = { .xres = s->box->conf.xres, .yres = yres };
+	const struct form *form = job_form(job);
+	int r;
+
+	params.encoding = form->coding;
+	params.k = form->k;
+	params.flags = tiff_coding_flags(form->profile, form->coding);
+	r = scanning_start(s->box->scanning, job, &params, on_scanned, s);
+	return r < 0 ? error_set(e, r, "cannot start scanning: %s", strerror(-r)) : 0;
+}
+
+/* Its resolution; the job waits no more. */
+static uint32_t end_waiting(struct sending *s, uint64_t job)
+{
+	uint32_t yres = s->box->conf.yres;
+
+	for (struct waiting **p = &s->waiting; *p; p = &(*p)->next) {
+		struct waiting *w = *p;
+
+		if (w->job != job)
+			continue;
+		yres = w->yres;
+		*p = w->next;
+		free(w);
+		break;
+	}
+	return yres;
+}
+
+static void on_checked(void *userdata, struct job *job, struct buffer *nothing, int r,
+		       const struct error *why)
+{
+	struct sending *s = userdata;
+	uint32_t yres = end_waiting(s, job->id);
+	struct error e = *why;
+
+	if (r >= 0)
+		r = scan(s, job, yres, &e);
+	if (r >= 0)
+		return;
+	job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, error_text(&e));
 	job_free(job);
+}
+
+static int check_then_scan(struct sending *s, struct job *job, enum keys_method method,
+			   uint32_t yres, struct error *e)
+{
+	struct waiting *w = malloc(sizeof(*w));
+	int r;
+
+	if (!w)
+		return error_set(e, -ENOMEM, "out of memory");
+	*w = (struct waiting){ s->waiting, job->id, yres };
+	s->waiting = w;
+	r = sealing_check(s->sealing, job, method, on_checked, s, e);
+	if (r < 0)
+		end_waiting(s, job->id);
+	return r;
 }
 
 static int start(struct sending *s, struct job *job, const struct send_request *q, uint64_t *id,
 		 struct error *e)
 {
-	struct scan_params params = { .xres = s->box->conf.xres, .yres = s->box->conf.yres };
-	const struct form *form;
+	enum keys_method method = KEYS_ANY;
+	uint32_t yres = s->box->conf.yres;
 	int r;
 
-	r = choose_resolution(q->resolution, &params.yres, e);
+	r = choose_resolution(q->resolution, &yres, e);
 	if (r >= 0)
 		r = fill_job(s, job, q, e);
-	if (r < 0)
-		return r;
-	form = job_form(job);
-	params.encoding = form->coding;
-	params.k = form->k;
-	params.flags = tiff_coding_flags(form->profile, form->coding);
-	r = job_set(&job->detail, "waits for the scanner");
+	if (r >= 0)
+		r = sealing_method(s->box, job, &method, e);
+	if (r >= 0)
+		r = job_set(&job->detail, "waits for the scanner");
 	if (r >= 0)
 		r = store_job_create(s->box->store, job, NULL, 0, NULL, NULL, e);
 	if (r < 0)
 		return r;
 	*id = job->id;
-	r = scanning_start(s->box->scanning, job, &params, on_scanned, s);
-	return r < 0 ? error_set(e, r, "cannot start scanning: %s", strerror(-r)) : 0;
+	return method == KEYS_ANY ? scan(s, job, yres, e) :
+				    check_then_scan(s, job, method, yres, e);
 }
 
 int sending_request(struct sending *s, const struct send_request *q, uint64_t *id, struct error *e)
@@ -375,7 +469,16 @@ int sending_request(struct sending *s, const struct send_request *q, uint64_t *i
 
 int sending_cancel(struct sending *s, uint64_t id)
 {
-	return scanning_cancel(s->box->scanning, id);
+	struct job *job = sealing_cancel(s->sealing, id);
+	int r;
+
+	if (!job)
+		return scanning_cancel(s->box->scanning, id);
+	end_waiting(s, id);
+	r = job_say(&s->box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL,
+		    "canceled by request; nothing was sent");
+	job_free(job);
+	return r;
 }
 
 /* Jobs that were scanning when the box stopped have lost their pages. */
@@ -403,9 +506,10 @@ int sending_new(struct sending **ret, struct box *box, struct error *e)
 	if (!s)
 		return error_set(e, -ENOMEM, "out of memory");
 	s->box = box;
-	r = recover(s, e);
+	r = sealing_new(&s->sealing, box);
+	r = r < 0 ? error_set(e, r, "out of memory") : recover(s, e);
 	if (r < 0) {
-		free(s);
+		sending_free(s);
 		return r;
 	}
 	*ret = s;
@@ -414,5 +518,10 @@ int sending_new(struct sending **ret, struct box *box, struct error *e)
 
 void sending_free(struct sending *s)
 {
+	if (!s)
+		return;
+	sealing_free(s->sealing);
+	while (s->waiting)
+		end_waiting(s, s->waiting->job);
 	free(s);
 }

@@ -84,6 +84,7 @@ void job_free(struct job *j)
 	free(j->encoding);
 	free(j->detail);
 	free(j->envid);
+	free(j->mark);
 	free(j);
 }
 

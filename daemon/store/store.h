@@ -123,6 +123,7 @@ struct job {
 	char *encoding;		/* "mh", "mr" or "mmr" of what was scanned */
 	char *detail;		/* the last thing to be known, a sentence for people */
 	char *envid;		/* the sender's own name for the mail (RFC 3461) */
+	char *mark;		/* how it came, for its first page; not kept, opening finds it anew */
 	enum ret ret;
 	bool eight_bit;		/* declared by who sent it: BODY=8BITMIME */
 	bool utf8;		/* SMTPUTF8 */

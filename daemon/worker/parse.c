@@ -187,7 +187,10 @@ static void reply_no_files(const struct job *j, struct worker_reply *rp)
 {
 	struct error e;
 
-	if (j->in.report.kind != REPORT_NONE) {
+	if (j->in.sealed) {
+		error_set(&e, -ENOKEY, "The mail is encrypted or signed and is to be opened first");
+		worker_reply_fail(rp, WORKER_SEALED, &e);
+	} else if (j->in.report.kind != REPORT_NONE) {
 		rp->report = j->in.report;
 		error_set(&e, -ENOMSG, "The mail is a delivery or disposition report, not a fax");
 		worker_reply_fail(rp, WORKER_REPORT, &e);

@@ -21,6 +21,7 @@ static const char *const code_names[_WORKER_CODES] = {
 	[WORKER_TOO_LARGE] = "too-large",
 	[WORKER_TIMEOUT] = "timeout",
 	[WORKER_CRASHED] = "crashed",
+	[WORKER_SEALED] = "sealed",
 	[WORKER_TROUBLE] = "trouble",
 };
 

@@ -17,7 +17,7 @@
 #include "page/raster.h"
 
 #define WORKER_MAGIC	  0x6b776669u	/* "ifwk" */
-#define WORKER_VERSION	  2
+#define WORKER_VERSION	  3
 #define WORKER_NFDS	  2
 #define WORKER_DIGEST_LEN 64		/* hex SHA-256 */
 
@@ -32,12 +32,13 @@ enum worker_code {
 	WORKER_NO_PAGES,	/* neither text nor pages */
 	WORKER_REPORT,		/* a DSN or MDN */
 	WORKER_BAD_MAIL,	/* no mail, or beyond a limit */
-	WORKER_BAD_ATTACHMENT,	/* an attachment that is no TIFF, or encrypted */
+	WORKER_BAD_ATTACHMENT,	/* an attachment that cannot be printed */
 	WORKER_BAD_TIFF,	/* a TIFF file that cannot be read */
 	WORKER_DAMAGED,		/* more rows damaged than allowed */
 	WORKER_TOO_LARGE,	/* pages beyond a limit or longer than the paper */
 	WORKER_TIMEOUT,		/* not done in time */
 	WORKER_CRASHED,		/* the parser died of it */
+	WORKER_SEALED,		/* encrypted or signed: to be opened first (keys/) */
 	WORKER_TROUBLE,		/* not the mail's fault: no memory and the like; try again */
 	_WORKER_CODES
 };

@@ -204,8 +204,8 @@ static void G3_attachments_decide(void **state)
 	expect("mixed", (struct aux_part[]){text}, 1, WORKER_TEXT_ONLY, 0, "text only");
 	expect("mixed", (struct aux_part[]){signature}, 1, WORKER_NO_PAGES, 0, "no pages");
 	expect("report", (struct aux_part[]){text, fax}, 2, WORKER_REPORT, 0, "report");
-	expect("encrypted", (struct aux_part[]){text, fax}, 2, WORKER_BAD_ATTACHMENT, 0,
-	       "encrypted");
+	expect("encrypted", (struct aux_part[]){text, fax}, 2, WORKER_SEALED, 0, "encrypted");
+	expect("signed", (struct aux_part[]){fax, signature}, 2, WORKER_SEALED, 0, "signed");
 	/* G1: the first alternative that can be printed */
 	expect("alternative", (struct aux_part[]){text, html}, 2, WORKER_TEXT_ONLY, 0, "text");
 	expect("alternative", (struct aux_part[]){text, fax, octets}, 3, WORKER_PAGES, 1, "");

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "keys/client.h"
+#include "service/sealing.h"
+
+/* What ifax-keyring is asked for a job. */
+struct errand {
+	struct sealing *sealing;
+	struct errand *next;
+	struct job *job;
+	struct keys_call *call;
+	sealing_done_fn done;
+	void *userdata;
+};
+
+struct sealing {
+	struct box *box;
+	struct errand *first;
+};
+
+int sealing_new(struct sealing **ret, struct box *box)
+{
+	struct sealing *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->box = box;
+	*ret = s;
+	return 0;
+}
+
+/* Takes it out; its job stays with the caller. */
+static struct job *errand_end(struct errand *n)
+{
+	struct job *job = n->job;
+
+	for (struct errand **p = &n->sealing->first; *p; p = &(*p)->next)
+		if (*p == n) {
+			*p = n->next;
+			break;
+		}
+	keys_call_cancel(n->call);
+	free(n);
+	return job;
+}
+
+void sealing_free(struct sealing *s)
+{
+	if (!s)
+		return;
+	while (s->first)
+		job_free(errand_end(s->first));
+	free(s);
+}
+
+struct job *sealing_cancel(struct sealing *s, uint64_t id)
+{
+	for (struct errand *n = s->first; n; n = n->next)
+		if (n->job->id == id)
+			return errand_end(n);
+	return NULL;
+}
+
+/*
+ * Who gets what
+ */
+
+struct wish {
+	enum keys_method method;	/* KEYS_ANY: has no entry that says one */
+	bool needed;			/* the entry or the sender insists on it */
+	char key[512];			/* by which the recipient's key is found */
+};
+
+static void look_up(struct box *box, const char *address, bool encrypt, struct wish *ret)
+{
+	struct recipient *r = NULL;
+	int method;
+
+	*ret = (struct wish){ KEYS_ANY };
+	snprintf(ret->key, sizeof(ret->key), "%s", address);
+	if (store_recipient_get(box->store, address, &r) < 0)
+		return;
+	method = keys_method_from_name(r->method);
+	if (method > KEYS_ANY) {
+		ret->method = method;
+		ret->needed = r->must_encrypt || encrypt;
+		if (r->key)
+			snprintf(ret->key, sizeof(ret->key), "%s", r->key);
+	}
+	recipient_free(r);
+}
+
+static bool sender_encrypts(struct box *box, const struct job *job)
+{
+	struct user *u = NULL;
+	bool encrypts;
+
+	if (!job->user || store_user_get(box->store, job->user, false, &u) < 0)
+		return false;
+	encrypts = u->encrypt;
+	user_free(u);
+	return encrypts;
+}
+
+static const char *method_words(enum keys_method method)
+{
+	return method == KEYS_SMIME ? "S/MIME" : method == KEYS_OPENPGP ? "OpenPGP" : "no encryption";
+}
+
+int sealing_method(struct box *box, const struct job *job, enum keys_method *ret,
+		   struct error *e)
+{
+	bool encrypt = sender_encrypts(box, job);
+	const char *who = NULL;
+	struct wish w;
+
+	*ret = KEYS_ANY;
+	for (size_t i = 0; i < job->n_recipients && !who; i++) {
+		look_up(box, job->recipients[i].address, encrypt, &w);
+		if (!w.needed)
+			continue;
+		who = job->recipients[i].address;
+		*ret = w.method;
+	}
+	for (size_t i = 0; i < job->n_recipients && who; i++) {
+		look_up(box, job->recipients[i].address, encrypt, &w);
+		if (w.method != *ret)
+			return error_set(e, -EINVAL,
+					 "one mail cannot go to both: %s takes %s, and %s takes %s; "
+					 "send to them one after the other, or set their methods by "
+					 "\"ifaxctl recipients set\"",
+					 who, method_words(*ret), job->recipients[i].address,
+					 method_words(w.method));
+	}
+	return 0;
+}
+
+/*
+ * Errands
+ */
+
+static void on_done(void *userdata, int r, const struct keys_reply *reply, int output,
+		    const struct error *why)
+{
+	struct errand *n = userdata;
+	_buffer_ struct buffer message = { 0 };
+	sealing_done_fn done = n->done;
+	void *whose = n->userdata;
+	struct error e = { 0 };
+	struct job *job;
+
+	n->call = NULL;
+	job = errand_end(n);
+	if (r < 0)
+		e = *why;
+	else if (reply->code != KEYS_OK)
+		r = error_set(&e, reply->error < 0 ? reply->error : -EIO, "%s", reply->sentence);
+	else
+		r = keys_read(output, KEYS_OUTPUT_BYTES, &message);
+	if (r < 0 && !e.code)
+		error_set(&e, r, "the encrypted mail cannot be taken over: %s", strerror(-r));
+	done(whose, job, &message, r, &e);
+}
+
+static char **keys_of(struct box *box, const struct job *job)
+{
+	char **keys = calloc(job->n_recipients + 1, sizeof(*keys));
+	struct wish w;
+
+	for (size_t i = 0; keys && i < job->n_recipients; i++) {
+		look_up(box, job->recipients[i].address, true, &w);
+		keys[i] = strdup(w.key);
+	}
+	return keys;
+}
+
+static void free_list(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+static int ask(struct sealing *s, struct job *job, const struct keys_question *what,
+	       sealing_done_fn done, void *userdata, struct error *e)
+{
+	struct errand *n = calloc(1, sizeof(*n));
+	char **keys = keys_of(s->box, job);
+	struct keys_question q = *what;
+	size_t known = 0;
+	int r;
+
+	while (keys && keys[known])
+		known++;
+	q.arguments = (const char *const *)keys;
+	q.n_arguments = job->n_recipients;
+	if (!n || known < job->n_recipients) {
+		r = error_set(e, -ENOMEM, "out of memory");
+		free(n);
+	} else {
+		*n = (struct errand){ s, s->first, job, NULL, done, userdata };
+		s->first = n;
+		r = keys_ask(s->box->event, s->box->conf.keyring, &q, on_done, n, &n->call, e);
+		if (r < 0)
+			errand_end(n);
+	}
+	free_list(keys);
+	return r;
+}
+
+int sealing_check(struct sealing *s, struct job *job, enum keys_method method,
+		  sealing_done_fn done, void *userdata, struct error *e)
+{
+	const struct keys_question q = { .op = KEYS_CHECK, .method = method, .input = -1 };
+
+	return ask(s, job, &q, done, userdata, e);
+}
+
+int sealing_seal(struct sealing *s, struct job *job, enum keys_method method,
+		 const struct buffer *message, sealing_done_fn done, void *userdata,
+		 struct error *e)
+{
+	_close_ int input = keys_memory(message->data, message->len, e);
+	const struct keys_question q = { .op = KEYS_SEAL, .method = method, .input = input };
+
+	return input < 0 ? input : ask(s, job, &q, done, userdata, e);
+}

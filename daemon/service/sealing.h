@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Encrypting what is sent: by the recipients' entries, in ifax-keyring. A
+ * recipient who must get encrypted mail never gets another, whoever sends.
+ */
+#ifndef IFAX_SERVICE_SEALING_H
+#define IFAX_SERVICE_SEALING_H
+
+#include "keys/protocol.h"
+#include "service/box.h"
+#include "store/store.h"
+
+struct sealing;
+
+int sealing_new(struct sealing **ret, struct box *box);
+void sealing_free(struct sealing *s);	/* jobs in hand are dropped: the box stops */
+
+/*
+ * How @job's document is to go: KEYS_ANY is in the clear. One mail goes to all, so
+ * -EINVAL where they want different ones; the sentence says who, and what to do.
+ */
+int sealing_method(struct box *box, const struct job *job, enum keys_method *ret,
+		   struct error *e);
+
+/*
+ * @job is the callee's again. @r 0: there are keys for all, or @message is encrypted,
+ * and the callee may take its contents. @r < 0: @e says why not.
+ */
+typedef void (*sealing_done_fn)(void *userdata, struct job *job, struct buffer *message, int r,
+				const struct error *e);
+
+/* Before a sheet moves: are there keys? Takes @job over, but where it fails. */
+int sealing_check(struct sealing *s, struct job *job, enum keys_method method,
+		  sealing_done_fn done, void *userdata, struct error *e);
+/* Encrypts @message to the recipients of @job, which it takes over, but where it fails. */
+int sealing_seal(struct sealing *s, struct job *job, enum keys_method method,
+		 const struct buffer *message, sealing_done_fn done, void *userdata,
+		 struct error *e);
+/* The job is the caller's again, and nothing is heard of it: NULL, it is not here. */
+struct job *sealing_cancel(struct sealing *s, uint64_t id);
+
+#endif

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Encrypted mail through the box: the real store, worker and ifax-keyring. */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <linux/fax.h>
+
+#include "base/cleanup.h"
+#include "keys/client.h"
+#include "keys/mime.h"
+#include "service/inbound.h"
+#include "service/sending.h"
+#include "store/store.h"
+#include "svc_help.h"
+
+/* The other side has a ring of his own, by the same code: gpg is asked in test_keys. */
+struct scene {
+	struct svc svc;
+	char keyring[80], alice[80];
+	pid_t pid;
+	struct ring *ring;	/* Alice's */
+};
+
+/* What ifax-keyring said last. */
+struct said {
+	int done;
+	int r;
+	struct keys_reply reply;
+	struct buffer output;
+	struct error why;
+};
+
+static void on_said(void *userdata, int r, const struct keys_reply *reply, int output,
+		    const struct error *e)
+{
+	struct said *said = userdata;
+
+	said->done = 1;
+	said->r = r;
+	if (r < 0) {
+		said->why = *e;
+		return;
+	}
+	said->reply = *reply;
+	assert_int_equal(keys_read(output, KEYS_OUTPUT_BYTES, &said->output), 0);
+}
+
+static void ask(struct scene *n, enum keys_op op, const struct buffer *in, struct said *said,
+		size_t count, const char *const *argv)
+{
+	struct keys_question q = { op, KEYS_ANY, -1, argv, count };
+	_close_ int fd = in ? keys_memory(in->data, in->len, NULL) : -1;
+	struct error e = { 0 };
+
+	memset(said, 0, sizeof(*said));
+	q.input = fd;
+	if (keys_ask(n->svc.box.event, n->keyring, &q, on_said, said, NULL, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	while (!said->done)
+		assert_true(sd_event_run(n->svc.box.event, 30000000) >= 0);
+}
+
+static void ask_ok(struct scene *n, enum keys_op op, const struct buffer *in, struct said *said,
+		   size_t count, const char *const *argv)
+{
+	ask(n, op, in, said, count, argv);
+	if (said->r < 0 || said->reply.code != KEYS_OK)
+		fail_msg("%s", said->r < 0 ? error_text(&said->why) : said->reply.sentence);
+}
+
+static void start_keyring(struct scene *n)
+{
+	char program[PATH_MAX], state[80];
+	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 32);
+
+	assert_true(len > 0);
+	program[len] = '\0';
+	/* build/unit/test_service_sealing stands beside build/ifax-keyring. */
+	for (int i = 0; i < 2; i++)
+		*strrchr(program, '/') = '\0';
+	strcat(program, "/ifax-keyring");
+	snprintf(state, sizeof(state), "%s/keys", n->svc.dir);
+	assert_int_equal(mkdir(state, 0700), 0);
+	fflush(stdout);
+	n->pid = fork();
+	if (!n->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl(program, program, "--state", state, "--listen", n->keyring, NULL);
+		_exit(127);
+	}
+	for (int i = 0; access(n->keyring, F_OK); i++) {
+		assert_true(i < 1000);
+		usleep(10000);
+	}
+}
+
+static void exchange_keys(struct scene *n)
+{
+	static const char *const make[] = { "100", "Ada Muster", "ada@example.test" };
+	static const char *const others[] = { "", "" };
+	_buffer_ struct buffer key = { 0 }, list = { 0 };
+	struct error e = { 0 }, done = { 0 };
+	struct said said;
+	char fingerprint[65];
+	const char *argv[] = { "100", fingerprint };
+
+	if (ring_open(&n->ring, n->alice, &e) < 0 ||
+	    ring_make(n->ring, "Alice", "alice@example.test", &done, &e) < 0 ||
+	    ring_list(n->ring, &list, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	snprintf(fingerprint, sizeof(fingerprint), "%.*s", (int)strcspn(list.data + 8, "\t"),
+		 list.data + 8);
+	assert_int_equal(ring_export(n->ring, fingerprint, &key, &e), 0);
+	ask_ok(n, KEYS_IMPORT, &key, &said, 2, others);
+	ask_ok(n, KEYS_MAKE, NULL, &said, 3, make);
+	ask_ok(n, KEYS_LIST, NULL, &said, 1, make);
+	snprintf(fingerprint, sizeof(fingerprint), "%.*s",
+		 (int)strcspn(said.output.data + 8, "\t"), said.output.data + 8);
+	buffer_free(&said.output);
+	ask_ok(n, KEYS_EXPORT, NULL, &said, 2, argv);
+	assert_int_equal(ring_import(n->ring, &said.output, "", &done, &e), 0);
+	buffer_free(&said.output);
+}
+
+static void add_recipient(struct svc *s, const char *address, const char *method, bool must)
+{
+	struct recipient r = { .address = (char *)address, .accepts = (char *)"f",
+			       .method = (char *)method, .must_encrypt = must };
+	struct error e = { 0 };
+
+	if (store_recipient_put(s->box.store, &r, &e) < 0)
+		fail_msg("%s", error_text(&e));
+}
+
+static int setup(void **state)
+{
+	struct scene *n = calloc(1, sizeof(*n));
+	struct svc *s = &n->svc;
+
+	svc_make(s);
+	snprintf(n->keyring, sizeof(n->keyring), "%s/keyring", s->dir);
+	snprintf(n->alice, sizeof(n->alice), "%s/alice", s->dir);
+	free(s->box.conf.keyring);
+	s->box.conf.keyring = strdup(n->keyring);
+	svc_start_worker(s, NULL);
+	svc_open(s, 0);
+	svc_add_user(s, "100", NULL, 0);
+	add_recipient(s, "alice@example.test", "openpgp", false);
+	add_recipient(s, "bob@example.test", "openpgp", true);
+	add_recipient(s, "eve@example.test", "smime", false);
+	add_recipient(s, "carol@example.test", NULL, false);
+	start_keyring(n);
+	exchange_keys(n);
+	*state = n;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct scene *n = *state;
+
+	ring_close(n->ring);
+	kill(n->pid, SIGTERM);
+	waitpid(n->pid, NULL, 0);
+	svc_remove(&n->svc);
+	free(n);
+	return 0;
+}
+
+static void let_user_encrypt(struct svc *s)
+{
+	struct error e = { 0 };
+	struct user *u;
+
+	assert_int_equal(store_user_get(s->box.store, "100", false, &u), 0);
+	u->encrypt = true;
+	assert_int_equal(store_user_put(s->box.store, u, false, &e), 0);
+	user_free(u);
+}
+
+static int try(struct svc *s, const char *first, const char *second, uint64_t *id,
+	       struct error *e)
+{
+	char *to[] = { (char *)first, (char *)second, NULL };
+	struct send_request q = { .user = "100", .to = to };
+
+	memset(e, 0, sizeof(*e));
+	return sending_request(s->box.sending, &q, id, e);
+}
+
+static uint64_t request(struct svc *s, const char *to)
+{
+	struct error e;
+	uint64_t id;
+
+	if (try(s, to, NULL, &id, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	return id;
+}
+
+static void scan_one(struct svc *s)
+{
+	for (int i = 0; !s->scanner.done; i++) {
+		assert_true(i < 1000);
+		assert_true(sd_event_run(s->box.event, 50000) >= 0);
+	}
+	fake_scanner_page(&s->scanner, false);
+}
+
+static void read_body(struct svc *s, uint64_t id, struct buffer *ret)
+{
+	struct error e = { 0 };
+	_close_ int fd = -1;
+
+	fd = store_job_body(s->box.store, id, &fd, &e) < 0 ? -1 : fd;
+	assert_int_equal(keys_read(fd, KEYS_OUTPUT_BYTES, ret), 0);
+}
+
+static void sent_encrypted(struct scene *n, uint64_t id)
+{
+	_buffer_ struct buffer mail = { 0 }, clear = { 0 };
+	struct ring *none = NULL;
+	struct mime_seen seen;
+	struct error e = { 0 };
+
+	read_body(&n->svc, id, &mail);
+	assert_non_null(strstr(mail.data, "From: Ada Muster <ada@example.test>\r\n"));
+	assert_non_null(strstr(mail.data, "Content-Type: multipart/encrypted;"));
+	assert_null(strstr(mail.data, "image/tiff"));
+	if (mime_open(n->ring, none, &mail, &clear, &seen, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	assert_true(seen.encrypted);
+	assert_non_null(strstr(clear.data, "Content-Type: image/tiff"));
+}
+
+/* E5: encrypted by the recipient's method where the user wants it, else not. */
+static void S45_S46_sent_as_the_recipient_takes_it(void **state)
+{
+	_buffer_ struct buffer mail = { 0 };
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id = request(s, "alice@example.test");
+
+	scan_one(s);
+	job_free(svc_wait(s, id, JOB_QUEUED));
+	read_body(s, id, &mail);
+	assert_non_null(strstr(mail.data, "image/tiff"));
+	let_user_encrypt(s);
+	id = request(s, "alice@example.test");
+	scan_one(s);
+	job_free(svc_wait(s, id, JOB_QUEUED));
+	sent_encrypted(n, id);
+	/* Who has no method gets it as always. */
+	id = request(s, "carol@example.test");
+	scan_one(s);
+	job_free(svc_wait(s, id, JOB_QUEUED));
+	buffer_clear(&mail);
+	read_body(s, id, &mail);
+	assert_non_null(strstr(mail.data, "image/tiff"));
+}
+
+/* Bob must get it encrypted, and nobody has his key: no sheet moves. */
+static void never_in_the_clear(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id = request(s, "bob@example.test");
+
+	job_free(svc_wait(s, id, JOB_FAILED));
+	svc_expect(s, id, JOB_FAILED, "no openpgp key of bob@example.test");
+	assert_int_equal(s->scanner.pages, 0);
+}
+
+/* The entry changed while paper moved: what is built then is what it says then. */
+static void the_entry_counts_at_the_end(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id = request(s, "carol@example.test");
+
+	for (int i = 0; !s->scanner.done && i < 100; i++)
+		sd_event_run(s->box.event, 50000);
+	add_recipient(s, "carol@example.test", "openpgp", true);
+	fake_scanner_page(&s->scanner, false);
+	job_free(svc_wait(s, id, JOB_FAILED));
+	svc_expect(s, id, JOB_FAILED, "carol@example.test");
+}
+
+static void different_methods_are_refused(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	struct error e;
+	uint64_t id;
+
+	assert_int_equal(try(s, "bob@example.test", "carol@example.test", &id, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "carol@example.test takes no encryption"));
+	assert_int_equal(try(s, "carol@example.test", "bob@example.test", &id, &e), -EINVAL);
+	let_user_encrypt(s);
+	assert_int_equal(try(s, "alice@example.test", "eve@example.test", &id, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "S/MIME"));
+	assert_int_equal(svc_count(s, -1, -1, NULL), 0);
+}
+
+static void canceled_while_keys_are_looked_for(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id = request(s, "bob@example.test");
+
+	assert_int_equal(sending_cancel(s->box.sending, id), 0);
+	svc_expect(s, id, JOB_CANCELED, "canceled");
+	svc_run(s, 200);
+	svc_expect(s, id, JOB_CANCELED, "canceled");
+}
+
+static uint64_t accept_mail(struct svc *s, const char *key, const char *user,
+			    const struct buffer *mail)
+{
+	const struct iovec v = { mail->data, mail->len };
+	struct error e = { 0 };
+	uint64_t id = 0;
+
+	if (inbound_accept(s->box.inbound, user, key, &v, 1, NULL, NULL, &id, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	return id;
+}
+
+static void seal_fax(struct scene *n, struct buffer *out)
+{
+	static const char *const who[] = { "ada@example.test" };
+	_buffer_ struct buffer mail = { 0 };
+	struct error e = { 0 };
+
+	svc_fax_mail(&mail, "<sealed@x>");
+	if (mime_seal(n->ring, KEYS_OPENPGP, who, 1, &mail, out, &e) < 0)
+		fail_msg("%s", error_text(&e));
+}
+
+/* Opened with the user's key, and marked on its page. */
+static void received_opens_and_is_marked(void **state)
+{
+	_buffer_ struct buffer sealed = { 0 };
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id;
+
+	seal_fax(n, &sealed);
+	id = accept_mail(s, "pop3/100/a", "100", &sealed);
+	svc_wait_page(s);
+	assert_int_equal(s->printer.banners, 1);
+	fake_printer_end(&s->printer, FAX_CODE_OK, false);
+	job_free(svc_wait(s, id, JOB_PRINTED));
+}
+
+/* For another it is kept; nothing is lost, and it says what to do. */
+static void without_the_key_it_is_kept(void **state)
+{
+	_buffer_ struct buffer sealed = { 0 };
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id;
+
+	seal_fax(n, &sealed);
+	svc_add_user(s, "200", NULL, 0);
+	id = accept_mail(s, "pop3/200/a", "200", &sealed);
+	job_free(svc_wait(s, id, JOB_HELD));
+	svc_expect(s, id, JOB_HELD, "ifaxctl keys import --user 200");
+	assert_int_equal(s->printer.pages, 0);
+}
+
+/* ifax-keyring is not there: the mail waits for it. */
+static void the_keyring_is_waited_for(void **state)
+{
+	_buffer_ struct buffer sealed = { 0 };
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	struct job *job;
+	uint64_t id;
+
+	seal_fax(n, &sealed);
+	kill(n->pid, SIGKILL);
+	waitpid(n->pid, NULL, 0);
+	unlink(n->keyring);
+	id = accept_mail(s, "pop3/100/a", "100", &sealed);
+	svc_run(s, 500);
+	job = svc_wait(s, id, JOB_CHECKING);
+	assert_true(job->next_try > 0);
+	assert_non_null(strstr(job->detail, "ifax-keyring"));
+	job_free(job);
+}
+
+int main(void)
+{
+#define t(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		t(S45_S46_sent_as_the_recipient_takes_it),
+		t(never_in_the_clear),
+		t(the_entry_counts_at_the_end),
+		t(different_methods_are_refused),
+		t(canceled_while_keys_are_looked_for),
+		t(received_opens_and_is_marked),
+		t(without_the_key_it_is_kept),
+		t(the_keyring_is_waited_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
