@@ -34,7 +34,7 @@ struct conf {
 	uint64_t delay_usec;	/* queued longer than this: the sender hears of it; 0 = never */
 	uint64_t keep_usec;	/* mails and notices that are done with stay listed; 0 = for good */
 	uint64_t timeout_usec;	/* of one command */
-	char *returned;		/* headers or full: what of a fax comes back in a notice of failure */
+	char *returned;		/* headers, full: what of a fax comes back with a failure */
 	uint64_t idle_usec;	/* a connection is kept for the next mail */
 	uint32_t connections;	/* at a time */
 	uint32_t connections_per_host;

@@ -55,7 +55,7 @@ bool directory_is_ours(const struct conf *c, const char *domain);
 bool directory_is_us(const struct conf *c, const char *domain);
 /* As they are compared: case matters left of the "@" alone. */
 bool directory_same_address(const char *a, const char *b);
-/* Does mail to @mailbox come to user @code: is it his own address, or a name here that leads to him? */
+/* Does mail to @mailbox come to user @code: his own address, or a name here that leads to him? */
 bool directory_reaches(struct store *s, const struct conf *c, const char *mailbox,
 		       const char *code);
 /*

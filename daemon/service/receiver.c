@@ -158,6 +158,11 @@ int receiver_new(struct receiver **ret, struct box *box, receiver_accept_fn acce
 	r->userdata = accept ? userdata : box;
 	err = load_tls(r, e);
 	if (!err) {
+		err = logins_new(&r->logins, box->event, receiver_session_log_in);
+		if (err < 0)
+			error_set(e, err, "cannot set a timer: %s", strerror(-err));
+	}
+	if (!err) {
 		err = net_listen_new(&r->listen, box->event, &options, r);
 		if (err < 0)
 			error_set(e, err, "cannot listen for mail: %s", strerror(-err));
@@ -181,6 +186,7 @@ void receiver_free(struct receiver *r)
 	while (r->sessions)
 		receiver_session_stop(r->sessions);
 	net_listen_free(r->listen);
+	logins_free(r->logins);
 	net_tls_server_free(r->tls);
 	free(r);
 }

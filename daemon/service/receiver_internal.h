@@ -6,6 +6,7 @@
 #include "net/listen.h"
 #include "net/penalty.h"
 #include "net/tls.h"
+#include "service/logins.h"
 #include "service/receiver.h"
 #include "smtp/server.h"
 
@@ -24,6 +25,7 @@ struct receiver {
 	bool stopping;
 	uint64_t last_id;		/* of trace lines */
 	struct penalties penalties;	/* failed log-ins */
+	struct logins *logins;		/* passwords to be checked */
 	uint64_t free_bytes, free_asked;	/* of the spool's disk, and when */
 };
 
@@ -33,9 +35,12 @@ void receiver_session_start(struct receiver *r, int fd, const struct net_peer *p
 /* 421, as far as it can be told at once, and the end. */
 void receiver_session_stop(struct receiver_session *s);
 
+/* The password that it waits for is checked now. */
+void receiver_session_log_in(struct login *who);
+
 /* Is there room for a message of @size octets (0: not said) on the disk? */
 bool receiver_has_room(struct receiver *r, uint64_t size);
-/* A log-in from @a has failed; may @a try again? Checking a password takes its time. */
+/* A log-in from @a has failed; may @a try again? */
 void receiver_login_failed(struct receiver *r, const struct sockaddr_storage *a);
 bool receiver_may_log_in(struct receiver *r, const struct sockaddr_storage *a);
 /* Says what the certificate's files have to say. */

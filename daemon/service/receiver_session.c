@@ -7,6 +7,7 @@
  * queue_accept()'s callback, and with it whatever the client sent behind the dot.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,8 @@ struct receiver_session {
 	size_t counted;			/* of body, in the receiver's memory */
 	enum void_body void_body;
 	struct acceptance *acceptance;	/* not NULL: the reply waits for the disk */
+	struct login login;		/* or for its turn to have a password checked ... */
+	char *login_name;		/* ... of this user */
 	bool turning;			/* the roles change when that is told */
 	bool closing;			/* the last reply is written */
 	size_t lingered;		/* octets dropped since */
@@ -80,8 +83,10 @@ static void session_free(struct receiver_session *s)
 	*s->link = s->next;
 	if (s->next)
 		s->next->link = s->link;
+	logins_remove(s->receiver->logins, &s->login);
 	drop_body(s);
 	buffer_free(&s->in);
+	free(s->login_name);
 	net_stream_free(s->stream);
 	smtp_server_free(s->smtp);
 	net_seat_free(s->seat);
@@ -178,7 +183,7 @@ static void on_name(struct receiver_session *s, const struct smtp_server_event *
 	reply(s, &v);
 }
 
-static void on_verifier(struct receiver_session *s, const struct smtp_server_event *ev)
+static void verify(struct receiver_session *s, const char *name)
 {
 	struct scram_verifier v;
 	struct user *u = NULL;
@@ -188,11 +193,21 @@ static void on_verifier(struct receiver_session *s, const struct smtp_server_eve
 		smtp_server_end(s->smtp, "Too many log-ins from your address have failed");
 		return;
 	}
-	known = store_user_find(s->receiver->box->store, ev->name, true, &u) >= 0 && u->verifier &&
+	known = store_user_find(s->receiver->box->store, name, true, &u) >= 0 && u->verifier &&
 		scram_verifier_parse(u->verifier, &v) >= 0;
 	smtp_server_verifier(s->smtp, known ? &v : NULL);
 	explicit_bzero(&v, sizeof(v));
 	user_free(u);
+}
+
+/* A password waits for its turn; by SCRAM the client has done the work. */
+static void on_verifier(struct receiver_session *s, const struct smtp_server_event *ev)
+{
+	if (!ev->password)
+		return verify(s, ev->name);
+	s->login_name = strdup(ev->name);
+	if (!s->login_name || logins_add(s->receiver->logins, &s->login) < 0)
+		smtp_server_end(s->smtp, "Too many log in at the moment, come back later");
 }
 
 static void on_auth_failed(struct receiver_session *s, const struct smtp_server_event *ev)
@@ -462,6 +477,12 @@ static bool feed(struct receiver_session *s, const char **data, size_t *len)
 	return true;
 }
 
+/* For an answer that is not given within the stream's own turn. */
+static bool waits(const struct receiver_session *s)
+{
+	return s->acceptance || s->login.waits;
+}
+
 /* How long the client may take for what comes next (RFC 5321 4.5.3.2). */
 static void set_time(struct receiver_session *s)
 {
@@ -470,7 +491,7 @@ static void set_time(struct receiver_session *s)
 
 	if (s->closing)
 		usec = LINGER_USEC;
-	else if (s->acceptance)
+	else if (waits(s))
 		usec = 0;
 	else if (smtp_server_in_body(s->smtp))
 		usec = c->data_timeout_usec;
@@ -505,9 +526,9 @@ static void on_input(void *userdata, const char *data, size_t len)
 		return session_free(s);
 	if (s->closing)
 		begin_closing(s);
-	else if (s->acceptance)
+	else if (waits(s))
 		net_stream_pause(s->stream, true);
-	if (was_in_body || s->closing || s->acceptance ||
+	if (was_in_body || s->closing || waits(s) ||
 	    net_stream_queued(s->stream) != queued || smtp_server_in_body(s->smtp))
 		set_time(s);
 }
@@ -530,9 +551,19 @@ static void go_on(struct receiver_session *s)
 	net_stream_flush(s->stream);
 	if (s->closing)
 		begin_closing(s);
-	else if (!s->acceptance)
+	else if (!waits(s))
 		net_stream_pause(s->stream, false);
 	set_time(s);
+}
+
+void receiver_session_log_in(struct login *who)
+{
+	struct receiver_session *s = (struct receiver_session *)((char *)who -
+				     offsetof(struct receiver_session, login));
+	_free_ char *name = take_ptr(s->login_name);
+
+	verify(s, name);
+	go_on(s);
 }
 
 /*

@@ -51,7 +51,7 @@ static uint64_t by_envelope(struct queue *q, const char *envid)
 /* How sure it is that a report's recipient is one of a job's. */
 enum match {
 	MATCH_NONE,
-	MATCH_ONLY,		/* forwarded to where we do not know him, but there was only the one */
+	MATCH_ONLY,	/* forwarded to where we do not know him, but there was only the one */
 	MATCH_NAME,
 };
 

@@ -80,7 +80,7 @@ static enum smtp_auth_next take_user(struct smtp_auth *a, const char *s, size_t 
 
 static enum smtp_auth_next take_password(struct smtp_auth *a, const char *s, size_t len)
 {
-	if (!len || memchr(s, '\0', len))
+	if (!len || len > SCRAM_PASSWORD_MAX || memchr(s, '\0', len))
 		return SMTP_AUTH_MALFORMED;
 	a->password = strndup(s, len);
 	return a->password ? SMTP_AUTH_VERIFIER : SMTP_AUTH_BROKEN;
@@ -320,6 +320,11 @@ enum smtp_auth_next smtp_auth_step(struct smtp_auth *a, const char *line, size_t
 enum smtp_auth_next smtp_auth_verifier(struct smtp_auth *a, const struct scram_verifier *v)
 {
 	return a->mechanism->verify(a, v);
+}
+
+bool smtp_auth_has_password(const struct smtp_auth *a)
+{
+	return a->password;
 }
 
 const char *smtp_auth_user(const struct smtp_auth *a)

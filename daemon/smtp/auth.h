@@ -10,6 +10,7 @@
 #ifndef IFAX_SMTP_AUTH_H
 #define IFAX_SMTP_AUTH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "smtp/scram.h"
@@ -37,6 +38,8 @@ enum smtp_auth_next smtp_auth_step(struct smtp_auth *a, const char *line, size_t
 /* NULL: there is no such user. */
 enum smtp_auth_next smtp_auth_verifier(struct smtp_auth *a, const struct scram_verifier *v);
 
+/* Has the client said its password, so that the verifier costs its iterations? Not by SCRAM. */
+bool smtp_auth_has_password(const struct smtp_auth *a);
 const char *smtp_auth_user(const struct smtp_auth *a);	/* NULL: not yet said */
 const char *smtp_auth_challenge(const struct smtp_auth *a);	/* base64 */
 

@@ -65,6 +65,9 @@ int scram_verifier_make(const char *password, struct scram_verifier *ret, struct
 
 	if (!*password)
 		return error_set(e, -EINVAL, "The password is empty");
+	if (strlen(password) > SCRAM_PASSWORD_MAX)
+		return error_set(e, -EINVAL, "The password is longer than %d octets",
+				 SCRAM_PASSWORD_MAX);
 	if (prepare(password, &prepared) < 0)
 		return error_set(e, -EINVAL, "The password has characters that no password may "
 				 "have, such as control characters: choose another");

@@ -14,6 +14,7 @@
 #define SCRAM_SALT	 16
 #define SCRAM_KEY	 32
 #define SCRAM_ITERATIONS 4096
+#define SCRAM_PASSWORD_MAX 1024	/* octets */
 #define SCRAM_TEXT_MAX	 160	/* of scram_verifier_format(), with its NUL */
 
 /* A plain value. */
@@ -25,8 +26,8 @@ struct scram_verifier {
 };
 
 /*
- * With a salt of its own. -EINVAL: the password is empty or cannot be prepared (SASLprep,
- * RFC 4013); -EIO: the library failed.
+ * With a salt of its own. -EINVAL: the password is empty, too long or cannot be prepared
+ * (SASLprep, RFC 4013); -EIO: the library failed.
  */
 int scram_verifier_make(const char *password, struct scram_verifier *ret, struct error *e);
 /*

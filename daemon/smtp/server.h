@@ -92,6 +92,7 @@ enum smtp_how {
 struct smtp_server_event {
 	enum smtp_server_event_type type;
 	const char *name;		/* HELO: the client's; VERIFIER, AUTH...: the user's */
+	bool password;			/* VERIFIER: the answer takes thousands of hashes */
 	const char *argument;		/* VRFY, EXPN */
 	const struct smtp_path *path;	/* RCPT: the forward-path with its route; MAIL: the
 					 * reverse-path */

@@ -46,10 +46,13 @@ static void challenge(struct smtp_server *s)
 static bool ask_verifier(struct smtp_server *s, struct smtp_server_event *ev)
 {
 	s->argument = strdup(smtp_auth_user(s->auth));
-	if (s->argument)
-		return smtp_server_ask(s, SMTPD_VERIFIER, ev);
-	smtp_server_close(s);
-	return false;
+	if (!s->argument) {
+		smtp_server_close(s);
+		return false;
+	}
+	smtp_server_ask(s, SMTPD_VERIFIER, ev);
+	ev->password = smtp_auth_has_password(s->auth);
+	return true;
 }
 
 static bool follow(struct smtp_server *s, enum smtp_auth_next next, struct smtp_server_event *ev)

@@ -30,8 +30,8 @@ static const char *const schema[] = {
 	"ALTER TABLE recipients ADD COLUMN key TEXT;"
 	"ALTER TABLE recipients ADD COLUMN must_encrypt INT DEFAULT 0;",
 
-	"ALTER TABLE recipients ADD COLUMN one_touch INT;"
-	"CREATE UNIQUE INDEX recipients_one_touch ON recipients(one_touch);",
+	("ALTER TABLE recipients ADD COLUMN one_touch INT;"
+	 "CREATE UNIQUE INDEX recipients_one_touch ON recipients(one_touch);"),
 };
 
 static const char *const queries[_USERS_QUERIES] = {

@@ -72,8 +72,8 @@ static void prepare(void)
 	snprintf(state, sizeof(state), "%s/state", dir);
 	check(store_open(&store, event, &o, &e) >= 0);
 	/* For speed: nothing here has to outlive a crash. */
-	check(sqlite3_exec(store->users, "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY;", NULL,
-			   NULL, NULL) == SQLITE_OK);
+	check(sqlite3_exec(store->users, "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY;",
+			   NULL, NULL, NULL) == SQLITE_OK);
 	for (size_t i = 0; i < ARRAY_SIZE(users); i++)
 		check(store_user_put(store, &users[i], true, &e) >= 0);
 	atexit(clean_up);
@@ -189,6 +189,11 @@ static void make_alias(char kind, char *words)
 		check(e.text[0]);
 }
 
+static bool is_ours(const char *domain)
+{
+	return !strcasecmp(domain, "example.test") || !strcasecmp(domain, "other.test");
+}
+
 static void take_line(char *line)
 {
 	struct directory_answer a = { 0 };
@@ -210,8 +215,7 @@ static void take_line(char *line)
 		ask_person(line + 1);
 		break;
 	case '%':
-		check(directory_is_ours(&conf, line + 1) == (!strcasecmp(line + 1, "example.test") ||
-							     !strcasecmp(line + 1, "other.test")));
+		check(directory_is_ours(&conf, line + 1) == is_ours(line + 1));
 		break;
 	}
 }

@@ -130,7 +130,7 @@ static void try_mail(const uint8_t *data, size_t size)
 	if (trace_message_id(mail, size, id)) {
 		size_t len = strlen(id);
 
-		check(len > 2 && id[0] == '<' && id[len - 1] == '>' && strchr(id, '>') == id + len - 1);
+		check(len > 2 && id[0] == '<' && strchr(id, '>') == id + len - 1);
 		check(memmem(mail, size, id, len) != NULL);
 		for (size_t i = 0; i < len; i++)
 			check(id[i] > ' ' && id[i] < 0x7f);

@@ -374,8 +374,8 @@ def tapped_to(domain):
           (domain != "osmtpd.test") and "EHLO box.test" in said,
           f"{who}: we pipeline where it is offered", said[:700])
     check(f"ENVID=ifax.{number}." in said and "NOTIFY=SUCCESS,FAILURE,DELAY" in said and
-          f"ORCPT=rfc822;office@{domain}" in said and "SIZE=" in said,
-          f"{who}: we ask for notices, and say the size", said[:700])
+          f"ORCPT=rfc822;office@{domain}" in said and "SIZE=" in said and "RET=HDRS" in said,
+          f"{who}: we ask for notices without the pages, and say the size", said[:700])
 
 
 def receipts():
@@ -392,6 +392,34 @@ def failed_later(domain):
     check(done["state"] == "failed" and "a notice says that it was not delivered" in done["detail"],
           f"{PEERS[domain]}: takes a mail and cannot deliver it; its notice makes the job failed",
           words_of(number) + their_words(domain))
+
+
+def submitted():
+    """A user's own mail, to two hosts: what their notices to him say stands in its job, too."""
+    wish = ["NOTIFY=SUCCESS,FAILURE"]
+    with smtplib.SMTP(BOX, 587, "client.test", timeout=120) as s:
+        s.starttls()
+        s.login("ada@box.test", "correct horse")
+        s.mail("ada@box.test", ["ENVID=of-my-own"])
+        s.rcpt("late@example.test", wish)
+        s.rcpt("office@exim.test", wish)
+        code, words = s.data(b"Message-ID: <own@box.test>\r\nSubject: own\r\n\r\nHello.\r\n")
+    if not check(code == 250, "a user submits a mail with an ENVID", words):
+        return
+    number = int(re.search(rb"job (\d+)", words)[1])
+    ended(number, "failed")
+    wait_for(lambda: "office@exim.test: delivered" in words_of(number), LONG)
+    words = words_of(number)
+    check(job(number)["state"] == "failed" and "envelope-id  of-my-own" in words and
+          "office@exim.test: delivered, a notice says" in words and
+          "late@example.test: refused, a notice says that it was not delivered" in words,
+          "Postfix's notice of failure and Exim's of delivery change the job of a user's mail",
+          words + their_words("example.test", "exim.test"))
+    told = [(t, blocks[0]["Original-Envelope-Id"])
+            for blocks in notices([d for owner, d in DOCUMENTS.update() if owner == "100"],
+                                  "of-my-own") for t in [str(blocks[1]["Action"]).lower()]]
+    check(sorted(told) == [("delivered", "of-my-own"), ("failed", "of-my-own")],
+          "and both have come to the user", told)
 
 
 def greylisted():
@@ -467,6 +495,7 @@ def main():
     receipts()
     failed_later("exim.test")
     failed_later("example.test")
+    submitted()
     greylisted()
     by_swaks()
     by_smarthost()

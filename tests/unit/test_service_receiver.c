@@ -1127,6 +1127,50 @@ static void wrong_passwords(void **state)
 	peer_expect_end(p);
 }
 
+/*
+ * Who guesses by many lines at once, and by many commands on each, waits for his turn; who
+ * goes meanwhile is not missed, and what stands behind the command is heard after it.
+ */
+static void passwords_by_turns(void **state)
+{
+	struct room *r = *state;
+	struct peer *p[5];
+	const char *line;
+
+	r->svc.box.conf.max_auth_failures_per_address = 6;
+	r->svc.box.conf.max_auth_failures = 10;
+	start_tls_room(r);
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = client(r, RECEIVER_SUBMISSION);
+		secure(p[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
+		line = plain("100", i == 3 ? "correct horse" : "wrong");
+		for (int k = 0; k < (i == 0 ? 3 : 1); k++) {
+			peer_send(p[i], line, strlen(line));
+			peer_send(p[i], "\r\n", 2);
+		}
+		peer_send(p[i], "NOOP\r\n", 6);
+	}
+	peer_close(p[1]);
+	peer_expect(p[3], "235");
+	peer_expect(p[3], "250");
+	for (int k = 0; k < 3; k++)
+		peer_expect(p[0], "535");
+	peer_expect(p[0], "250");
+	peer_expect(p[2], "535");
+	peer_expect(p[2], "250");
+	peer_expect(p[4], "535");
+	peer_expect(p[4], "250");
+	/* What has failed since counts for those who waited already. */
+	r->svc.box.conf.max_auth_failures_per_address = 5;
+	peer_say(p[2], plain("100", "correct horse"), "421");
+	line = plain("100", "correct horse");
+	peer_send(p[4], line, strlen(line));
+	peer_send(p[4], "\r\n", 2);
+	receiver_free(take_ptr(r->svc.box.receiver));
+}
+
 /* From one address, by however many sessions: the right password is not looked at any more. */
 static void too_many_wrong_passwords(void **state)
 {
@@ -1433,7 +1477,8 @@ int main(void)
 		TEST(sessions_of_an_address), TEST(size_of_a_message), TEST(memory_of_messages),
 		TEST(counted_limits), TEST(hops), TEST(times), TEST(submission),
 		TEST(submission_from_the_first_byte), TEST(submission_without_a_certificate),
-		TEST(wrong_passwords), TEST(too_many_wrong_passwords),
+		TEST(wrong_passwords), TEST(passwords_by_turns),
+		TEST(too_many_wrong_passwords),
 		TEST(nothing_crosses_starttls), TEST(pipelined_over_tls),
 	};
 
