@@ -80,7 +80,7 @@ static void look_up(struct box *box, const char *address, bool encrypt, struct w
 	struct recipient *r = NULL;
 	int method;
 
-	*ret = (struct wish){ KEYS_ANY };
+	*ret = (struct wish){ .method = KEYS_ANY };
 	snprintf(ret->key, sizeof(ret->key), "%s", address);
 	if (store_recipient_get(box->store, address, &r) < 0)
 		return;
