@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -12,7 +11,7 @@
 #include "net/smtp_session.h"
 #include "net/stream.h"
 
-#define BODY_CHUNK	32768
+#define BODY_CHUNK	65536		/* on the stack; most mails are one */
 #define CONNECT_USEC	(120 * UINT64_C(1000000))
 #define GOODBYE_USEC	(5 * UINT64_C(1000000))
 
@@ -47,9 +46,9 @@ struct smtp_session {
 	bool dotted;		/* a final dot of it may have gone out */
 	enum smtp_blame blame;
 	struct envelope e;	/* borrowed */
-	int body;
-	off_t offset;
-	bool pushing, body_read;
+	struct extent body;	/* its descriptor is borrowed */
+	uint64_t pushed;	/* of it */
+	bool pushing;
 
 	/* Recipients of the transaction in hand: where they stand in e.rcpts. */
 	struct envelope_rcpt *rcpts;	/* their strings are borrowed */
@@ -260,20 +259,33 @@ void smtp_session_quit(struct smtp_session *s)
 	unref(s);
 }
 
-/* Does the document have an octet beyond ASCII? One that cannot be read is said to have. */
-static bool has_eight_bit(int body)
+/* The next bytes of it from @at on, which must stand within: at least one, or -errno. */
+static ssize_t read_body(const struct extent *body, uint64_t at, char *chunk, size_t size)
 {
-	char chunk[BODY_CHUNK];
-	off_t at = 0;
+	size_t len = body->len - at < size ? body->len - at : size;
 	ssize_t n;
 
-	while ((n = pread(body, chunk, sizeof(chunk), at)) > 0) {
+	do
+		n = pread(body->fd, chunk, len, body->at + at);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n ? n : -EIO;
+}
+
+/* Does the document have an octet beyond ASCII? One that cannot be read is said to have. */
+static bool has_eight_bit(const struct extent *body)
+{
+	char chunk[BODY_CHUNK];
+	ssize_t n;
+
+	for (uint64_t at = 0; at < body->len; at += n) {
+		n = read_body(body, at, chunk, sizeof(chunk));
 		for (ssize_t i = 0; i < n; i++)
 			if (chunk[i] & 0x80)
 				return true;
-		at += n;
+		if (n < 0)
+			return true;
 	}
-	return n < 0;
+	return false;
 }
 
 /* Gathers those without a verdict; none: done. */
@@ -297,9 +309,9 @@ static void next_transaction(struct smtp_session *s)
 	s->transacting = true;
 	/* Declared as 8-bit by who brought it; often it is not. */
 	if (e.eight_bit && !smtp_client_offers(s->client)->eight_bit)
-		e.eight_bit = has_eight_bit(s->body);
-	s->offset = 0;
-	s->pushing = s->body_read = false;
+		e.eight_bit = has_eight_bit(&s->body);
+	s->pushed = 0;
+	s->pushing = false;
 	e.rcpts = s->rcpts;
 	e.n_rcpts = s->n_rcpts;
 	if (smtp_client_send(s->client, &e) < 0)
@@ -343,12 +355,10 @@ static void push_body(struct smtp_session *s)
 {
 	char chunk[BODY_CHUNK];
 
-	while (!s->body_read && net_stream_queued(s->stream) < 2 * BODY_CHUNK) {
+	while (s->pushed < s->body.len && net_stream_queued(s->stream) < BODY_CHUNK) {
 		struct buffer *out = smtp_client_output(s->client);
-		ssize_t n = pread(s->body, chunk, sizeof(chunk), s->offset);
+		ssize_t n = read_body(&s->body, s->pushed, chunk, sizeof(chunk));
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0 || smtp_client_body(s->client, chunk, n) < 0 ||
 		    net_stream_write(s->stream, out->data, out->len) < 0) {
 			end(s, SMTP_RESULT_TRANSIENT, "", "the document could not be read in full, "
@@ -356,15 +366,14 @@ static void push_body(struct smtp_session *s)
 			return;
 		}
 		buffer_clear(out);
-		s->offset += n;
-		s->body_read = n == 0;
+		s->pushed += n;
 	}
 }
 
 /* Once the kernel has it all, only the dot is left. */
 static void body_may_end(struct smtp_session *s)
 {
-	if (!s->pushing || !s->body_read || net_stream_queued(s->stream))
+	if (!s->pushing || s->pushed < s->body.len || net_stream_queued(s->stream))
 		return;
 	s->pushing = false;
 	smtp_client_body_end(s->client);
@@ -664,15 +673,13 @@ static void on_mx(void *userdata, int r, const char *const *hosts, const struct 
 }
 
 /* Nothing is told of it before this has returned 0. */
-static int take_message(struct smtp_session *s, const struct envelope *e, int body,
-			struct error *err)
+static int take_message(struct smtp_session *s, const struct envelope *e,
+			const struct extent *body, struct error *err)
 {
 	size_t n = e->n_rcpts;
-	struct stat st;
 
-	if (!n || fstat(body, &st) < 0)
-		return error_set(err, n ? -errno : -EINVAL, "there is nothing to send, or nobody "
-				 "to send it to");
+	if (!n)
+		return error_set(err, -EINVAL, "there is nobody to send it to");
 	forget_message(s);
 	s->verdicts = calloc(n, sizeof(*s->verdicts));
 	s->texts = calloc(n, sizeof(*s->texts));
@@ -684,14 +691,14 @@ static int take_message(struct smtp_session *s, const struct envelope *e, int bo
 	for (size_t i = 0; i < n; i++)
 		s->verdicts[i].result = UNDECIDED;
 	s->e = *e;
-	s->e.size = st.st_size;
-	s->body = body;
+	s->e.size = body->len;
+	s->body = *body;
 	s->busy = true;
 	return 0;
 }
 
-int smtp_session_next(struct smtp_session *s, const struct envelope *e, int body,
-		      struct error *err)
+int smtp_session_next(struct smtp_session *s, const struct envelope *e,
+		      const struct extent *body, struct error *err)
 {
 	int r;
 
@@ -736,8 +743,8 @@ static struct smtp_session *make(sd_event *event, const struct smtp_session_opti
 }
 
 int smtp_session_send(struct smtp_session **ret, sd_event *event,
-		      const struct smtp_session_options *o, const struct envelope *e, int body,
-		      const struct smtp_session_callbacks *callbacks, void *userdata,
+		      const struct smtp_session_options *o, const struct envelope *e,
+		      const struct extent *body, const struct smtp_session_callbacks *callbacks, void *userdata,
 		      struct error *err)
 {
 	struct smtp_session *s = make(event, o, callbacks, userdata);

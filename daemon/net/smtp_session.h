@@ -27,6 +27,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/error.h"
+#include "base/extent.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "smtp/client.h"
@@ -98,9 +99,10 @@ struct smtp_session_callbacks {
 	void (*closed)(void *userdata);
 };
 
-/* @body: read from offset 0 to its end, CRLF lines; its size is told to the server. */
+/* @body: CRLF lines; its length is told to the server. */
 int smtp_session_send(struct smtp_session **ret, sd_event *event,
-		      const struct smtp_session_options *o, const struct envelope *e, int body,
+		      const struct smtp_session_options *o, const struct envelope *e,
+		      const struct extent *body,
 		      const struct smtp_session_callbacks *callbacks, void *userdata,
 		      struct error *err);
 /*
@@ -113,8 +115,8 @@ int smtp_session_adopt(struct smtp_session **ret, sd_event *event,
 		       const struct smtp_session_callbacks *callbacks, void *userdata,
 		       struct error *err);
 /* After ready(): one more message. -EBUSY: one is under way. */
-int smtp_session_next(struct smtp_session *s, const struct envelope *e, int body,
-		      struct error *err);
+int smtp_session_next(struct smtp_session *s, const struct envelope *e,
+		      const struct extent *body, struct error *err);
 /* After ready(), with nothing under way: leaves politely; nothing more is told. */
 void smtp_session_quit(struct smtp_session *s);
 /* @r below 0: the message is not to be sent after all; done() says TRANSIENT. */

@@ -294,9 +294,9 @@ static int open_body(struct mail *m)
 	struct error e = { 0 };
 	int r;
 
-	if (m->body >= 0)
+	if (m->body.fd >= 0)
 		return 0;
-	r = store_job_body(m->queue->box->store, m->job->id, &m->body, &e);
+	r = store_job_extent(m->queue->box->store, m->job->id, &m->body, &e);
 	if (r == -ENOENT || r == -EBADMSG)
 		no_document(m, error_text(&e));
 	return r;
@@ -368,7 +368,7 @@ static int go_over(struct connection *c, uint64_t id)
 	sd_event_source_set_enabled(c->idle, SD_EVENT_OFF);
 	hand_over(c, d);
 	note_in_hand(d);
-	if (smtp_session_next(c->session, &d->env, d->mail->body, &e) >= 0)
+	if (smtp_session_next(c->session, &d->env, &d->mail->body, &e) >= 0)
 		return 0;
 	give_up_line(c, SMTP_BLAME_LINE, &e);
 	return -EPIPE;
@@ -528,8 +528,8 @@ static int open_line(struct connection *c, struct delivery *d, struct error *e)
 		.timeout_usec = conf->timeout_usec,
 	};
 
-	return smtp_session_send(&c->session, q->box->event, &o, &d->env, d->mail->body, &callbacks,
-				 c, e);
+	return smtp_session_send(&c->session, q->box->event, &o, &d->env, &d->mail->body,
+				 &callbacks, c, e);
 }
 
 int connection_deliver(struct destination *to, uint64_t id)

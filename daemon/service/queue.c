@@ -96,7 +96,7 @@ int mail_get(struct queue *q, uint64_t id, struct mail **ret)
 			return r;
 		}
 		m->queue = q;
-		m->body = -1;
+		m->body.fd = -1;
 		m->next = q->mails;
 		q->mails = m;
 	}
@@ -114,8 +114,7 @@ void mail_put(struct mail *m)
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
-	if (m->body >= 0)
-		close(m->body);
+	cleanup_close(&m->body.fd);
 	job_free(m->job);
 	free(m);
 }

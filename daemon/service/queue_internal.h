@@ -25,7 +25,7 @@ struct mail {
 	struct job *job;		/* ahead of what is stored only within a call */
 	unsigned int refs;
 	unsigned int deliveries;	/* on their way */
-	int body;			/* -1: not opened yet */
+	struct extent body;		/* fd -1: not opened yet */
 };
 
 /* Where mail goes by SMTP: a domain or, its name NULL, the smarthost; "" is the box itself. */

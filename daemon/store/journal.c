@@ -26,13 +26,13 @@ void segment_name(char name[SEGMENT_NAME], uint64_t number)
 	snprintf(name, SEGMENT_NAME, "%016llx.seg", (unsigned long long)number);
 }
 
-int segment_open(struct journal *j, const struct segment *s)
+int segment_open(struct journal *j, const struct segment *s, int mode)
 {
 	char name[SEGMENT_NAME];
 	int fd;
 
 	segment_name(name, s->number);
-	fd = openat(j->dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(j->dir, name, mode | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -21,6 +21,7 @@
 #include <sys/uio.h>
 
 #include "base/error.h"
+#include "base/extent.h"
 
 #define JOURNAL_SEGMENT_MIN (256u * 1024)
 #define JOURNAL_PAYLOAD_MAX (1u << 30)
@@ -103,6 +104,13 @@ int journal_sync(struct journal *j, struct error *e);
  */
 int journal_read(struct journal *j, const struct journal_pos *pos, uint32_t skip, int out_fd,
 		 uint64_t len, struct error *e);
+/*
+ * The same without a copy: where those bytes stand, found sound. The descriptor is the
+ * caller's to close, for reading alone; as long as it is open the bytes stay, for a record
+ * is never written over, and of a segment that is removed only the name goes.
+ */
+int journal_extent(struct journal *j, const struct journal_pos *pos, uint32_t skip, uint64_t len,
+		   struct extent *ret, struct error *e);
 
 /* For reclaiming: whole segments go, oldest first. */
 uint64_t journal_first(const struct journal *j);	/* number of the oldest segment */

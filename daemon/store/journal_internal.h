@@ -100,7 +100,7 @@ struct journal {
 };
 
 void segment_name(char name[SEGMENT_NAME], uint64_t number);
-int segment_open(struct journal *j, const struct segment *s);
+int segment_open(struct journal *j, const struct segment *s, int mode);	/* O_RDONLY, O_RDWR */
 int segment_begin(struct journal *j, uint64_t need);
 void segment_link(struct journal *j, struct segment *s);
 struct segment *segment_find(const struct journal *j, uint64_t number);

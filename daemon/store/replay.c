@@ -54,13 +54,13 @@ static void reader_close(struct reader *rd)
 	free(rd->window);
 }
 
-/* It reads in stretches of @window bytes. */
+/* It reads in stretches of @window bytes; @mode is open()'s. */
 static int reader_open(struct reader *rd, struct journal *j, const struct segment *s,
-		       uint64_t window)
+		       uint64_t window, int mode)
 {
 	struct stat st;
 
-	*rd = (struct reader){ .fd = segment_open(j, s), .nonce = s->nonce };
+	*rd = (struct reader){ .fd = segment_open(j, s, mode), .nonce = s->nonce };
 	rd->window_size = window < WINDOW ? (size_t)window : WINDOW;
 	if (rd->fd < 0)
 		return rd->fd;
@@ -260,7 +260,7 @@ static int clean_tail(struct journal *j, struct reader *rd, struct replay *rp)
 static int replay_one(struct journal *j, struct segment *s, struct replay *rp)
 {
 	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
-	int r = reader_open(&rd, j, s, WINDOW);
+	int r = reader_open(&rd, j, s, WINDOW, O_RDWR);
 
 	if (r < 0)
 		return r;
@@ -276,7 +276,7 @@ static int behind(struct journal *j, struct segment *s, const struct journal_pos
 {
 	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
 	struct record_head h;
-	int r = reader_open(&rd, j, s, WINDOW);
+	int r = reader_open(&rd, j, s, WINDOW, O_RDONLY);
 
 	if (r < 0)
 		return r;
@@ -299,7 +299,7 @@ static int write_again(struct journal *j, const struct segment *s, uint64_t seq)
 	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
 	struct record_head h;
 	uint64_t at = HEAD_BYTES, end;
-	int r = reader_open(&rd, j, s, WINDOW);
+	int r = reader_open(&rd, j, s, WINDOW, O_RDWR);
 
 	if (r < 0)
 		return r;
@@ -371,7 +371,7 @@ static int drop_unused(struct journal *j, struct journal_report *report)
 	while (j->last != j->first) {
 		_cleanup_(reader_close) struct reader rd = { .fd = -1 };
 		char name[SEGMENT_NAME];
-		int r = reader_open(&rd, j, j->last, WINDOW);
+		int r = reader_open(&rd, j, j->last, WINDOW, O_RDONLY);
 
 		if (!r)
 			r = holds_record(&rd);
@@ -438,7 +438,7 @@ static int count_sound(struct journal *j, const struct segment *s, uint64_t from
 	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
 	struct record_head h;
 	uint64_t at = HEAD_BYTES;
-	int r = reader_open(&rd, j, s, WINDOW);
+	int r = reader_open(&rd, j, s, WINDOW, O_RDONLY);
 
 	for (; !r && find_head(&rd, &at, &h) && h.seq <= to; at += sizeof(h) + h.len) {
 		if (h.seq < from)
@@ -476,7 +476,7 @@ int journal_has(struct journal *j, const struct journal_pos *pos, uint64_t nonce
 
 	if (!s || s->nonce != nonce)
 		return 0;
-	r = reader_open(&rd, j, s, sizeof(h));
+	r = reader_open(&rd, j, s, sizeof(h), O_RDONLY);
 	if (r < 0)
 		return r;
 	if (check_record(&rd, pos, &h) < 0)
@@ -484,6 +484,7 @@ int journal_has(struct journal *j, const struct journal_pos *pos, uint64_t nonce
 	return has_all(j, h.durable, pos->seq);
 }
 
+/* @out -1: only checks it. */
 static int copy_payload(struct reader *rd, uint64_t at, const struct record_head *h, uint32_t skip,
 			int out, uint64_t len)
 {
@@ -501,7 +502,7 @@ static int copy_payload(struct reader *rd, uint64_t at, const struct record_head
 		crc = crc32c(crc, p, n);
 		from = done < skip ? skip - done : 0;
 		to = done + n > skip + len ? skip + len - done : n;
-		for (; from < to && done + from < skip + len;) {
+		for (; out >= 0 && from < to && done + from < skip + len;) {
 			ssize_t w = write(out, p + from, (size_t)(to - from));
 
 			if (w < 0 && errno != EINTR)
@@ -513,26 +514,50 @@ static int copy_payload(struct reader *rd, uint64_t at, const struct record_head
 	return crc == h->payload_crc ? 0 : -EBADMSG;
 }
 
-int journal_read(struct journal *j, const struct journal_pos *pos, uint32_t skip, int out_fd,
-		 uint64_t len, struct error *e)
+/* Checks the record at @pos, and copies its document to @out where that is not -1. */
+static int read_document(struct reader *rd, struct journal *j, const struct journal_pos *pos,
+			 uint32_t skip, int out, uint64_t len, struct error *e)
 {
-	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
 	struct segment *s = segment_find(j, pos->segment);
 	struct record_head h;
 	int r;
 
 	if (!s)
 		return error_set(e, -ENOENT, "The document is not in the spool any more.");
-	r = reader_open(&rd, j, s, BLOCK + skip + len);
+	r = reader_open(rd, j, s, BLOCK + skip + len, O_RDONLY);
 	if (!r)
-		r = check_record(&rd, pos, &h);
+		r = check_record(rd, pos, &h);
 	if (!r && (skip > h.len || len > h.len - skip))
 		r = -EBADMSG;
 	if (!r)
-		r = copy_payload(&rd, pos->offset + sizeof(h), &h, skip, out_fd, len);
+		r = copy_payload(rd, pos->offset + sizeof(h), &h, skip, out, len);
 	if (r == -EBADMSG)
 		return error_set(e, r, "The document is damaged on disk.");
 	return r < 0 ? error_set(e, r, "The document cannot be read: %s.", strerror(-r)) : 0;
+}
+
+int journal_read(struct journal *j, const struct journal_pos *pos, uint32_t skip, int out_fd,
+		 uint64_t len, struct error *e)
+{
+	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
+
+	return read_document(&rd, j, pos, skip, out_fd, len, e);
+}
+
+int journal_extent(struct journal *j, const struct journal_pos *pos, uint32_t skip, uint64_t len,
+		   struct extent *ret, struct error *e)
+{
+	_cleanup_(reader_close) struct reader rd = { .fd = -1 };
+	int r = read_document(&rd, j, pos, skip, -1, len, e);
+
+	if (r < 0)
+		return r;
+	*ret = (struct extent){
+		.fd = take_fd(rd.fd),
+		.at = pos->offset + sizeof(struct record_head) + skip,
+		.len = len,
+	};
+	return 0;
 }
 
 static bool head_valid(const struct segment_head *h, uint64_t number)

@@ -348,16 +348,25 @@ static int unknown_job(int r, uint64_t id, struct error *e)
 			 strerror(-r));
 }
 
+static int find_body(struct store *s, uint64_t id, struct index_body *ret, struct error *e)
+{
+	int r = index_get_job(s->index, id, NULL, ret);
+
+	if (r < 0)
+		return unknown_job(r, id, e);
+	if (!ret->pos.segment)
+		return error_set(e, -ENOENT, "Job %llu has no document.", (unsigned long long)id);
+	return 0;
+}
+
 int store_job_create_from(struct store *s, struct job *j, uint64_t from, store_done_fn done,
 			  void *userdata, struct error *e)
 {
 	struct index_body body;
-	int r = index_get_job(s->index, from, NULL, &body);
+	int r = find_body(s, from, &body, e);
 
 	if (r < 0)
-		return unknown_job(r, from, e);
-	if (!body.pos.segment)
-		return error_set(e, -ENOENT, "Job %llu has no document.", (unsigned long long)from);
+		return r;
 	return create(s, j, &(struct document){ .other = &body }, done, userdata, e);
 }
 
@@ -488,16 +497,22 @@ int store_job_get(struct store *s, uint64_t id, struct job **ret)
 	return index_get_job(s->index, id, ret, NULL);
 }
 
+int store_job_extent(struct store *s, uint64_t id, struct extent *ret, struct error *e)
+{
+	struct index_body b;
+	int r = find_body(s, id, &b, e);
+
+	return r < 0 ? r : journal_extent(s->journal, &b.pos, b.skip, b.len, ret, e);
+}
+
 int store_job_body(struct store *s, uint64_t id, int *ret_fd, struct error *e)
 {
 	struct index_body b;
 	_close_ int fd = -1;
-	int r = index_get_job(s->index, id, NULL, &b);
+	int r = find_body(s, id, &b, e);
 
 	if (r < 0)
-		return unknown_job(r, id, e);
-	if (!b.pos.segment)
-		return error_set(e, -ENOENT, "Job %llu has no document.", (unsigned long long)id);
+		return r;
 	fd = memfd_create("ifax-document", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return error_set(e, -errno, "No memory file for the document: %s.",

@@ -22,6 +22,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/error.h"
+#include "base/extent.h"
 #include "mail/envelope.h"
 
 struct store;
@@ -195,6 +196,11 @@ int store_job_get(struct store *s, uint64_t id, struct job **ret);	/* -ENOENT; j
  * -ENOENT: none, for a final job's goes in time; -EBADMSG: damaged on disk.
  */
 int store_job_body(struct store *s, uint64_t id, int *ret_fd, struct error *e);
+/*
+ * The same where it stands, for who reads it in this process and soon: nothing is copied.
+ * The descriptor is the caller's to close, and until then keeps the segment's blocks.
+ */
+int store_job_extent(struct store *s, uint64_t id, struct extent *ret, struct error *e);
 
 struct job_filter {
 	int kind;		/* -1 = any */

@@ -339,16 +339,18 @@ static void send_to(struct test *t, const char *domain)
 	const struct envelope e = { .from = (char *)"", .rcpts = rcpts, .n_rcpts = 1 };
 	const struct smtp_session_callbacks callbacks = { .done = on_done };
 	struct smtp_session *s;
-	FILE *body = tmpfile();
+	FILE *file = tmpfile();
+	struct extent body = { 0 };
 
-	assert_non_null(body);
+	assert_non_null(file);
+	body.fd = fileno(file);
 	assert_int_equal(smtp_session_send(&s, t->event, &(struct smtp_session_options){
 			.host = domain, .mx = true, .port = 1, .helo = "box", .dns = t->servers,
-		}, &e, fileno(body), &callbacks, t, NULL), 0);
+		}, &e, &body, &callbacks, t, NULL), 0);
 	assert_false(t->done);
 	sd_event_loop(t->event);
 	assert_true(t->done);
-	fclose(body);
+	fclose(file);
 }
 
 static void test_mail_to_a_null_mx(void **state)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <cmocka.h>
 
@@ -32,7 +33,7 @@ struct test {
 	sd_event *event;
 	const struct fake_server *server;	/* NULL: none to wait for */
 	struct smtp_session *session;
-	int body;
+	struct extent body;	/* with other bytes before and behind it */
 	size_t n_rcpts;
 	int go_on;			/* what before_dot answers; 1: later, 2: cancels */
 	sd_event_source *later;
@@ -114,9 +115,18 @@ static void start_with(struct test *t, const struct smtp_session_options *o)
 	};
 	struct error err = { 0 };
 
-	if (smtp_session_send(&t->session, t->event, o, &e, t->body, &callbacks, t, &err) < 0)
+	if (smtp_session_send(&t->session, t->event, o, &e, &t->body, &callbacks, t, &err) < 0)
 		fail_msg("%s", error_text(&err));
 	assert_false(t->done);
+}
+
+static void add_to_body(struct test *t, const char *s)
+{
+	struct iovec iov[] = { { (void *)(uintptr_t)s, strlen(s) }, { (void *)"behind", 6 } };
+
+	assert_int_equal(pwritev(t->body.fd, iov, 2, (off_t)(t->body.at + t->body.len)),
+			 strlen(s) + 6);
+	t->body.len += strlen(s);
 }
 
 static void setup(struct test *t, size_t n_rcpts)
@@ -125,8 +135,9 @@ static void setup(struct test *t, size_t n_rcpts)
 	assert_true(sd_event_new(&t->event) >= 0);
 	assert_true(sd_event_add_time_relative(t->event, NULL, CLOCK_MONOTONIC, 15000000, 0,
 					       on_too_long, NULL) >= 0);
-	t->body = memfd_create("body", MFD_CLOEXEC);
-	assert_int_equal(write(t->body, MAIL, strlen(MAIL)), strlen(MAIL));
+	t->body = (struct extent){ .fd = memfd_create("body", MFD_CLOEXEC), .at = 7 };
+	assert_int_equal(pwrite(t->body.fd, "before\n", 7, 0), 7);
+	add_to_body(t, MAIL);
 }
 
 static void loop(struct test *t)
@@ -140,7 +151,7 @@ static void teardown(struct test *t)
 {
 	sd_event_source_disable_unref(t->later);
 	sd_event_unref(t->event);
-	close(t->body);
+	close(t->body.fd);
 }
 
 static void run(struct test *t, size_t n_rcpts, int go_on, enum net_tls tls, bool trusted,
@@ -445,8 +456,7 @@ static void test_large_body(void **state)
 	setup(&t, 1);
 	t.server = &f;
 	for (int i = 0; i < LINES; i++)
-		assert_int_equal(write(t.body, i ? ".23456789\r\n" : "\r\n", i ? 11 : 2),
-				 i ? 11 : 2);
+		add_to_body(&t, i ? ".23456789\r\n" : "\r\n");
 	start_with(&t, &(struct smtp_session_options){
 		.host = "127.0.0.1", .port = f.port, .helo = "box", .timeout_usec = 10000000,
 	});
