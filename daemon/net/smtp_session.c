@@ -350,30 +350,44 @@ static void on_result(struct smtp_session *s, const struct smtp_event *ev)
 	}
 }
 
-/* Reads on in the document while the stream takes it. */
-static void push_body(struct smtp_session *s)
+static void body_broke_off(struct smtp_session *s)
 {
-	char chunk[BODY_CHUNK];
-
-	while (s->pushed < s->body.len && net_stream_queued(s->stream) < BODY_CHUNK) {
-		struct buffer *out = smtp_client_output(s->client);
-		ssize_t n = read_body(&s->body, s->pushed, chunk, sizeof(chunk));
-
-		if (n < 0 || smtp_client_body(s->client, chunk, n) < 0 ||
-		    net_stream_write(s->stream, out->data, out->len) < 0) {
-			end(s, SMTP_RESULT_TRANSIENT, "", "the document could not be read in full, "
-			    "so sending was broken off");
-			return;
-		}
-		buffer_clear(out);
-		s->pushed += n;
-	}
+	end(s, SMTP_RESULT_TRANSIENT, "", "the document could not be read in full, so sending was "
+	    "broken off");
 }
 
-/* Once the kernel has it all, only the dot is left. */
-static void body_may_end(struct smtp_session *s)
+/* Hands the next bytes of the document to the engine. */
+static int push_some(struct smtp_session *s)
 {
-	if (!s->pushing || s->pushed < s->body.len || net_stream_queued(s->stream))
+	char chunk[BODY_CHUNK];
+	ssize_t n = read_body(&s->body, s->pushed, chunk, sizeof(chunk));
+
+	if (n < 0)
+		return n;
+	s->pushed += n;
+	return smtp_client_body(s->client, chunk, n);
+}
+
+/*
+ * Reads on in the document while the stream takes it. Its last piece, once the kernel
+ * has all before it, is left in the engine's output, to go out with what follows.
+ */
+static void push_body(struct smtp_session *s)
+{
+	while (s->pushed < s->body.len && net_stream_queued(s->stream) < BODY_CHUNK) {
+		bool last;
+
+		if (push_some(s) < 0) {
+			body_broke_off(s);
+			return;
+		}
+		last = s->pushed == s->body.len && !net_stream_queued(s->stream);
+		if (!last && net_stream_push(s->stream, smtp_client_output(s->client)) < 0) {
+			body_broke_off(s);
+			return;
+		}
+	}
+	if (s->pushed < s->body.len || net_stream_queued(s->stream))
 		return;
 	s->pushing = false;
 	smtp_client_body_end(s->client);
@@ -466,8 +480,6 @@ static bool on_event(struct smtp_session *s, const struct smtp_event *ev)
 	case SMTP_BODY:
 		s->pushing = true;
 		push_body(s);
-		if (s->stream == stream)
-			body_may_end(s);
 		break;
 	case SMTP_DOT:
 		before_dot(s);
@@ -491,9 +503,8 @@ static bool flush(struct smtp_session *s)
 	struct buffer *out = smtp_client_output(s->client);
 	enum smtp_timeout t = smtp_client_timeout(s->client);
 	uint64_t usec = s->o.timeout_usec;
-	int r = out->len ? net_stream_write(s->stream, out->data, out->len) : 0;
+	int r = out->len ? net_stream_push(s->stream, out) : 0;
 
-	buffer_clear(out);
 	if (r < 0) {
 		smtp_client_lost(s->client, "nothing more could be written to the server");
 		return false;
@@ -556,10 +567,8 @@ static void on_drained(void *userdata)
 		return;
 	s->refs++;
 	push_body(s);
-	if (s->stream) {
-		body_may_end(s);
+	if (s->stream)
 		drive(s, NULL, 0);
-	}
 	unref(s);
 }
 

@@ -57,6 +57,7 @@ struct net_stream {
 	bool paused;
 	bool ending, ended;	/* asked for, done */
 	bool drain_due;		/* flush() found that something had to wait */
+	bool turning;		/* on_io() is at work, and will watch() when it has done */
 
 	SSL *ssl;
 	bool start_tls;		/* when out is drained */
@@ -162,7 +163,7 @@ static void watch(struct net_stream *s)
 {
 	uint32_t events = s->paused && !s->handshaking ? 0 : EPOLLIN;
 
-	if (s->phase == OVER)
+	if (s->phase == OVER || s->turning)
 		return;
 	if (s->phase == CONNECTING)
 		events = EPOLLOUT;
@@ -452,6 +453,8 @@ static void do_read(struct net_stream *s)
 		/* The user may have ended the stream, or what follows may be the handshake's. */
 		if (s->phase != OPEN || s->start_tls || s->paused)
 			return;
+		if (!s->ssl && (size_t)n < sizeof(data))	/* there was no more */
+			return;
 	}
 }
 
@@ -460,6 +463,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 	struct net_stream *s = userdata;
 
 	s->refs++;
+	s->turning = true;
 	if (s->phase == CONNECTING) {
 		on_connected(s);
 	} else if (s->handshaking) {
@@ -478,6 +482,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 		if (s->phase == OPEN && s->paused && revents & (EPOLLHUP | EPOLLERR))
 			end_errno(s, -ECONNRESET);
 	}
+	s->turning = false;
 	watch(s);
 	unref(s);
 	return 0;
@@ -624,14 +629,39 @@ int net_stream_accept(struct net_stream **ret, sd_event *event, const struct net
 	return 0;
 }
 
+static bool takes_output(const struct net_stream *s)
+{
+	return s->phase == OPEN && !s->handshaking && !s->start_tls && !s->ending;
+}
+
 int net_stream_write(struct net_stream *s, const void *data, size_t len)
 {
 	int r;
 
-	if (s->phase != OPEN || s->handshaking || s->start_tls || s->ending)
+	if (!takes_output(s))
 		return -ENOTCONN;
 	r = buffer_append(&s->out, data, len);
 	watch(s);
+	return r;
+}
+
+int net_stream_push(struct net_stream *s, struct buffer *data)
+{
+	size_t max = s->out.max;
+	int r = 0;
+
+	if (!takes_output(s))
+		return -ENOTCONN;
+	if (!s->out.len && data->len <= max) {
+		buffer_free(&s->out);
+		s->out = *data;
+		s->out.max = max;
+		*data = (struct buffer){ .max = data->max };
+	} else {
+		r = buffer_append(&s->out, data->data, data->len);
+		buffer_clear(data);
+	}
+	net_stream_flush(s);
 	return r;
 }
 

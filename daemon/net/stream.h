@@ -22,6 +22,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "net/tls.h"
 
@@ -77,6 +78,8 @@ void net_stream_free(struct net_stream *s);
 
 /* -ENOMEM, -ENOTCONN, -EMSGSIZE: more than 4 MiB wait already. */
 int net_stream_write(struct net_stream *s, const void *data, size_t len);
+/* The same, and net_stream_flush(): takes the bytes of @data, mostly without a copy. */
+int net_stream_push(struct net_stream *s, struct buffer *data);
 /*
  * Tries to bring out now what is queued, in place of the next turn of the loop.
  * drained() is told in a later turn, and only if something had to wait.
