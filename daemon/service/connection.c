@@ -410,6 +410,14 @@ static int take_next(struct connection *c)
 	return -ENOENT;
 }
 
+/* Until a host was reached, one line finds out whether it can be. */
+static bool has_all_lines(const struct destination *to)
+{
+	uint32_t most = to->reached ? to->queue->box->conf.connections_per_host : 1;
+
+	return to->n_connections >= most;
+}
+
 static void on_ready(void *userdata, struct smtp_session *session)
 {
 	struct connection *c = userdata;
@@ -417,8 +425,9 @@ static void on_ready(void *userdata, struct smtp_session *session)
 	uint64_t keep = to->queue->box->conf.idle_usec;
 	int r = take_next(c);
 
-	/* More may be due than one line carries; or the next look has another time now. */
-	destination_wake(to);
+	/* More may be due than its lines carry; or the next look has another time now. */
+	if (r || !has_all_lines(to))
+		destination_wake(to);
 	if (r != -ENOENT)
 		return;
 	if (!keep || c->turned || c->messages >= MESSAGES_MAX) {
@@ -464,12 +473,9 @@ bool connection_room(struct queue *q)
 	return spare;
 }
 
-/* Until a host was reached, one line finds out whether it can be. */
 static bool may_open(struct destination *to)
 {
-	uint32_t most = to->reached ? to->queue->box->conf.connections_per_host : 1;
-
-	return to->n_connections < most && connection_room(to->queue);
+	return !has_all_lines(to) && connection_room(to->queue);
 }
 
 static int connection_new(struct connection **ret, struct destination *to)

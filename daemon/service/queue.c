@@ -228,8 +228,9 @@ void destination_wake(struct destination *to)
 }
 
 /* On its way there already, or nothing that a smarthost gets. */
-static bool passes_by(struct destination *to, const struct store_route *r)
+static bool passed_by(void *userdata, const struct store_route *r)
 {
+	struct destination *to = userdata;
 	struct queue *q = to->queue;
 
 	return delivery_of(q, to, r->id) ||
@@ -241,11 +242,8 @@ int queue_next(struct destination *to, uint64_t *id, uint64_t *when)
 	struct queue *q = to->queue;
 	struct store_route r = { 0 };
 	uint64_t now = to->turns ? to->turned : words_now();
-	int err;
+	int err = store_route_next(q->box->store, to->name, passed_by, to, &r);
 
-	do
-		err = store_route_next(q->box->store, to->name, &r);
-	while (!err && passes_by(to, &r));
 	if (err == -ENOENT) {
 		*when = UINT64_MAX;
 		return 0;

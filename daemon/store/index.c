@@ -86,9 +86,9 @@ static const char *const sql[_STATEMENTS] = {
 	[SQL_ROUTE_PUT] = "INSERT OR REPLACE INTO routes VALUES(?,?,?)",
 	[SQL_ROUTE_REMOVE] = "DELETE FROM routes WHERE domain=? AND due=? AND id=?",
 	[SQL_ROUTE_TO] = "SELECT domain,due,id FROM routes WHERE domain=?3 AND (due,id)>(?1,?2) "
-			 "ORDER BY due,id LIMIT 1",
+			 "ORDER BY due,id",
 	[SQL_ROUTE_ANY] = "SELECT domain,due,id FROM routes WHERE domain<>'' AND (due,id)>(?1,?2) "
-			  "ORDER BY due,id LIMIT 1",
+			  "ORDER BY due,id",
 	[SQL_ROUTE_FIRST] = "SELECT domain,due,id FROM routes ORDER BY domain,due,id LIMIT 1",
 	[SQL_ROUTE_DOMAIN] = "SELECT domain,due,id FROM routes WHERE domain>? "
 			     "ORDER BY domain,due,id LIMIT 1",
@@ -485,21 +485,30 @@ int index_remove_job(struct index *x, uint64_t id)
 	return run(st);
 }
 
-static int take_route(struct index *x, sqlite3_stmt *st, struct store_route *r)
+static void row_route(sqlite3_stmt *st, struct store_route *r)
 {
-	int rc = sqlite3_step(st);
+	snprintf(r->domain, sizeof(r->domain), "%s", (const char *)sqlite3_column_text(st, 0));
+	r->when = (uint64_t)sqlite3_column_int64(st, 1);
+	r->id = (uint64_t)sqlite3_column_int64(st, 2);
+}
 
-	if (rc == SQLITE_ROW) {
-		snprintf(r->domain, sizeof(r->domain), "%s",
-			 (const char *)sqlite3_column_text(st, 0));
-		r->when = (uint64_t)sqlite3_column_int64(st, 1);
-		r->id = (uint64_t)sqlite3_column_int64(st, 2);
+/* The first row that is not passed by. */
+static int take_route(sqlite3_stmt *st, store_route_fn passed_by, void *userdata,
+		      struct store_route *r)
+{
+	int rc;
+
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		row_route(st, r);
+		if (!passed_by || !passed_by(userdata, r))
+			break;
 	}
 	sqlite3_reset(st);
 	return rc == SQLITE_DONE ? -ENOENT : result(rc);
 }
 
-int index_route_next(struct index *x, const char *domain, struct store_route *r)
+int index_route_next(struct index *x, const char *domain, store_route_fn passed_by,
+		     void *userdata, struct store_route *r)
 {
 	sqlite3_stmt *st = statement(x, domain ? SQL_ROUTE_TO : SQL_ROUTE_ANY);
 
@@ -507,7 +516,7 @@ int index_route_next(struct index *x, const char *domain, struct store_route *r)
 	sqlite3_bind_int64(st, 2, (int64_t)r->id);
 	if (domain)
 		bind_text(st, 3, domain);
-	return take_route(x, st, r);
+	return take_route(st, passed_by, userdata, r);
 }
 
 int index_route_domain(struct index *x, bool first, struct store_route *r)
@@ -519,7 +528,7 @@ int index_route_domain(struct index *x, bool first, struct store_route *r)
 		memcpy(after, r->domain, sizeof(after));
 		bind_text(st, 1, after);
 	}
-	return take_route(x, st, r);
+	return take_route(st, NULL, NULL, r);
 }
 
 static int first_by_time(struct index *x, enum statement which, uint64_t *id, uint64_t *when)

@@ -50,7 +50,8 @@ int index_get_job(struct index *x, uint64_t id, struct job **ret, struct index_b
 int index_remove_job(struct index *x, uint64_t id);	/* also where there is none */
 int index_list(struct index *x, const struct job_filter *f, struct job ***ret, size_t *n);
 int index_count(struct index *x, const struct job_filter *f, uint64_t *ret);
-int index_route_next(struct index *x, const char *domain, struct store_route *r);
+int index_route_next(struct index *x, const char *domain, store_route_fn passed_by,
+		     void *userdata, struct store_route *r);
 int index_route_domain(struct index *x, bool first, struct store_route *r);
 int index_deadline_next(struct index *x, uint64_t *id, uint64_t *deadline);
 int index_finished_next(struct index *x, uint64_t *id, uint64_t *when);

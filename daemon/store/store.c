@@ -79,22 +79,59 @@ void store_commit_index(struct store *s)
 		index_broke(s, r);
 }
 
+/* One that there is no memory for is not told of: who watches looks now and then. */
+static void note_change(struct store *s, uint64_t id)
+{
+	if (s->n_changed == s->changed_cap) {
+		size_t cap = s->changed_cap ? 2 * s->changed_cap : 64;
+		uint64_t *list = reallocarray(s->changed, cap, sizeof(*list));
+
+		if (!list)
+			return;
+		s->changed = list;
+		s->changed_cap = cap;
+	}
+	s->changed[s->n_changed++] = id;
+}
+
 /* The pending entry is out of the list before anything is called: that may add more. */
 static void finish_one(struct store *s, int r)
 {
 	struct pending *p = s->pending;
-	struct job *j;
 
 	s->pending = p->next;
 	if (!s->pending)
 		s->pending_end = &s->pending;
 	if (p->done)
 		p->done(p->userdata, r);
-	if (!r && p->id && s->watch && !index_get_job(s->index, p->id, &j, NULL)) {
+	if (!r && p->id && s->watch)
+		note_change(s, p->id);
+	free(p);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Whoever is called may change jobs: that is for the next time. */
+static void tell_changes(struct store *s)
+{
+	_free_ uint64_t *ids = take_ptr(s->changed);
+	size_t n = s->n_changed;
+	struct job *j;
+
+	s->n_changed = s->changed_cap = 0;
+	if (n)
+		qsort(ids, n, sizeof(*ids), compare_ids);
+	for (size_t i = 0; i < n && s->watch; i++) {
+		if ((i && ids[i] == ids[i - 1]) || index_get_job(s->index, ids[i], &j, NULL) < 0)
+			continue;
 		s->watch(s->watch_data, j);
 		job_free(j);
 	}
-	free(p);
 }
 
 /*
@@ -110,6 +147,7 @@ static int on_gathered(sd_event_source *source, uint64_t usec, void *userdata)
 
 	if (!journal_failed(s->journal, NULL))
 		store_commit_index(s);
+	tell_changes(s);
 	return 0;
 }
 
@@ -134,12 +172,12 @@ static int settle(struct store *s)
 	journal_acknowledge(s->journal);
 	durable = journal_durable(s->journal);
 	failed = journal_failed(s->journal, &e);
-	if (!failed)
-		commit_soon(s);
-	else if (!s->notice[0])
+	if (failed && !s->notice[0])
 		snprintf(s->notice, sizeof(s->notice), "%s", error_text(&e));
 	while (s->pending && (failed || s->pending->seq <= durable))
 		finish_one(s, s->pending->seq <= durable ? 0 : failed);
+	if (!failed || s->n_changed)
+		commit_soon(s);
 	return failed;
 }
 
@@ -537,9 +575,10 @@ int store_job_count(struct store *s, const struct job_filter *f, uint64_t *ret)
 	return index_count(s->index, f, ret);
 }
 
-int store_route_next(struct store *s, const char *domain, struct store_route *r)
+int store_route_next(struct store *s, const char *domain, store_route_fn passed_by,
+		     void *userdata, struct store_route *r)
 {
-	return index_route_next(s->index, domain, r);
+	return index_route_next(s->index, domain, passed_by, userdata, r);
 }
 
 int store_route_domain(struct store *s, bool first, struct store_route *r)
@@ -736,6 +775,7 @@ void store_close(struct store *s)
 	journal_close(s->journal);
 	users_close(s);
 	explicit_bzero(s->key, sizeof(s->key));
+	free(s->changed);
 	free(s->spool);
 	sd_event_unref(s->event);
 	free(s);

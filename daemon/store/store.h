@@ -238,9 +238,12 @@ void store_domain_of(const struct job_recipient *c, char domain[ROUTE_DOMAIN + 1
 void store_lower_domain(const char *from, char domain[ROUTE_DOMAIN + 1]);
 /*
  * The soonest route behind @r->when and @r->id, into @r: to @domain or, where it
- * is NULL, to any but the box itself. -ENOENT: there is none.
+ * is NULL, to any but the box itself. -ENOENT: there is none. Those that @passed_by
+ * (may be NULL) is true of do not count; it must ask nothing of the store.
  */
-int store_route_next(struct store *s, const char *domain, struct store_route *r);
+typedef bool (*store_route_fn)(void *userdata, const struct store_route *r);
+int store_route_next(struct store *s, const char *domain, store_route_fn passed_by,
+		     void *userdata, struct store_route *r);
 /* The domain behind @r->domain by name, or the very @first, with its soonest route. -ENOENT */
 int store_route_domain(struct store *s, bool first, struct store_route *r);
 /* The unfinished job whose deadline is the soonest: -ENOENT there is none. */
@@ -265,7 +268,10 @@ enum sent_by {
 int store_find_sent(struct store *s, enum sent_by by, const char *name, uint64_t before,
 		    uint64_t *ret);
 
-/* Called after every change of a job, on the event loop. */
+/*
+ * Called with each job that changed once that is durable, on the event loop and some
+ * milliseconds on: changes close together count as one, and the job is as it is by then.
+ */
 typedef void (*store_watch_fn)(void *userdata, const struct job *j);
 void store_watch(struct store *s, store_watch_fn fn, void *userdata);
 

@@ -37,7 +37,7 @@ int job_decode(const void *data, size_t len, struct job **ret);
 struct pending {
 	struct pending *next;
 	uint64_t seq;
-	uint64_t id;		/* the job to tell watchers of, 0 = none */
+	uint64_t id;		/* the job to tell the watcher of, 0 = none */
 	store_done_fn done;
 	void *userdata;
 };
@@ -69,6 +69,8 @@ struct store {
 	struct pending **pending_end;
 	store_watch_fn watch;
 	void *watch_data;
+	uint64_t *changed;		/* jobs to tell it of, when the index is committed */
+	size_t n_changed, changed_cap;
 	bool closing;
 	int broken;			/* the index does not follow any more */
 	char notice[400];

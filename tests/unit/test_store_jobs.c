@@ -297,6 +297,7 @@ static void watch_hears_of_each_change(void **state)
 	struct box *b = *state;
 	struct job *j = new_job(JOB_SEND, "x");
 	struct watched w = { 0 };
+	int done = 0;
 
 	store_watch(b->store, on_change, &w);
 	assert_int_equal(store_job_create(b->store, j, "m", 1, NULL, NULL, NULL), 0);
@@ -305,6 +306,20 @@ static void watch_hears_of_each_change(void **state)
 	assert_int_equal(store_job_update(b->store, j, NULL, NULL, NULL), 0);
 	box_wait(b, &w.n, 2);
 	assert_int_equal(w.last, JOB_SENDING);
+	/* Close together, they count as one. */
+	j->state = JOB_QUEUED;
+	assert_int_equal(store_job_update(b->store, j, NULL, NULL, NULL), 0);
+	j->state = JOB_SENT;
+	assert_int_equal(store_job_update(b->store, j, count_done, &done, NULL), 0);
+	store_flush(b->store);
+	assert_int_equal(done, 1);
+	assert_int_equal(w.n, 2);
+	box_wait(b, &w.n, 3);
+	assert_int_equal(w.last, JOB_SENT);
+	j->state = JOB_FAILED;
+	assert_int_equal(store_job_update(b->store, j, NULL, NULL, NULL), 0);
+	box_wait(b, &w.n, 4);
+	assert_int_equal(w.last, JOB_FAILED);
 	job_free(j);
 }
 

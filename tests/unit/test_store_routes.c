@@ -235,6 +235,11 @@ static void documents_are_shared(void **state)
 	job_free(owner);
 }
 
+static bool is_job(void *userdata, const struct store_route *r)
+{
+	return r->id == *(const uint64_t *)userdata;
+}
+
 static void routes_are_indexed(void **state)
 {
 	struct box *b = *state;
@@ -260,18 +265,26 @@ static void routes_are_indexed(void **state)
 	}
 	/* to one domain, soonest first */
 	r = (struct store_route){ 0 };
-	assert_int_equal(store_route_next(b->store, "x.test", &r), 0);
+	assert_int_equal(store_route_next(b->store, "x.test", NULL, NULL, &r), 0);
 	assert_int_equal(r.id, k->id);
-	assert_int_equal(store_route_next(b->store, "x.test", &r), 0);
+	assert_int_equal(store_route_next(b->store, "x.test", NULL, NULL, &r), 0);
 	assert_int_equal(r.id, j->id);
 	assert_int_equal(r.when, 300);
-	assert_int_equal(store_route_next(b->store, "x.test", &r), -ENOENT);
+	assert_int_equal(store_route_next(b->store, "x.test", NULL, NULL, &r), -ENOENT);
+	/* but those that are passed by */
+	r = (struct store_route){ 0 };
+	assert_int_equal(store_route_next(b->store, "x.test", is_job, &k->id, &r), 0);
+	assert_int_equal(r.id, j->id);
+	r = (struct store_route){ 0 };
+	assert_int_equal(store_route_next(b->store, "x.test", is_job, &j->id, &r), 0);
+	assert_int_equal(r.id, k->id);
+	assert_int_equal(store_route_next(b->store, "x.test", is_job, &j->id, &r), -ENOENT);
 	/* to all but the box itself: j to y.test, k, j to x.test */
 	r = (struct store_route){ 0 };
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(store_route_next(b->store, NULL, &r), 0);
+		assert_int_equal(store_route_next(b->store, NULL, NULL, NULL, &r), 0);
 	assert_int_equal(r.when, 300);
-	assert_int_equal(store_route_next(b->store, NULL, &r), -ENOENT);
+	assert_int_equal(store_route_next(b->store, NULL, NULL, NULL, &r), -ENOENT);
 
 	/* held: never; sent: gone; the job: all gone */
 	k->state = JOB_HELD;
@@ -279,16 +292,16 @@ static void routes_are_indexed(void **state)
 	j->recipients[0].state = j->recipients[2].state = RCPT_SENT;
 	update(b, j);
 	r = (struct store_route){ 0 };
-	assert_int_equal(store_route_next(b->store, "x.test", &r), 0);
+	assert_int_equal(store_route_next(b->store, "x.test", NULL, NULL, &r), 0);
 	assert_int_equal(r.when, ROUTE_NEVER);
-	assert_int_equal(store_route_next(b->store, "x.test", &r), -ENOENT);
+	assert_int_equal(store_route_next(b->store, "x.test", NULL, NULL, &r), -ENOENT);
 	j->state = JOB_CANCELED;
 	update(b, j);
 	assert_int_equal(store_job_remove(b->store, j->id, NULL), 0);
 	r = (struct store_route){ 0 };
-	assert_int_equal(store_route_next(b->store, "y.test", &r), -ENOENT);
+	assert_int_equal(store_route_next(b->store, "y.test", NULL, NULL, &r), -ENOENT);
 	r = (struct store_route){ 0 };
-	assert_int_equal(store_route_next(b->store, "", &r), -ENOENT);
+	assert_int_equal(store_route_next(b->store, "", NULL, NULL, &r), -ENOENT);
 	job_free(j);
 	job_free(k);
 }
@@ -362,7 +375,8 @@ static double find_next(struct box *b)
 	for (int i = 0; i < 1000; i++) {
 		struct store_route r = { 0 };
 
-		assert_int_equal(store_route_next(b->store, i & 1 ? NULL : "x7.test", &r), 0);
+		assert_int_equal(store_route_next(b->store, i & 1 ? NULL : "x7.test", NULL, NULL,
+						  &r), 0);
 	}
 	return seconds() - t;
 }
