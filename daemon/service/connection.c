@@ -15,7 +15,7 @@
 /* A line is given back after so many, that other hosts have their turn. */
 #define MESSAGES_MAX 200
 
-/* A note on its way into the journal; its delivery may be over before that answers. */
+/* A session that waits at its dot; its delivery may be over before the disk answers. */
 struct in_hand {
 	struct delivery *delivery;	/* NULL: over */
 };
@@ -65,6 +65,12 @@ void connection_free(struct connection *c)
  * The note that a host has the mail in hand
  */
 
+static void go_on(struct delivery *d, int r)
+{
+	d->dot_out = r >= 0;
+	smtp_session_go_on(d->over->session, r);
+}
+
 static void on_noted(void *userdata, int r)
 {
 	struct in_hand *note = userdata;
@@ -74,51 +80,58 @@ static void on_noted(void *userdata, int r)
 	if (!d)
 		return;
 	d->note = NULL;
-	d->noted_with = r;
-	if (d->at_dot)
-		smtp_session_go_on(d->over->session, r);
+	go_on(d, r);
 }
 
 /*
  * On disk before: queued. After: these recipients are in a host's hand. If the box
  * stops from here on, it may or may not have the mail; the next start says so.
- * Written early, so that the disk and the host work at the same time.
+ * Written early and without hurry: of many lines' notes, most come to the disk while
+ * their text is still on its way, with the one that the first of them waits for.
  */
 static void note_in_hand(struct delivery *d)
 {
-	struct in_hand *note = malloc(sizeof(*note));
 	struct queue *q = d->mail->queue;
 	struct job *job = d->mail->job;
-	int r = -ENOMEM;
 
 	d->noted = true;
-	d->noted_with = -EINPROGRESS;
 	for (size_t i = 0; i < d->env.n_rcpts; i++)
 		job->recipients[d->index[i]].flags |= RCPT_IN_HAND;
-	if (note) {
-		note->delivery = d;
-		r = job_say(&q->box->keeper, job, LOG_DEBUG, JOB_SENDING, on_noted, note,
-			    "the mail server has the mail in hand");
-	}
-	if (r < 0) {
-		free(note);
-		d->noted_with = r;
+	d->noted_with = job_say(&q->box->keeper, job, LOG_DEBUG, JOB_SENDING, NULL, NULL,
+				"the mail server has the mail in hand");
+	d->mark = store_mark(q->box->store);
+	if (d->noted_with < 0)
 		queue_pause(q);
-	} else {
+}
+
+/* 1: the disk has it; 0: on_noted() will be called. */
+static int await_note(struct delivery *d)
+{
+	struct in_hand *note = malloc(sizeof(*note));
+	int r;
+
+	if (!note)
+		return -ENOMEM;
+	note->delivery = d;
+	r = store_await(d->mail->queue->box->store, d->mark, on_noted, note);
+	if (r)
+		free(note);
+	else
 		d->note = note;
-	}
+	return r;
 }
 
 static void before_dot(void *userdata, struct smtp_session *session)
 {
 	struct connection *c = userdata;
 	struct delivery *d = c->delivery;
+	int r;
 
 	if (!d->noted)
 		note_in_hand(d);
-	d->at_dot = true;
-	if (d->noted_with != -EINPROGRESS)
-		smtp_session_go_on(session, d->noted_with);
+	r = d->noted_with < 0 ? d->noted_with : await_note(d);
+	if (r)
+		go_on(d, r);
 }
 
 /*

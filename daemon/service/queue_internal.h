@@ -61,10 +61,11 @@ struct delivery {
 	struct connection *over;
 	struct envelope env;		/* strings belong to the job, the array is ours */
 	size_t *index;			/* recipient i of env is job recipient index[i] */
-	struct in_hand *note;		/* on its way to the disk, that the host has it in hand */
-	bool noted;			/* that was begun */
-	int noted_with;			/* 0: it is on disk, -EINPROGRESS, or what went wrong */
-	bool at_dot;			/* the session waits, or waited, for it */
+	bool noted;			/* in the journal, that the host has it in hand */
+	int noted_with;			/* 0, or what went wrong */
+	uint64_t mark;			/* the store's, at the note */
+	struct in_hand *note;		/* the session waits at the dot for the disk to have it */
+	bool dot_out;			/* the host may have the mail */
 };
 
 struct queue {

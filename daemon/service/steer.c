@@ -19,7 +19,7 @@ int queue_cancel(struct queue *q, uint64_t id, struct error *e)
 
 	LIST_FOREACH(c, &q->connections, of_queue) {
 		d = c->delivery;
-		if (d && d->mail->job->id == id && d->at_dot && !d->noted_with)
+		if (d && d->mail->job->id == id && d->dot_out)
 			return error_set(e, -EBUSY, "job %llu: the mail server has it in hand "
 					 "already", (unsigned long long)id);
 	}

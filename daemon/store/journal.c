@@ -471,6 +471,20 @@ int journal_append(struct journal *j, uint16_t type, const struct iovec *iov, in
 	return r < 0 ? failed_sentence(r, e) : 0;
 }
 
+int journal_hurry(struct journal *j, uint64_t seq)
+{
+	bool durable;
+
+	pthread_mutex_lock(&j->lock);
+	durable = j->durable >= seq;
+	if (j->asked < seq)
+		j->asked = seq;
+	pthread_mutex_unlock(&j->lock);
+	if (!durable)
+		pthread_cond_signal(&j->wake);
+	return durable;
+}
+
 int journal_sync(struct journal *j, struct error *e)
 {
 	int r;

@@ -74,7 +74,7 @@ enum journal_flags {
 	/* Leaves a reserve in the last segment to records that are not bulk, so that states can
 	 * still be written when no segment can be added. */
 	JOURNAL_BULK = 1,
-	/* Nobody waits for it: it goes to disk with the next that somebody waits for, or alone
+	/* Nobody waits for it yet: it goes to disk with the next that somebody waits for, or alone
 	 * JOURNAL_LAZY_MSEC later. */
 	JOURNAL_LAZY = 2,
 };
@@ -95,6 +95,8 @@ uint64_t journal_durable(struct journal *j);
 int journal_failed(struct journal *j, struct error *e);	/* 0 or -errno */
 /* The last record appended or found; zeros where there is none yet. */
 void journal_last_pos(const struct journal *j, struct journal_pos *ret);
+/* Somebody waits for what was lazy, up to @seq: 1 where it is durable already, else 0. */
+int journal_hurry(struct journal *j, uint64_t seq);
 /* Waits until all that was appended is durable. */
 int journal_sync(struct journal *j, struct error *e);
 

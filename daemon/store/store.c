@@ -49,9 +49,19 @@ static int usable(struct store *s, struct error *e)
 static void queue_pending(struct store *s, uint64_t seq, uint64_t id, store_done_fn done,
 			  void *userdata, struct pending *p)
 {
-	*p = (struct pending){ .seq = seq, .id = id, .done = done, .userdata = userdata };
-	*s->pending_end = p;
-	s->pending_end = &p->next;
+	struct pending **at = s->pending_end;
+
+	/* Most are the last; only who waits for what was written before is not. */
+	if (s->last_pending > seq)
+		for (at = &s->pending; (*at)->seq <= seq;)
+			at = &(*at)->next;
+	*p = (struct pending){ .next = *at, .seq = seq, .id = id, .done = done,
+			       .userdata = userdata };
+	*at = p;
+	if (!p->next) {
+		s->pending_end = &p->next;
+		s->last_pending = seq;
+	}
 }
 
 int store_append(struct store *s, enum record_type type, const struct iovec *iov, int n,
@@ -100,8 +110,10 @@ static void finish_one(struct store *s, int r)
 	struct pending *p = s->pending;
 
 	s->pending = p->next;
-	if (!s->pending)
+	if (!s->pending) {
 		s->pending_end = &s->pending;
+		s->last_pending = 0;
+	}
 	if (p->done)
 		p->done(p->userdata, r);
 	if (!r && p->id && s->watch)
@@ -516,6 +528,31 @@ int store_job_remove(struct store *s, uint64_t id, struct error *e)
 int store_sync(struct store *s, struct error *e)
 {
 	return journal_sync(s->journal, e);
+}
+
+uint64_t store_mark(const struct store *s)
+{
+	struct journal_pos last;
+
+	journal_last_pos(s->journal, &last);
+	return last.seq;
+}
+
+int store_await(struct store *s, uint64_t mark, store_done_fn done, void *userdata)
+{
+	struct pending *p;
+	int r = usable(s, NULL);
+
+	if (r < 0)
+		return r;
+	r = journal_hurry(s->journal, mark);
+	if (r)
+		return r;
+	p = malloc(sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	queue_pending(s, mark, 0, done, userdata, p);
+	return 0;
 }
 
 void store_flush(struct store *s)

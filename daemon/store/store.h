@@ -185,7 +185,14 @@ int store_job_remove(struct store *s, uint64_t id, struct error *e);
  * points at which the box must not go on: before paper moves, before DELE.
  */
 int store_sync(struct store *s, struct error *e);
-/* The same, and who waits for it is called before this returns, whatever came of it. */
+/*
+ * For who changes a job without hurry and waits for it later: how far the store has come
+ * with the last change, and that this is hurried to the disk. 1: it is there; 0: @done
+ * will be called when it is, or could not be. Otherwise @done is not called.
+ */
+uint64_t store_mark(const struct store *s);
+int store_await(struct store *s, uint64_t mark, store_done_fn done, void *userdata);
+/* As store_sync(), and who waits for it is called before this returns, whatever came of it. */
 void store_flush(struct store *s);
 /* Octets of the spool's disk that documents leave free: store_options.min_free_bytes. */
 uint64_t store_reserve(const struct store *s);

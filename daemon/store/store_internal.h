@@ -67,6 +67,7 @@ struct store {
 	uint64_t last_id;
 	struct pending *pending;	/* in order of seq */
 	struct pending **pending_end;
+	uint64_t last_pending;		/* the last one's seq, 0 = none */
 	store_watch_fn watch;
 	void *watch_data;
 	uint64_t *changed;		/* jobs to tell it of, when the index is committed */
