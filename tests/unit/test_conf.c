@@ -31,8 +31,8 @@ static void defaults(void **state)
 	assert_null(c.smarthost_user);
 	assert_int_equal(c.delay_usec, 4 * 3600 * 1000000ull);
 	assert_int_equal(c.idle_usec, 2000000);
-	assert_int_equal(c.connections, 20);
-	assert_int_equal(c.connections_per_host, 10);
+	assert_int_equal(c.connections, 100);
+	assert_int_equal(c.connections_per_host, 20);
 	assert_string_equal(c.smarthost_tls, "opportunistic");
 	assert_int_equal(c.retry_usec, 300 * 1000000ull);
 	assert_int_equal(c.retry_max_usec, 4 * 3600 * 1000000ull);
