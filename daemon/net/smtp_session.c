@@ -49,6 +49,7 @@ struct smtp_session {
 	struct extent body;	/* its descriptor is borrowed */
 	uint64_t pushed;	/* of it */
 	bool pushing;
+	bool held;		/* before_dot() was told: what is left goes out with the dot */
 
 	/* Recipients of the transaction in hand: where they stand in e.rcpts. */
 	struct envelope_rcpt *rcpts;	/* their strings are borrowed */
@@ -311,7 +312,7 @@ static void next_transaction(struct smtp_session *s)
 	if (e.eight_bit && !smtp_client_offers(s->client)->eight_bit)
 		e.eight_bit = has_eight_bit(&s->body);
 	s->pushed = 0;
-	s->pushing = false;
+	s->pushing = s->held = false;
 	e.rcpts = s->rcpts;
 	e.n_rcpts = s->n_rcpts;
 	if (smtp_client_send(s->client, &e) < 0)
@@ -395,6 +396,7 @@ static void push_body(struct smtp_session *s)
 
 static void before_dot(struct smtp_session *s)
 {
+	s->held = true;
 	if (s->callbacks.before_dot)
 		s->callbacks.before_dot(s->userdata, s);
 	else
@@ -407,6 +409,7 @@ void smtp_session_go_on(struct smtp_session *s, int r)
 
 	if (s->over || !s->busy)
 		return;
+	s->held = false;
 	if (r < 0) {
 		error_set(&e, r, "sending was broken off before the message was complete, for it "
 			  "could not be noted down: %s", strerror(-r));
@@ -503,7 +506,7 @@ static bool flush(struct smtp_session *s)
 	struct buffer *out = smtp_client_output(s->client);
 	enum smtp_timeout t = smtp_client_timeout(s->client);
 	uint64_t usec = s->o.timeout_usec;
-	int r = out->len ? net_stream_push(s->stream, out) : 0;
+	int r = out->len && !s->held ? net_stream_push(s->stream, out) : 0;
 
 	if (r < 0) {
 		smtp_client_lost(s->client, "nothing more could be written to the server");

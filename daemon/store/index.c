@@ -44,6 +44,7 @@ enum statement {
 	SQL_PLACE_GET,
 	SQL_JOB_PUT,
 	SQL_JOB_UPDATE,
+	SQL_JOB_STATE,
 	SQL_JOB_GET,
 	SQL_JOB_REMOVE,
 	SQL_ROUTE_PUT,
@@ -80,6 +81,8 @@ static const char *const sql[_STATEMENTS] = {
 	[SQL_JOB_UPDATE] = "UPDATE jobs SET record=?1,record_len=?2,kind=?3,state=?4,final=?5,"
 			   "user=?6,next_try=?7,message_id=?8,digest=?9,deadline=?18,finished=?19,"
 			   "oldest=iif(?5 OR NOT body_segment,?11,body_segment) WHERE id=?10",
+	/* The same where nothing else is new: spares the entries of most of the table's indexes. */
+	[SQL_JOB_STATE] = "UPDATE jobs SET record=?1,record_len=?2,state=?4 WHERE id=?10",
 	[SQL_JOB_GET] = "SELECT record,body_segment,body_offset,body_seq,body_skip,body_len,shared "
 			"FROM jobs WHERE id=?",
 	[SQL_JOB_REMOVE] = "DELETE FROM jobs WHERE id=?",
@@ -397,10 +400,54 @@ static int change_routes(struct index *x, const struct job *old, const struct jo
 	return r;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool has_deadline(const struct job *j)
+{
+	return !job_state_final(j->state) && j->state != JOB_HELD;
+}
+
+/* Is its row the same but for state and record? With a document, the oldest segment is that's. */
+static bool same_row(const struct job *old, const struct job *j)
+{
+	return old && old->body_len && has_deadline(old) && has_deadline(j) && old->kind == j->kind &&
+	       old->next_try == j->next_try && old->deadline == j->deadline &&
+	       same_text(old->user, j->user) && same_text(old->message_id, j->message_id) &&
+	       same_text(old->digest, j->digest);
+}
+
+static enum statement put_with(const struct job *old, const struct job *j, bool body)
+{
+	if (body)
+		return SQL_JOB_PUT;
+	return same_row(old, j) ? SQL_JOB_STATE : SQL_JOB_UPDATE;
+}
+
+/* What the indexes of the table ask for. */
+static void bind_row(sqlite3_stmt *st, const struct job *j, uint64_t segment)
+{
+	bool final = job_state_final(j->state);
+
+	sqlite3_bind_int(st, 3, (int)j->kind);
+	sqlite3_bind_int(st, 5, final);
+	bind_text(st, 6, j->user);
+	sqlite3_bind_int64(st, 7, (int64_t)j->next_try);
+	bind_text(st, 8, j->message_id);
+	bind_text(st, 9, j->digest);
+	sqlite3_bind_int64(st, 11, (int64_t)segment);
+	if (j->deadline && has_deadline(j))
+		sqlite3_bind_int64(st, 18, (int64_t)j->deadline);
+	if (final && (j->kind == JOB_MAIL || j->kind == JOB_NOTICE))
+		sqlite3_bind_int64(st, 19, (int64_t)j->changed);
+}
+
 int index_put_job(struct index *x, const struct job *old, const struct job *j, const void *state,
 		  size_t len, uint64_t segment, const struct index_body *body)
 {
-	bool final = job_state_final(j->state);
+	enum statement which = put_with(old, j, body);
 	sqlite3_stmt *st;
 	int r = begin(x);
 
@@ -408,27 +455,18 @@ int index_put_job(struct index *x, const struct job *old, const struct job *j, c
 		r = change_routes(x, old, j);
 	if (r < 0)
 		return r;
-	st = statement(x, body ? SQL_JOB_PUT : SQL_JOB_UPDATE);
+	st = statement(x, which);
 	sqlite3_bind_blob64(st, 1, state, len, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 2, (int64_t)len);
-	sqlite3_bind_int(st, 3, (int)j->kind);
 	sqlite3_bind_int(st, 4, (int)j->state);
-	sqlite3_bind_int(st, 5, final);
-	bind_text(st, 6, j->user);
-	sqlite3_bind_int64(st, 7, (int64_t)j->next_try);
-	bind_text(st, 8, j->message_id);
-	bind_text(st, 9, j->digest);
 	sqlite3_bind_int64(st, 10, (int64_t)j->id);
-	sqlite3_bind_int64(st, 11, (int64_t)segment);
+	if (which != SQL_JOB_STATE)
+		bind_row(st, j, segment);
 	if (body) {
 		bind_body(st, body);
 		/* It never changes, and of jobs sent from here the name says which. */
 		bind_text(st, 20, j->kind == JOB_MAIL ? j->envid : NULL);
 	}
-	if (j->deadline && !final && j->state != JOB_HELD)
-		sqlite3_bind_int64(st, 18, (int64_t)j->deadline);
-	if (final && (j->kind == JOB_MAIL || j->kind == JOB_NOTICE))
-		sqlite3_bind_int64(st, 19, (int64_t)j->changed);
 	return run(st);
 }
 

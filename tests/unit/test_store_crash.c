@@ -371,6 +371,7 @@ static void damaged_document_is_not_handed_out(void **state)
 {
 	static char data[SMALL_SEGMENT];
 	struct box *b = *state;
+	struct extent at = { .fd = -1 };
 	struct error e = { 0 };
 	char path[256];
 	int fd = -1;
@@ -383,6 +384,8 @@ static void damaged_document_is_not_handed_out(void **state)
 	write_segment(path, data, sizeof(data));
 	assert_int_equal(store_job_body(b->store, 1, &fd, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "damaged"));
+	assert_int_equal(store_job_extent(b->store, 1, &at, &e), -EBADMSG);
+	assert_int_equal(at.fd, -1);
 }
 
 /* An index from before or of another spool, or no database at all. */

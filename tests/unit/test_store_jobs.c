@@ -323,6 +323,61 @@ static void watch_hears_of_each_change(void **state)
 	job_free(j);
 }
 
+/* Who waits later for what was written without hurry is told when the disk has it. */
+static void marks_are_awaited(void **state)
+{
+	struct box *b = *state;
+	struct job *j = new_job(JOB_SEND, "x");
+	int early = 0, created = 0;
+	uint64_t mark;
+	int r;
+
+	assert_int_equal(store_job_create(b->store, j, "m", 1, count_done, &created, NULL), 0);
+	box_wait(b, &created, 1);
+	assert_int_equal(store_await(b->store, store_mark(b->store), count_done, &early), 1);
+	j->state = JOB_SENDING;
+	assert_int_equal(store_job_update(b->store, j, NULL, NULL, NULL), 0);
+	mark = store_mark(b->store);
+	/* Later changes do not come between. */
+	assert_int_equal(store_job_update(b->store, j, NULL, NULL, NULL), 0);
+	assert_true(store_mark(b->store) > mark);
+	r = store_await(b->store, mark, count_done, &early);
+	if (!r) {	/* else the disk was faster than this test */
+		assert_int_equal(early, 0);
+		box_wait(b, &early, 1);
+	}
+	assert_int_equal(early, !r);
+	assert_int_equal(store_await(b->store, mark, count_done, &early), 1);
+	store_flush(b->store);
+	assert_int_equal(store_await(b->store, store_mark(b->store), count_done, &early), 1);
+	assert_int_equal(early, !r);
+	job_free(j);
+}
+
+/* A document is found where it stands, and stays readable when its job is gone. */
+static void extents_outlive_their_jobs(void **state)
+{
+	struct box *b = *state;
+	struct job *j = new_job(JOB_SEND, "x");
+	struct extent at = { .fd = -1 };
+	char text[16] = "";
+	int done = 0;
+
+	assert_int_equal(store_job_extent(b->store, 1, &at, NULL), -ENOENT);
+	assert_int_equal(store_job_create(b->store, j, "document", 8, count_done, &done, NULL), 0);
+	box_wait(b, &done, 1);
+	assert_int_equal(store_job_extent(b->store, j->id, &at, NULL), 0);
+	assert_int_equal(at.len, 8);
+	j->state = JOB_CANCELED;
+	assert_int_equal(store_job_update(b->store, j, NULL, NULL, NULL), 0);
+	assert_int_equal(store_job_remove(b->store, j->id, NULL), 0);
+	assert_int_equal(pread(at.fd, text, at.len, (off_t)at.at), 8);
+	assert_string_equal(text, "document");
+	assert_int_equal(pwrite(at.fd, "x", 1, (off_t)at.at), -1);
+	close(at.fd);
+	job_free(j);
+}
+
 struct again {
 	struct box *box;
 	struct job *job;
@@ -515,6 +570,7 @@ int main(void)
 		t(list_filters),		t(watch_hears_of_each_change),
 		t(close_tells_and_ends),	t(second_process_is_refused),
 		t(documents_larger_than_a_segment),
+		t(marks_are_awaited),	t(extents_outlive_their_jobs),
 		t(segments_are_reclaimed),	t(reclaim_keeps_keys_forgotten),
 		t(twenty_thousand_cost_the_same),
 	};
