@@ -756,7 +756,8 @@ static struct smtp_session *make(sd_event *event, const struct smtp_session_opti
 
 int smtp_session_send(struct smtp_session **ret, sd_event *event,
 		      const struct smtp_session_options *o, const struct envelope *e,
-		      const struct extent *body, const struct smtp_session_callbacks *callbacks, void *userdata,
+		      const struct extent *body,
+		      const struct smtp_session_callbacks *callbacks, void *userdata,
 		      struct error *err)
 {
 	struct smtp_session *s = make(event, o, callbacks, userdata);

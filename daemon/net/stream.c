@@ -667,7 +667,7 @@ int net_stream_push(struct net_stream *s, struct buffer *data)
 
 size_t net_stream_queued(const struct net_stream *s)
 {
-	return s->out.len;
+	return s->write_error && !s->out.len ? 1 : s->out.len;
 }
 
 int net_stream_start_tls(struct net_stream *s)

@@ -97,7 +97,8 @@ void net_stream_hand_over(struct net_stream *s, const struct net_stream_handler 
 void net_stream_end(struct net_stream *s);
 /* "TLSv1.3", or NULL: in the clear. */
 const char *net_stream_tls(const struct net_stream *s);
-/* Bytes written that the kernel has not taken yet: write more when there are few. */
+/* Bytes written that the kernel has not taken yet, never 0 once it refused some: write more when
+ * there are few. */
 size_t net_stream_queued(const struct net_stream *s);
 /* What is queued goes out first. Bytes not yet handed to input() belong to the handshake. */
 int net_stream_start_tls(struct net_stream *s);

@@ -410,7 +410,7 @@ static bool has_deadline(const struct job *j)
 	return !job_state_final(j->state) && j->state != JOB_HELD;
 }
 
-/* Is its row the same but for state and record? With a document, the oldest segment is that's. */
+/* Is its row the same but for state and record? A document's segment is the oldest needed. */
 static bool same_row(const struct job *old, const struct job *j)
 {
 	return old && old->body_len && has_deadline(old) && has_deadline(j) && old->kind == j->kind &&

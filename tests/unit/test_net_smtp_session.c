@@ -468,6 +468,27 @@ static void test_large_body(void **state)
 	buffer_free(&f.body);
 }
 
+/* A server that goes away in the middle has not got it, whatever was still to be written. */
+static void test_gone_within_the_body(void **state)
+{
+	struct fake_server f;
+	struct test t;
+
+	fake_server_start(&f, SCRIPT(HELLO, ONE));
+	setup(&t, 1);
+	for (int i = 0; i < 1000000; i++)
+		add_to_body(&t, "0123456789\r\n");
+	start_with(&t, &(struct smtp_session_options){
+		.host = "127.0.0.1", .port = f.port, .helo = "box", .timeout_usec = 10000000,
+	});
+	loop(&t);
+	teardown(&t);
+	fake_server_stop(&f);
+	assert_int_equal(t.result, SMTP_RESULT_TRANSIENT);
+	assert_int_equal(t.dots, 0);
+	buffer_free(&f.body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +512,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_silent_server),
 		cmocka_unit_test(test_large_body),
+		cmocka_unit_test(test_gone_within_the_body),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
