@@ -413,10 +413,10 @@ static bool has_deadline(const struct job *j)
 /* Is its row the same but for state and record? A document's segment is the oldest needed. */
 static bool same_row(const struct job *old, const struct job *j)
 {
-	return old && old->body_len && has_deadline(old) && has_deadline(j) && old->kind == j->kind &&
-	       old->next_try == j->next_try && old->deadline == j->deadline &&
-	       same_text(old->user, j->user) && same_text(old->message_id, j->message_id) &&
-	       same_text(old->digest, j->digest);
+	return old && old->body_len && has_deadline(old) && has_deadline(j) &&
+	       old->kind == j->kind && old->next_try == j->next_try &&
+	       old->deadline == j->deadline && same_text(old->user, j->user) &&
+	       same_text(old->message_id, j->message_id) && same_text(old->digest, j->digest);
 }
 
 static enum statement put_with(const struct job *old, const struct job *j, bool body)
