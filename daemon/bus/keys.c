@@ -74,13 +74,13 @@ static int answer_sentence(sd_bus_message *call, const struct keys_reply *reply,
 static int answer_file(sd_bus_message *call, const struct keys_reply *reply, int output)
 {
 	_buffer_ struct buffer b = { 0 };
-	_free_ char *text = NULL;
 	int r = keys_read(output, KEYS_OUTPUT_BYTES, &b);
 
-	if (r < 0)
-		return r;
-	text = bus_text(b.data ? b.data : "");
-	return text ? sd_bus_reply_method_return(call, "s", text) : -ENOMEM;
+	/* Armour is plain ASCII, or it is none. */
+	for (size_t i = 0; r >= 0 && i < b.len; i++)
+		if (b.data[i] & 0x80 || !b.data[i])
+			r = -EBADMSG;
+	return r < 0 ? r : sd_bus_reply_method_return(call, "s", b.data ? b.data : "");
 }
 
 /* The columns of ring_list(). */
