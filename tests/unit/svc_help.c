@@ -24,7 +24,7 @@
 #include "store/store.h"
 #include "svc_help.h"
 
-#define PATIENCE_USEC (8 * 1000000ull)
+#define PATIENCE_USEC (40 * 1000000ull)	/* a busy machine, with sanitizers */
 
 static uint64_t now_usec(struct svc *s)
 {
@@ -140,7 +140,7 @@ void svc_remove(struct svc *s)
 
 void svc_start_worker(struct svc *s, worker_parse_fn parse)
 {
-	struct worker_server_options o = { .parse = parse, .timeout_ms = 5000 };
+	struct worker_server_options o = { .parse = parse, .timeout_ms = 30000 };
 	struct worker_server *server;
 	sigset_t set;
 	sd_event *event;
