@@ -81,7 +81,7 @@ def registration(box):
                 "pop3-host": "pop.example.test", "pop3-port": "995", "pop3-tls": "tls",
                 "pop3-login": "ada", "password": "stored", "auto-receive": "yes",
                 "auto-print": "no", "receive-text": "no", "collect-after-send": "yes",
-                "encrypt": "no", "panel": "password   stored"}
+                "encrypt": "no", "panel": "password     stored"}
         check(all(user.get(k) == v for k, v in want.items()), "... as they were answered", user)
         wrong = answers(t, (ON, "Log-in ID"))
         check(not wrong, "S19 another user begins with S1", wrong)
