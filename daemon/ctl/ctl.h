@@ -51,7 +51,7 @@ int ctl_call(struct ctl *c, sd_bus_message **ret, const char *method, const char
 int ctl_call_message(struct ctl *c, sd_bus_message *m, sd_bus_message **ret);
 sd_bus_message *ctl_message(struct ctl *c, const char *method);
 struct dict;
-/* The aa{sv} that a method without arguments answers, dict_list_free(). 0, or 1 after a sentence. */
+/* The aa{sv} that a method answers, dict_list_free(). 0, or 1 after a sentence. */
 int ctl_list(struct ctl *c, const char *method, struct dict **ret, size_t *n);
 /* yes or no, in any of the usual words: 1, 0, or -EINVAL. */
 int ctl_parse_flag(const char *text);

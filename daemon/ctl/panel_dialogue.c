@@ -432,7 +432,8 @@ static const struct question questions[_PANEL_STEPS] = {
 			  .type = ANSWER_TEXT, .max = 261, .done = got_server },
 	[STEP_ADDRESS] = { "", TITLE_REGISTER, "Mail address of the user", .type = ANSWER_OPTIONAL,
 			   .max = 320, .done = got_address },
-	[STEP_PANEL_PASSWORD] = { "", TITLE_REGISTER, "Password for kept mail at this panel, or none",
+	[STEP_PANEL_PASSWORD] = { "", TITLE_REGISTER,
+				  "Password for kept mail at this panel, or none",
 				  .type = ANSWER_SECRET, .max = 256, .done = got_panel_password },
 	[STEP_PANEL_AGAIN] = { "", TITLE_REGISTER, "The same password again",
 			       .type = ANSWER_SECRET, .max = 256, .done = got_panel_again },
@@ -548,8 +549,8 @@ static void one_touch(struct dialogue *d, uint32_t key)
 static void start(struct dialogue *d)
 {
 	const struct question *q = &questions[d->step];
-	bool needed = q->type == ANSWER_TEXT || q->type == ANSWER_NUMBER || d->step == STEP_PASSWORD ||
-		      d->step == STEP_KEPT_PASSWORD;
+	bool needed = q->type == ANSWER_TEXT || q->type == ANSWER_NUMBER ||
+		      (q->type == ANSWER_SECRET && d->step != STEP_PANEL_PASSWORD);
 
 	if (needed && !*d->input)
 		return;

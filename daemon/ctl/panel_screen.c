@@ -264,7 +264,8 @@ static void draw_touch(const struct dialogue *d)
 		put(KEYS_ROW + (int)i % TOUCH_ROWS, column, TOUCH_WIDTH - 1, text);
 	}
 	if (d->n_touch)
-		put(KEYS_ROW + TOUCH_ROWS, TOUCH_AT, COLS - TOUCH_AT, "Alt-1 ... Alt-0, or #number");
+		put(KEYS_ROW + TOUCH_ROWS, TOUCH_AT, COLS - TOUCH_AT,
+		    "Alt-1 ... Alt-0, or #number");
 }
 
 static void draw_status(const struct panel_status *s)
