@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "store/store.h"
 
 enum answer_type {
 	ANSWER_NONE,		/* a key leads on */
@@ -77,6 +78,35 @@ static void show(struct dialogue *d, const char *text)
  * Registration, FIG. 3 and 4
  */
 
+static char *text_or_none(char *text)
+{
+	return *text ? text : NULL;
+}
+
+/*
+ * By the daemon's own rules, as soon as an answer is there: what it would not store
+ * is asked for again at once, with the sentence that it would say.
+ */
+static bool good(struct dialogue *d, enum panel_step again)
+{
+	const struct user u = {
+		.code = *d->user.code ? d->user.code : "0",
+		.name = text_or_none(d->user.name),
+		.address = text_or_none(d->user.address),
+		.pop3_host = text_or_none(d->user.host),
+		.pop3_login = text_or_none(d->user.login),
+		.pop3_password = text_or_none(d->user.password),
+		.keep_days = d->user.keep_days,
+	};
+	struct error e;
+
+	if (user_check(&u, NULL, &e) >= 0)
+		return true;
+	note(d, error_text(&e));
+	go(d, again);
+	return false;
+}
+
 static void register_user(struct dialogue *d)
 {
 	forget(d);
@@ -100,7 +130,8 @@ static void got_room(struct dialogue *d, const struct panel_answer *a)
 static void got_login(struct dialogue *d)
 {
 	set(d->user.login, d->input);
-	go(d, *d->user.login ? STEP_PASSWORD : STEP_CODE);
+	if (good(d, STEP_LOGIN))
+		go(d, *d->user.login ? STEP_PASSWORD : STEP_CODE);
 }
 
 static void got_password(struct dialogue *d)
@@ -123,7 +154,8 @@ static void got_password_again(struct dialogue *d)
 static void got_code(struct dialogue *d)
 {
 	set(d->user.code, d->input);
-	go(d, STEP_CODE_FREE);
+	if (good(d, STEP_CODE))
+		go(d, STEP_CODE_FREE);
 }
 
 /* S9, S10 */
@@ -137,7 +169,8 @@ static void got_code_free(struct dialogue *d, const struct panel_answer *a)
 static void got_name(struct dialogue *d)
 {
 	set(d->user.name, d->input);
-	go(d, STEP_RECEIVE);
+	if (good(d, STEP_NAME))
+		go(d, STEP_RECEIVE);
 }
 
 static void got_receive(struct dialogue *d)
@@ -154,15 +187,9 @@ static void got_print(struct dialogue *d)
 
 static void got_days(struct dialogue *d)
 {
-	unsigned long days = strtoul(d->input, NULL, 10);
-
-	if (days < 1 || days > 31) {
-		note(d, "mail is saved for 1 to 31 days");
-		go(d, STEP_DAYS);
-		return;
-	}
-	d->user.keep_days = (uint32_t)days;
-	go(d, STEP_CHECK);
+	d->user.keep_days = (uint32_t)strtoul(d->input, NULL, 10);
+	if (good(d, STEP_DAYS))
+		go(d, STEP_CHECK);
 }
 
 static void got_check(struct dialogue *d)
@@ -201,18 +228,15 @@ static void got_server(struct dialogue *d)
 	d->user.port = (uint32_t)port;
 	d->user.tls = port == 995 ? "tls" : "starttls";
 	set(d->user.host, d->input);
-	go(d, STEP_ADDRESS);
+	if (good(d, STEP_SERVER))
+		go(d, STEP_ADDRESS);
 }
 
 static void got_address(struct dialogue *d)
 {
-	if (*d->input && !strchr(d->input, '@')) {
-		note(d, "a mail address is name@domain");
-		go(d, STEP_ADDRESS);
-		return;
-	}
 	set(d->user.address, d->input);
-	go(d, STEP_PANEL_PASSWORD);
+	if (good(d, STEP_ADDRESS))
+		go(d, STEP_PANEL_PASSWORD);
 }
 
 static void got_panel_password(struct dialogue *d)
@@ -324,10 +348,13 @@ static void got_recipient(struct dialogue *d)
 	go(d, STEP_SEND);
 }
 
+/* What hinders may be put right, and the start key pressed again. */
 static void got_sent(struct dialogue *d, const struct panel_answer *a)
 {
 	if (a->error) {
-		show(d, a->error);
+		note(d, a->error);
+		go(d, STEP_RECIPIENT);
+		set(d->input, d->recipient);
 		return;
 	}
 	d->sent = a->number;
