@@ -51,6 +51,8 @@ static void go(struct dialogue *d, enum panel_step step)
 	d->on = true;
 	d->step = step;
 	d->request = questions[step].request;
+	if (step != STEP_SHOWN)
+		d->title = questions[step].title;
 }
 
 static void forget(struct dialogue *d)
@@ -489,7 +491,7 @@ static const struct question questions[_PANEL_STEPS] = {
 				 .max = 256, .done = got_kept_password },
 	[STEP_KEPT] = { "", TITLE_KEPT, "Looking for it ...", .type = ANSWER_WAIT,
 			.request = ASK_KEPT, .answered = got_kept },
-	[STEP_SHOWN] = { "", "", "", .type = ANSWER_NONE },
+	[STEP_SHOWN] = { "", NULL, "", .type = ANSWER_NONE },
 };
 
 /*
@@ -756,7 +758,7 @@ void dialogue_display(const struct dialogue *d, struct panel_display *ret)
 {
 	const struct question *q = &questions[d->step];
 
-	*ret = (struct panel_display){ .title = q->title, .prompt = q->prompt, .note = d->note };
+	*ret = (struct panel_display){ .title = d->title, .prompt = q->prompt, .note = d->note };
 	show_input(d, q, ret);
 	ret->wants_input = q->type != ANSWER_NONE && q->type != ANSWER_WAIT;
 	ret->hint = q->type == ANSWER_NONE ? quiet_hint(d) : hint(q);
