@@ -1069,6 +1069,7 @@ static void import_and_export(void **state)
 		{ "code,address\n1,otto\n", "line 2, column 2 (address): \"otto\" is not" },
 		{ "code\n1\n\"a b\"\n", "line 3, column 1 (code)" },
 		{ "code\n1\n2\n1\n", "line 4, column 1 (code): 1 stands in line 2 already" },
+		{ "code,name\n1,M\xfcller\n", "line 2, column 2 (name): The name is not written" },
 		{ "code,name\n1,\"Otto\n", "line 2, column 2: the closing quotation mark" },
 		{ "code,name\n1,x\ninfo,y\n", "line 3: The name info is an alias" },
 	};
