@@ -258,8 +258,9 @@ static int import_users(sd_bus_message *m, struct box *box, sd_bus_error *e)
 		return r;
 	r = registration_put_all(box, p.users, p.create, p.n, try, &bad, &why);
 	if (r < 0) {
-		error_set(&placed, r, "%zu: %s", bad, error_text(&why));
-		return bus_fail(e, r, &placed);
+		if (bad < p.n)
+			error_set(&placed, r, "%zu: %s", bad, error_text(&why));
+		return bus_fail(e, r, bad < p.n ? &placed : &why);
 	}
 	for (size_t i = 0; i < p.n; i++)
 		added += p.create[i];

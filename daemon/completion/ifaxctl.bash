@@ -16,8 +16,9 @@ _ifaxctl() {
 	--state) words="queued sending held scanning" ;;
 	--kind) words="plain moved gone" ;;
 	--accepts) words="s f-mr f" ;;
+	--method) words="none openpgp smime" ;;
 	--pop3-tls) words="none starttls tls" ;;
-	--auto-receive|--auto-print|--leave-on-server|--receive-text|--collect-after-send|--encrypt)
+	--auto-receive|--auto-print|--leave-on-server|--receive-text|--collect-after-send|--encrypt|--must-encrypt)
 		words="yes no" ;;
 	--at-end) words="print notice" ;;
 	--config|--password-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -48,11 +49,14 @@ _ifaxctl() {
 				fi ;;
 			users)
 				if ((COMP_CWORD == 2)); then
-					words="list show add edit remove passwd"
+					words="list show add edit remove passwd export import"
+				elif [[ ${COMP_WORDS[2]} == @(export|import) ]]; then
+					COMPREPLY=($(compgen -f -W --dry-run -- "$cur"))
+					return
 				elif ((COMP_CWORD == 3)); then
 					words=$(_ifaxctl_column users)
 				elif [[ ${COMP_WORDS[2]} == passwd ]]; then
-					words=--remove
+					words="--panel --remove"
 				else
 					words="--name --address --pop3-host --pop3-port --pop3-tls
 						--pop3-login --password-file --auto-receive --auto-print
@@ -67,14 +71,14 @@ _ifaxctl() {
 				else
 					words="--title --kind $(_ifaxctl_column users)"
 				fi ;;
-			panel) words=--user ;;
+			panel) words="--user --plain" ;;
 			recipients)
 				if ((COMP_CWORD == 2)); then
 					words="list set remove"
 				elif ((COMP_CWORD == 3)); then
 					words=$(_ifaxctl_column recipients)
 				else
-					words="--name --accepts"
+					words="--name --accepts --method --key --must-encrypt --one-touch"
 				fi ;;
 			keys)
 				if ((COMP_CWORD == 2)); then

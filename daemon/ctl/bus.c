@@ -10,9 +10,6 @@
 #include "ctl/ctl.h"
 #include "ctl/dict.h"
 
-/* A worst case for SQLite and the journal on a slow disk. */
-#define CALL_TIMEOUT_USEC (60 * 1000000ull)
-
 int ctl_usage(const char *text)
 {
 	fprintf(stderr, "ifaxctl: %s\n", text);
@@ -50,7 +47,7 @@ int ctl_call_message(struct ctl *c, sd_bus_message *m, sd_bus_message **ret)
 	int r, status = 0;
 
 	sd_bus_message_set_allow_interactive_authorization(m, 1);
-	r = sd_bus_call(c->bus, m, CALL_TIMEOUT_USEC, &e, ret);
+	r = sd_bus_call(c->bus, m, CTL_CALL_USEC, &e, ret);
 	if (r < 0)
 		status = ctl_failed(&e, r);
 	sd_bus_error_free(&e);

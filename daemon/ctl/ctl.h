@@ -8,6 +8,7 @@
 #define IFAX_CTL_CTL_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <systemd/sd-bus.h>
 
@@ -15,6 +16,9 @@ struct ctl {
 	sd_bus *bus;		/* NULL for verbs that work without the daemon */
 	const char *conf;	/* --config */
 };
+
+/* How long an answer may take: a worst case for SQLite and the journal on a slow disk. */
+#define CTL_CALL_USEC (60 * 1000000ull)
 
 #define IFAX_BUS_NAME	   "org.ifax1"
 #define IFAX_BUS_PATH	   "/org/ifax1"
@@ -37,13 +41,17 @@ int verb_version(struct ctl *c, int argc, char **argv);
 int ctl_failed(const sd_bus_error *e, int r);
 int ctl_usage(const char *text);
 
+/* users export and import; the words behind "users". */
+int users_export(struct ctl *c, int argc, char **argv);
+int users_import(struct ctl *c, int argc, char **argv);
+
 /* Calls a method; *ret is the caller's to unref, may be NULL. 0, or 1 after a sentence. */
 int ctl_call(struct ctl *c, sd_bus_message **ret, const char *method, const char *types, ...);
 /* The same with a message that the caller filled; consumes @m. */
 int ctl_call_message(struct ctl *c, sd_bus_message *m, sd_bus_message **ret);
 sd_bus_message *ctl_message(struct ctl *c, const char *method);
 struct dict;
-/* The aa{sv} that a method without arguments answers, dict_list_free(). 0, or 1 after a sentence. */
+/* The aa{sv} that a method answers, dict_list_free(). 0, or 1 after a sentence. */
 int ctl_list(struct ctl *c, const char *method, struct dict **ret, size_t *n);
 /* yes or no, in any of the usual words: 1, 0, or -EINVAL. */
 int ctl_parse_flag(const char *text);
@@ -54,6 +62,11 @@ void ctl_print_time(uint64_t usec);
 uint64_t ctl_job_id(const char *text);
 /* Prints all that is known of a job; its exit status. */
 int ctl_show_job(struct ctl *c, uint64_t id);
+#define CTL_PASSWORD_MAX 1024
+/* One line of @in, which a terminal does not show. -EINVAL after a sentence. */
+int ctl_read_password(FILE *in, const char *prompt, char text[CTL_PASSWORD_MAX + 2]);
+/* The first line of a file, - is standard input. -errno after a sentence. */
+int ctl_password_from(const char *path, char text[CTL_PASSWORD_MAX + 2]);
 /* Follows a job until it is final, saying each change; its exit status. */
 int ctl_wait_job(struct ctl *c, uint64_t id);
 

@@ -93,7 +93,7 @@ struct panel {
 	sd_event *event;
 	struct dialogue dialogue;
 	struct panel_bus bus;
-	bool gone;		/* the daemon whose panel this is, and with it the user's messages */
+	bool gone;		/* the daemon whose panel this is */
 };
 
 static int on_sent(sd_bus_message *m, void *userdata, sd_bus_error *e)

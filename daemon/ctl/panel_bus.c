@@ -342,6 +342,10 @@ static void say_status(struct panel_status *s, const struct dict *d)
 		 (unsigned long long)dict_number(d, "jobs-unfinished"),
 		 (unsigned long long)dict_number(d, "jobs-waiting"));
 	say(s->jobs, text, "");
+	snprintf(text, sizeof(text), "%llu mails kept",
+		 (unsigned long long)dict_number(d, "jobs-kept"));
+	if (dict_number(d, "jobs-kept"))
+		say(s->jobs, text, "");
 }
 
 static int on_status(sd_bus_message *m, void *userdata, sd_bus_error *e)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "store/store.h"
 
 enum answer_type {
 	ANSWER_NONE,		/* a key leads on */
@@ -50,6 +51,8 @@ static void go(struct dialogue *d, enum panel_step step)
 	d->on = true;
 	d->step = step;
 	d->request = questions[step].request;
+	if (step != STEP_SHOWN)
+		d->title = questions[step].title;
 }
 
 static void forget(struct dialogue *d)
@@ -77,6 +80,35 @@ static void show(struct dialogue *d, const char *text)
  * Registration, FIG. 3 and 4
  */
 
+static char *text_or_none(char *text)
+{
+	return *text ? text : NULL;
+}
+
+/*
+ * By the daemon's own rules, as soon as an answer is there: what it would not store
+ * is asked for again at once, with the sentence that it would say.
+ */
+static bool good(struct dialogue *d, enum panel_step again)
+{
+	const struct user u = {
+		.code = *d->user.code ? d->user.code : "0",
+		.name = text_or_none(d->user.name),
+		.address = text_or_none(d->user.address),
+		.pop3_host = text_or_none(d->user.host),
+		.pop3_login = text_or_none(d->user.login),
+		.pop3_password = text_or_none(d->user.password),
+		.keep_days = d->user.keep_days,
+	};
+	struct error e;
+
+	if (user_check(&u, NULL, &e) >= 0)
+		return true;
+	note(d, error_text(&e));
+	go(d, again);
+	return false;
+}
+
 static void register_user(struct dialogue *d)
 {
 	forget(d);
@@ -100,7 +132,8 @@ static void got_room(struct dialogue *d, const struct panel_answer *a)
 static void got_login(struct dialogue *d)
 {
 	set(d->user.login, d->input);
-	go(d, *d->user.login ? STEP_PASSWORD : STEP_CODE);
+	if (good(d, STEP_LOGIN))
+		go(d, *d->user.login ? STEP_PASSWORD : STEP_CODE);
 }
 
 static void got_password(struct dialogue *d)
@@ -123,7 +156,8 @@ static void got_password_again(struct dialogue *d)
 static void got_code(struct dialogue *d)
 {
 	set(d->user.code, d->input);
-	go(d, STEP_CODE_FREE);
+	if (good(d, STEP_CODE))
+		go(d, STEP_CODE_FREE);
 }
 
 /* S9, S10 */
@@ -137,7 +171,8 @@ static void got_code_free(struct dialogue *d, const struct panel_answer *a)
 static void got_name(struct dialogue *d)
 {
 	set(d->user.name, d->input);
-	go(d, STEP_RECEIVE);
+	if (good(d, STEP_NAME))
+		go(d, STEP_RECEIVE);
 }
 
 static void got_receive(struct dialogue *d)
@@ -154,15 +189,9 @@ static void got_print(struct dialogue *d)
 
 static void got_days(struct dialogue *d)
 {
-	unsigned long days = strtoul(d->input, NULL, 10);
-
-	if (days < 1 || days > 31) {
-		note(d, "mail is saved for 1 to 31 days");
-		go(d, STEP_DAYS);
-		return;
-	}
-	d->user.keep_days = (uint32_t)days;
-	go(d, STEP_CHECK);
+	d->user.keep_days = (uint32_t)strtoul(d->input, NULL, 10);
+	if (good(d, STEP_DAYS))
+		go(d, STEP_CHECK);
 }
 
 static void got_check(struct dialogue *d)
@@ -201,18 +230,15 @@ static void got_server(struct dialogue *d)
 	d->user.port = (uint32_t)port;
 	d->user.tls = port == 995 ? "tls" : "starttls";
 	set(d->user.host, d->input);
-	go(d, STEP_ADDRESS);
+	if (good(d, STEP_SERVER))
+		go(d, STEP_ADDRESS);
 }
 
 static void got_address(struct dialogue *d)
 {
-	if (*d->input && !strchr(d->input, '@')) {
-		note(d, "a mail address is name@domain");
-		go(d, STEP_ADDRESS);
-		return;
-	}
 	set(d->user.address, d->input);
-	go(d, STEP_PANEL_PASSWORD);
+	if (good(d, STEP_ADDRESS))
+		go(d, STEP_PANEL_PASSWORD);
 }
 
 static void got_panel_password(struct dialogue *d)
@@ -324,10 +350,13 @@ static void got_recipient(struct dialogue *d)
 	go(d, STEP_SEND);
 }
 
+/* What hinders may be put right, and the start key pressed again. */
 static void got_sent(struct dialogue *d, const struct panel_answer *a)
 {
 	if (a->error) {
-		show(d, a->error);
+		note(d, a->error);
+		go(d, STEP_RECIPIENT);
+		set(d->input, d->recipient);
 		return;
 	}
 	d->sent = a->number;
@@ -432,7 +461,8 @@ static const struct question questions[_PANEL_STEPS] = {
 			  .type = ANSWER_TEXT, .max = 261, .done = got_server },
 	[STEP_ADDRESS] = { "", TITLE_REGISTER, "Mail address of the user", .type = ANSWER_OPTIONAL,
 			   .max = 320, .done = got_address },
-	[STEP_PANEL_PASSWORD] = { "", TITLE_REGISTER, "Password for kept mail at this panel, or none",
+	[STEP_PANEL_PASSWORD] = { "", TITLE_REGISTER,
+				  "Password for kept mail at this panel, or none",
 				  .type = ANSWER_SECRET, .max = 256, .done = got_panel_password },
 	[STEP_PANEL_AGAIN] = { "", TITLE_REGISTER, "The same password again",
 			       .type = ANSWER_SECRET, .max = 256, .done = got_panel_again },
@@ -461,7 +491,7 @@ static const struct question questions[_PANEL_STEPS] = {
 				 .max = 256, .done = got_kept_password },
 	[STEP_KEPT] = { "", TITLE_KEPT, "Looking for it ...", .type = ANSWER_WAIT,
 			.request = ASK_KEPT, .answered = got_kept },
-	[STEP_SHOWN] = { "", "", "", .type = ANSWER_NONE },
+	[STEP_SHOWN] = { "", NULL, "", .type = ANSWER_NONE },
 };
 
 /*
@@ -548,8 +578,8 @@ static void one_touch(struct dialogue *d, uint32_t key)
 static void start(struct dialogue *d)
 {
 	const struct question *q = &questions[d->step];
-	bool needed = q->type == ANSWER_TEXT || q->type == ANSWER_NUMBER || d->step == STEP_PASSWORD ||
-		      d->step == STEP_KEPT_PASSWORD;
+	bool needed = q->type == ANSWER_TEXT || q->type == ANSWER_NUMBER ||
+		      (q->type == ANSWER_SECRET && d->step != STEP_PANEL_PASSWORD);
 
 	if (needed && !*d->input)
 		return;
@@ -728,7 +758,7 @@ void dialogue_display(const struct dialogue *d, struct panel_display *ret)
 {
 	const struct question *q = &questions[d->step];
 
-	*ret = (struct panel_display){ .title = q->title, .prompt = q->prompt, .note = d->note };
+	*ret = (struct panel_display){ .title = d->title, .prompt = q->prompt, .note = d->note };
 	show_input(d, q, ret);
 	ret->wants_input = q->type != ANSWER_NONE && q->type != ANSWER_WAIT;
 	ret->hint = q->type == ANSWER_NONE ? quiet_hint(d) : hint(q);

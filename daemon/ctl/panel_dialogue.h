@@ -124,6 +124,7 @@ struct panel_user {
 struct dialogue {
 	enum panel_step step;
 	enum panel_request request;	/* wants an answer */
+	const char *title;		/* of what goes on, or went on */
 	bool leave;			/* the panel is to be left */
 	char input[PANEL_INPUT_MAX + 1];
 	bool on;			/* the answer where it is ON or OFF */

@@ -11,9 +11,13 @@
 
 #include "base/cleanup.h"
 
-/* As it is laid out: the display on top, as wide as the terminal; below it what can be pressed. */
-#define DISPLAY_ROWS 12
-#define KEYS_ROW     13
+/*
+ * As it is laid out: the display on top, as large as the terminal lets it; below it
+ * what can be pressed, where there is room for it; two lines of state.
+ */
+#define LINES_ALL    24
+#define KEYS_ROWS    10
+#define STATUS_ROWS  2
 #define KEYPAD_AT    2
 #define FUNCTIONS_AT 20
 #define TOUCH_AT     44
@@ -214,7 +218,7 @@ static void draw_display(const struct dialogue *d, const char *host, int rows)
 	attron(A_BOLD);
 	put(1, 2, width, shown.title);
 	attroff(A_BOLD);
-	row = put_lines(row, rows - 4, 2, width, shown.note);
+	row = put_lines(row, rows - (*shown.prompt ? 4 : 2), 2, width, shown.note);
 	row += row > 3;
 	put(row++, 2, width, shown.prompt);
 	if (shown.wants_input) {
@@ -227,30 +231,30 @@ static void draw_display(const struct dialogue *d, const char *host, int rows)
 	move(y < 0 ? LINES - 1 : y, y < 0 ? COLS - 1 : x);
 }
 
-static void draw_keypad(void)
+static void draw_keypad(int row)
 {
 	static const char *const rows[] = { " 1   2   3 ", " 4   5   6 ", " 7   8   9 ",
 					    " *   0   # " };
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		put(KEYS_ROW + (int)i, KEYPAD_AT, COLS - KEYPAD_AT, rows[i]);
-	put(KEYS_ROW + 5, KEYPAD_AT, COLS - KEYPAD_AT, "Enter  Start");
-	put(KEYS_ROW + 6, KEYPAD_AT, COLS - KEYPAD_AT, "Esc    Stop");
-	put(KEYS_ROW + 7, KEYPAD_AT, COLS - KEYPAD_AT, "<--    Clear");
+		put(row + (int)i, KEYPAD_AT, COLS - KEYPAD_AT, rows[i]);
+	put(row + 5, KEYPAD_AT, COLS - KEYPAD_AT, "Enter  Start");
+	put(row + 6, KEYPAD_AT, COLS - KEYPAD_AT, "Esc    Stop");
+	put(row + 7, KEYPAD_AT, COLS - KEYPAD_AT, "<--    Clear");
 }
 
-static void draw_functions(void)
+static void draw_functions(int row)
 {
 	static const char *const keys[] = { "F1  Send",	     "F2  Collect mail",
 					    "F3  Print kept mail", "F4  Register a user",
 					    "F5  Messages", "F10 Leave" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		put(KEYS_ROW + (int)i, FUNCTIONS_AT, COLS - FUNCTIONS_AT, keys[i]);
+		put(row + (int)i, FUNCTIONS_AT, COLS - FUNCTIONS_AT, keys[i]);
 }
 
 /* Alt with a digit presses one of the first ten; "#" and the number any. */
-static void draw_touch(const struct dialogue *d)
+static void draw_touch(const struct dialogue *d, int row)
 {
 	char text[200];
 
@@ -261,10 +265,11 @@ static void draw_touch(const struct dialogue *d)
 		if (column + TOUCH_WIDTH > COLS)
 			break;
 		snprintf(text, sizeof(text), "#%-2u %s", t->key, *t->name ? t->name : t->address);
-		put(KEYS_ROW + (int)i % TOUCH_ROWS, column, TOUCH_WIDTH - 1, text);
+		put(row + (int)i % TOUCH_ROWS, column, TOUCH_WIDTH - 1, text);
 	}
 	if (d->n_touch)
-		put(KEYS_ROW + TOUCH_ROWS, TOUCH_AT, COLS - TOUCH_AT, "Alt-1 ... Alt-0, or #number");
+		put(row + TOUCH_ROWS, TOUCH_AT, COLS - TOUCH_AT,
+		    "Alt-1 ... Alt-0, or #number");
 }
 
 static void draw_status(const struct panel_status *s)
@@ -279,14 +284,15 @@ static void draw_status(const struct panel_status *s)
 
 void screen_draw(const struct dialogue *d, const struct panel_status *status)
 {
-	int rows = LINES - 2 < DISPLAY_ROWS ? LINES - 2 : DISPLAY_ROWS;
+	bool all = LINES >= LINES_ALL;
+	int rows = LINES - STATUS_ROWS - (all ? KEYS_ROWS : 0);
 
 	erase();
 	draw_status(status);
-	if (LINES > KEYS_ROW + 9) {
-		draw_keypad();
-		draw_functions();
-		draw_touch(d);
+	if (all) {
+		draw_keypad(rows + 1);
+		draw_functions(rows + 1);
+		draw_touch(d, rows + 1);
 	}
 	/* The last: the cursor stays there. */
 	if (rows >= 6 && COLS >= 20)

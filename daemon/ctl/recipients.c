@@ -91,7 +91,9 @@ static const char *one_touch(const struct dict *d, char text[12])
 {
 	unsigned int key = (unsigned int)dict_number(d, "one-touch");
 
-	snprintf(text, 12, key ? "%u" : "", key);
+	if (!key)
+		return "";
+	snprintf(text, 12, "%u", key);
 	return text;
 }
 

@@ -4,126 +4,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 
 #include "base/cleanup.h"
 #include "ctl/ctl.h"
 #include "ctl/dict.h"
+#include "ctl/user_fields.h"
 #include "smtp/scram.h"
-
-#define PASSWORD_MAX 1024
-
-/* How an option becomes an entry of the call's a{sv}. */
-enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG };
-
-struct field {
-	const char *option;
-	enum field_type type;
-	const char *help;
-};
-
-static const struct field user_fields[] = {
-	{ "name", FIELD_TEXT, "NAME" },
-	{ "address", FIELD_TEXT, "ADDRESS" },
-	{ "pop3-host", FIELD_TEXT, "HOST" },
-	{ "pop3-port", FIELD_NUMBER, "PORT" },
-	{ "pop3-tls", FIELD_TEXT, "none|starttls|tls" },
-	{ "pop3-login", FIELD_TEXT, "LOGIN" },
-	{ "auto-receive", FIELD_FLAG, "yes|no" },
-	{ "auto-print", FIELD_FLAG, "yes|no" },
-	{ "interval", FIELD_NUMBER, "SECONDS" },
-	{ "keep-days", FIELD_NUMBER, "1-31" },
-	{ "at-end", FIELD_TEXT, "print|notice" },
-	{ "leave-on-server", FIELD_FLAG, "yes|no" },
-	{ "receive-text", FIELD_FLAG, "yes|no" },
-	{ "collect-after-send", FIELD_FLAG, "yes|no" },
-	{ "encrypt", FIELD_FLAG, "yes|no" },
-};
 
 static int user_usage(void)
 {
 	fprintf(stderr,
 		"ifaxctl: users list | show CODE | remove CODE | add CODE ... | edit CODE ... | "
-		"passwd CODE [--panel] [--remove]\n");
-	for (size_t i = 0; i < ARRAY_SIZE(user_fields); i++)
-		fprintf(stderr, "    --%s %s\n", user_fields[i].option, user_fields[i].help);
+		"passwd CODE [--panel] [--remove] | export [FILE] | import FILE [--dry-run]\n");
+	for (size_t i = 0; i < USER_FIELDS; i++)
+		fprintf(stderr, "    --%s %s\n", user_fields[i].name, user_fields[i].help);
 	fprintf(stderr, "    --password-file FILE   (- reads standard input)\n");
 	return 2;
 }
 
-static int append_field(sd_bus_message *m, const struct field *f, const char *text)
+static int append_field(sd_bus_message *m, const struct user_field *f, const char *text)
 {
-	unsigned long number;
-	uint32_t u;
-	char *end;
-	int flag;
+	struct error e = { 0 };
+	struct user u = { 0 };
+	int r = user_field_set(f, &u, text, &e);
 
-	switch (f->type) {
-	case FIELD_TEXT:
-		return ctl_append(m, f->option, "s", text);
-	case FIELD_NUMBER:
-		errno = 0;
-		number = strtoul(text, &end, 10);
-		if (errno || *end || !*text || text[0] == '-' || number > UINT32_MAX) {
-			fprintf(stderr, "ifaxctl: --%s takes a number, not \"%s\"\n", f->option,
-				text);
-			return -EINVAL;
-		}
-		u = number;
-		return ctl_append(m, f->option, "u", &u);
-	case FIELD_FLAG:
-		flag = ctl_parse_flag(text);
-		if (flag < 0) {
-			fprintf(stderr, "ifaxctl: --%s takes yes or no, not \"%s\"\n", f->option,
-				text);
-			return flag;
-		}
-		return ctl_append(m, f->option, "b", &flag);
+	if (r < 0) {
+		fprintf(stderr, "ifaxctl: --%s\n", error_text(&e));
+		return r;
 	}
-	return -EINVAL;
-}
-
-/* One line of @in, which a terminal does not show. */
-static int read_password(FILE *in, const char *prompt, char text[PASSWORD_MAX + 2])
-{
-	struct termios shown, hidden;
-	int quiet = 0;
-
-	if (isatty(fileno(in)) && tcgetattr(fileno(in), &shown) == 0) {
-		hidden = shown;
-		hidden.c_lflag &= ~ECHO;
-		quiet = tcsetattr(fileno(in), TCSANOW, &hidden) == 0;
-		fprintf(stderr, "%s: ", prompt);
-	}
-	if (!fgets(text, PASSWORD_MAX + 2, in))
-		text[0] = '\0';
-	if (quiet) {
-		tcsetattr(fileno(in), TCSANOW, &shown);
-		fprintf(stderr, "\n");
-	}
-	text[strcspn(text, "\r\n")] = '\0';
-	if (*text && strlen(text) <= PASSWORD_MAX)
-		return 0;
-	fprintf(stderr, "ifaxctl: the password is empty or longer than %d bytes\n", PASSWORD_MAX);
-	return -EINVAL;
+	return user_field_append(f, m, &u);
 }
 
 /* A password never stands on a command line: it would be seen by everyone. */
 static int append_password(sd_bus_message *m, const char *path)
 {
-	char text[PASSWORD_MAX + 2];
-	_fclose_ FILE *f = NULL;
-	FILE *in = stdin;
-	int r;
+	char text[CTL_PASSWORD_MAX + 2];
+	int r = ctl_password_from(path, text);
 
-	if (strcmp(path, "-")) {
-		in = f = fopen(path, "re");
-		if (!f) {
-			fprintf(stderr, "ifaxctl: cannot read the password from %s: %m\n", path);
-			return -errno;
-		}
-	}
-	r = read_password(in, "password", text);
 	if (r >= 0)
 		r = ctl_append(m, "pop3-password", "s", text);
 	explicit_bzero(text, sizeof(text));
@@ -133,13 +50,12 @@ static int append_password(sd_bus_message *m, const char *path)
 /* The options of add and edit, one per field and the password's. */
 static int append_user(sd_bus_message *m, int argc, char **argv)
 {
-	struct option options[ARRAY_SIZE(user_fields) + 2] = { 0 };
+	struct option options[USER_FIELDS + 2] = { 0 };
 	int o, index, r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(user_fields); i++)
-		options[i] = (struct option){ user_fields[i].option, required_argument, NULL, 'f' };
-	options[ARRAY_SIZE(user_fields)] =
-		(struct option){ "password-file", required_argument, NULL, 'p' };
+	for (size_t i = 0; i < USER_FIELDS; i++)
+		options[i] = (struct option){ user_fields[i].name, required_argument, NULL, 'f' };
+	options[USER_FIELDS] = (struct option){ "password-file", required_argument, NULL, 'p' };
 	optind = 0;
 	while (r >= 0 && (o = getopt_long(argc, argv, "", options, &index)) != -1) {
 		if (o == 'f')
@@ -198,54 +114,52 @@ static int list(struct ctl *c)
 	return 0;
 }
 
+static void show_user(const struct dict *d)
+{
+	static const struct {
+		const char *key, *what;
+	} secrets[] = {
+		{ "has-password", "password" },
+		{ "has-login", "smtp log-in" },
+		{ "has-panel-password", "panel password" },
+	};
+	char number[24];
+
+	printf("user %s\n", dict_text(d, "code"));
+	for (size_t i = 0; i < USER_FIELDS; i++)
+		printf("  %-18s %s\n", user_fields[i].name,
+		       user_field_text(&user_fields[i], d, number));
+	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+		printf("  %-18s %s\n", secrets[i].what,
+		       dict_number(d, secrets[i].key) ? "stored" : "none");
+}
+
 static int show(struct ctl *c, const char *code)
 {
-	struct dict *users = NULL;
-	size_t n = 0, i;
-	int found = 0;
+	sd_bus_message *reply = NULL;
+	struct dict d;
+	int r;
 
-	if (ctl_list(c, "ListUsers", &users, &n))
+	if (ctl_call(c, &reply, "GetUser", "s", code))
 		return 1;
-	for (i = 0; i < n; i++) {
-		if (strcmp(dict_text(&users[i], "code"), code))
-			continue;
-		found = 1;
-		printf("user %s\n", code);
-		for (size_t k = 0; k < ARRAY_SIZE(user_fields); k++) {
-			const struct field *f = &user_fields[k];
-
-			if (f->type == FIELD_TEXT)
-				printf("  %-16s %s\n", f->option, dict_text(&users[i], f->option));
-			else if (f->type == FIELD_NUMBER)
-				printf("  %-16s %llu\n", f->option,
-				       (unsigned long long)dict_number(&users[i], f->option));
-			else
-				printf("  %-16s %s\n", f->option,
-				       dict_number(&users[i], f->option) ? "yes" : "no");
-		}
-		printf("  %-16s %s\n", "password",
-		       dict_number(&users[i], "has-password") ? "stored" : "none");
-		printf("  %-16s %s\n", "smtp log-in",
-		       dict_number(&users[i], "has-login") ? "stored" : "none");
-		printf("  %-16s %s\n", "panel password",
-		       dict_number(&users[i], "has-panel-password") ? "stored" : "none");
-	}
-	dict_list_free(users, n);
-	if (!found)
-		fprintf(stderr, "ifaxctl: there is no user %s; \"ifaxctl users\" lists them\n",
-			code);
-	return !found;
+	r = dict_read(reply, &d);
+	sd_bus_message_unref(reply);
+	if (r < 0)
+		return ctl_failed(NULL, r);
+	show_user(&d);
+	dict_free(&d);
+	return 0;
 }
 
 /* Asked for twice where a person types it. */
-static int read_new_password(char text[PASSWORD_MAX + 2])
+static int read_new_password(char text[CTL_PASSWORD_MAX + 2])
 {
-	char again[PASSWORD_MAX + 2];
-	int r = read_password(stdin, "new password", text);
+	char again[CTL_PASSWORD_MAX + 2];
+	int r = ctl_read_password(stdin, "new password", text);
 
 	if (r < 0 || !isatty(0))
 		return r;
-	r = read_password(stdin, "once more", again);
+	r = ctl_read_password(stdin, "once more", again);
 	if (r >= 0 && strcmp(text, again)) {
 		fprintf(stderr, "ifaxctl: the two are not the same\n");
 		r = -EINVAL;
@@ -257,7 +171,7 @@ static int read_new_password(char text[PASSWORD_MAX + 2])
 /* The password itself stays here: what the daemon gets cannot be turned back into it. */
 static int make_verifier(char text[SCRAM_TEXT_MAX])
 {
-	char password[PASSWORD_MAX + 2];
+	char password[CTL_PASSWORD_MAX + 2];
 	struct scram_verifier v;
 	struct error e = { 0 };
 	int r = read_new_password(password);
@@ -308,7 +222,7 @@ static int set_login(struct ctl *c, const char *code, bool remove)
 
 static int set_panel_password(struct ctl *c, const char *code, bool remove)
 {
-	char password[PASSWORD_MAX + 2] = "";
+	char password[CTL_PASSWORD_MAX + 2] = "";
 	int status = 1;
 
 	if (remove || read_new_password(password) >= 0)
@@ -346,6 +260,10 @@ int verb_users(struct ctl *c, int argc, char **argv)
 		return show(c, argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "remove"))
 		return ctl_call(c, NULL, "RemoveUser", "s", argv[2]);
+	if (!strcmp(argv[1], "export"))
+		return users_export(c, argc - 1, argv + 1);
+	if (!strcmp(argv[1], "import"))
+		return users_import(c, argc - 1, argv + 1);
 	if (!strcmp(argv[1], "passwd"))
 		return passwd(c, argc - 1, argv + 1);
 	return user_usage();

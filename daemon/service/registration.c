@@ -60,7 +60,7 @@ int registration_put_all(struct box *box, struct user *const *users, const bool 
 	size_t more = 0;
 	int r;
 
-	*bad = 0;
+	*bad = n;
 	for (size_t i = 0; i < n; i++)
 		more += create[i];
 	r = registration_check_room(box, more, e);

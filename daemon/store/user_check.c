@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* What users' fields may be, of whatever box: no file is asked. */
+#include "smtp/path.h"
 #include "smtp/scram.h"
 #include "store/store_internal.h"
 
@@ -12,6 +13,8 @@ int users_check_text(const char *what, const char *v, size_t max, struct error *
 {
 	if (v && strlen(v) > max)
 		return error_set(e, -EINVAL, "The %s is longer than %zu characters.", what, max);
+	if (v && !smtp_utf8_valid(v, strlen(v)))
+		return error_set(e, -EINVAL, "The %s is not written in UTF-8.", what);
 	for (const char *p = v; p && *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return error_set(e, -EINVAL,

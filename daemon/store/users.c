@@ -214,6 +214,7 @@ int store_user_put_all(struct store *s, struct user *const *users, const bool *c
 {
 	int r, rc = sqlite3_exec(s->users, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 
+	*bad = n;
 	if (rc != SQLITE_OK)
 		return users_db_error(s, rc, e);
 	r = put_each(s, users, create, n, bad, e);

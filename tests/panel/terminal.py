@@ -6,7 +6,6 @@ import pty
 import select
 import signal
 import struct
-import sys
 import termios
 import time
 
@@ -18,18 +17,18 @@ KEYS = {"F1": "\033OP", "F2": "\033OQ", "F3": "\033OR", "F4": "\033OS", "F5": "\
 
 
 class Terminal:
-    """with Terminal(box, "--user", "7") as t: t.key("F1"); t.wait("User code")"""
+    """with Terminal("ifaxctl", "panel") as t: t.key("F1"); t.wait("User code")"""
 
-    def __init__(self, box, *words, columns=80, rows=24):
+    def __init__(self, *command, env=None, columns=80, rows=24):
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.status = None
         self.pid, self.fd = pty.fork()
         if not self.pid:
-            env = dict(box.env, TERM="xterm", LANG="C.UTF-8", LC_ALL="C.UTF-8")
             try:
                 self.size(columns, rows, 0)
-                os.execve(f"{box.build}/ifaxctl", ["ifaxctl", "panel", *words], env)
+                os.execvpe(command[0], command, dict(env or os.environ, TERM="xterm",
+                                                     LANG="C.UTF-8", LC_ALL="C.UTF-8"))
             finally:
                 os._exit(127)
 
@@ -61,11 +60,11 @@ class Terminal:
     def text(self):
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def wait(self, words, gone=None):
-        """Until the words stand on the screen, and the others do not; false: they do not come."""
-        end = time.monotonic() + PATIENCE
+    def wait(self, words, seconds=PATIENCE):
+        """Until the words stand on the screen; false: they do not come."""
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if words in self.text() and (gone is None or gone not in self.text()):
+            if words in self.text():
                 return True
             if not self.read(0.2):
                 break
@@ -86,10 +85,14 @@ class Terminal:
         """Types an answer, and waits for the next question."""
         self.type(text)
         self.key("ENTER")
-        if not self.wait(expect):
-            print(f"# after \"{text}\" no \"{expect}\" on the screen", file=sys.stderr)
-            return False
-        return True
+        return self.wait(expect)
+
+    def answers(self, *steps):
+        """(answer, what stands on the screen then), one after the other; what went wrong, or ""."""
+        for text, expect in steps:
+            if not self.enter(text, expect):
+                return f'after "{text}" there is no "{expect}" in\n{self.text()}'
+        return ""
 
     def ended(self):
         """Its exit status, None: it goes on."""

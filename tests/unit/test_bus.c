@@ -969,13 +969,13 @@ static void log_in(void **state)
 	assert_false(scram_verifier_check(&v, "correct horse "));
 	assert_string_equal(u->pop3_password, "p");
 	user_free(u);
-	expect(r, CTL(r, "users", "show", "100"), 0, "smtp log-in      stored");
+	expect(r, CTL(r, "users", "show", "100"), 0, "smtp log-in        stored");
 	assert_false(says(call(r, "ListUsers", ""), "SCRAM"));
 	expect(r, CTL(r, "users", "passwd", "999"), 1, "no user 999");
 	r->in = "\n";
 	expect(r, CTL(r, "users", "passwd", "100"), 1, "password is empty");
 	expect(r, CTL(r, "users", "passwd", "100", "--remove"), 0, "");
-	expect(r, CTL(r, "users", "show", "100"), 0, "smtp log-in      none");
+	expect(r, CTL(r, "users", "show", "100"), 0, "smtp log-in        none");
 }
 
 /* The panel's password crosses the bus once, and is a hash from there on. */
@@ -999,12 +999,121 @@ static void panel_password(void **state)
 	r->in = "correct horse\n";
 	expect(r, CTL(r, "users", "passwd", "100", "--panel"), 0, "");
 	granted(call(r, "CheckPanel", "ss", "100", "correct horse"));
-	expect(r, CTL(r, "users", "show", "100"), 0, "panel password   stored");
+	expect(r, CTL(r, "users", "show", "100"), 0, "panel password     stored");
 	expect(r, CTL(r, "users", "passwd", "999", "--panel"), 1, "no user 999");
 	expect(r, CTL(r, "users", "passwd", "100", "--pannel"), 2, "passwd CODE [--panel]");
 	expect(r, CTL(r, "users", "passwd", "100", "--panel", "--remove"), 0, "");
-	expect(r, CTL(r, "users", "show", "100"), 0, "panel password   none");
+	expect(r, CTL(r, "users", "show", "100"), 0, "panel password     none");
 	refused(call(r, "CheckPanel", "ss", "100", "correct horse"), NULL, "no password");
+}
+
+static void table_full_and_code_taken(void **state)
+{
+	struct room *r = *state;
+
+	r->svc.box.conf.users_max = 2;
+	granted(call(r, "CheckCode", "s", "101"));
+	refused(call(r, "CheckCode", "s", "100"), INVALID, "user code already taken");
+	refused(call(r, "CheckCode", "s", "1 1"), INVALID, "1 to 16");
+	granted(call(r, "AddUser", "a{sv}", 1, "code", "s", "101"));
+	refused(call(r, "AddUser", "a{sv}", 1, "code", "s", "102"), NULL,
+		"user registration filled: there are 2 users");
+	refused(call(r, "ImportUsers", "a(sa{sv})b", 1, "102", 0, 0), NULL,
+		"user registration filled");
+	granted(call(r, "EditUser", "a{sv}", 2, "code", "s", "101", "name", "s", "Otto"));
+	assert_true(says(call(r, "GetUser", "s", "101"), "Otto"));
+	refused(call(r, "GetUser", "s", "102"), INVALID, "no user 102");
+}
+
+static void import_over_the_bus(void **state)
+{
+	struct room *r = *state;
+	struct user *u = NULL;
+
+	refused(call(r, "ImportUsers", "a(sa{sv})b", 2, "1", 1, "name", "s", "One", "2", 1,
+		     "keep-days", "u", 32, 0),
+		INVALID, "1: Mail is kept");
+	refused(call(r, "ImportUsers", "a(sa{sv})b", 1, "1", 1, "panel-password", "s", "x", 0),
+		INVALID, "panel-hash");
+	refused(call(r, "ImportUsers", "a(sa{sv})b", 1, "1", 1, "panel-hash", "s", "$1$x", 0),
+		INVALID, "no hash by yescrypt");
+	granted(call(r, "ImportUsers", "a(sa{sv})b", 1, "1", 1, "name", "s", "One", 1));
+	refused(call(r, "GetUser", "s", "1"), INVALID, "no user 1");
+	granted(call(r, "ImportUsers", "a(sa{sv})b", 2, "1", 2, "name", "s", "One",
+		     "pop3-password", "s", "secret", "100", 1, "name", "s", "Hundred", 0));
+	assert_true(says(call(r, "GetUser", "s", "100"), "Hundred"));
+	/* What is not said of one who is known stays. */
+	granted(call(r, "ImportUsers", "a(sa{sv})b", 1, "1", 1, "keep-days", "u", 3, 0));
+	assert_int_equal(store_user_get(r->svc.box.store, "1", true, &u), 0);
+	assert_string_equal(u->name, "One");
+	assert_string_equal(u->pop3_password, "secret");
+	assert_int_equal(u->keep_days, 3);
+	user_free(u);
+	granted(call(r, "ImportUsers", "a(sa{sv})b", 0, 0));
+}
+
+/* As it is typed into a file; nothing is stored of one with a wrong line. */
+static void import_and_export(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} wrong[] = {
+		{ "", "it is empty" },
+		{ "name\nOtto\n", "\"code\" is not" },
+		{ "code,height\n1,180\n", "line 1, column 2: there is no field \"height\"" },
+		{ "code,name,name\n", "column 3: \"name\" is named twice" },
+		{ "code,name\n1,Otto\n2\n", "line 3: it has 1 fields" },
+		{ "code,keep-days\n1,7\n2,32\n", "line 3, column 2 (keep-days): Mail is kept" },
+		{ "code,keep-days\n1,x\n", "line 2, column 2 (keep-days): keep-days takes a" },
+		{ "code,auto-print\n1,maybe\n", "line 2, column 2 (auto-print)" },
+		{ "code,address\n1,otto\n", "line 2, column 2 (address): \"otto\" is not" },
+		{ "code\n1\n\"a b\"\n", "line 3, column 1 (code)" },
+		{ "code\n1\n2\n1\n", "line 4, column 1 (code): 1 stands in line 2 already" },
+		{ "code,name\n1,M\xfcller\n", "line 2, column 2 (name): The name is not written" },
+		{ "code,name\n1,\"Otto\n", "line 2, column 2: the closing quotation mark" },
+		{ "code,name\n1,x\ninfo,y\n", "line 3: The name info is an alias" },
+	};
+	struct room *r = *state;
+	struct user *u = NULL;
+
+	if (access(ifaxctl, X_OK) < 0)
+		skip();
+	granted(call(r, "AddAlias", "a{sv}", 2, "name", "s", "info", "members", "as", 1, "100"));
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		r->in = wrong[i].text;
+		expect(r, CTL(r, "users", "import", "-"), 1, wrong[i].says);
+		refused(call(r, "GetUser", "s", "1"), INVALID, "no user 1");
+	}
+	r->in = "code,name,auto-print,keep-days,pop3-password,panel-password\r\n"
+		"1,\"Muster, \"\"Ada\"\"\",no,31,secret,1234\r\n"
+		"100,Hundred,,,,\r\n";
+	expect(r, CTL(r, "users", "import", "-", "--dry-run"), 0, "1 users added, 1 edited (tried");
+	refused(call(r, "GetUser", "s", "1"), INVALID, "no user 1");
+	expect(r, CTL(r, "users", "import", "-"), 0, "1 users added, 1 edited\n");
+	assert_int_equal(store_user_get(r->svc.box.store, "1", true, &u), 0);
+	assert_string_equal(u->name, "Muster, \"Ada\"");
+	assert_string_equal(u->pop3_password, "secret");
+	assert_true(!u->auto_print && u->auto_receive);
+	assert_int_equal(u->keep_days, 31);
+	user_free(u);
+	granted(call(r, "CheckPanel", "ss", "1", "1234"));
+	r->in = NULL;
+	expect(r, CTL(r, "users", "export"), 0, "1,\"Muster, \"\"Ada\"\"\",,");
+	assert_null(strstr(r->out, "secret"));
+	assert_null(strstr(r->out, "$y$"));
+	/* What was exported, imported, changes nothing. */
+	r->in = strdup(r->out);
+	expect(r, CTL(r, "users", "import", "-"), 0, "0 users added, 2 edited\n");
+	expect(r, CTL(r, "users", "export"), 0, r->in);
+	free((char *)r->in);
+	r->in = NULL;
+	granted(call(r, "CheckPanel", "ss", "1", "1234"));
+	assert_int_equal(store_user_get(r->svc.box.store, "1", true, &u), 0);
+	assert_string_equal(u->pop3_password, "secret");
+	user_free(u);
+	expect(r, CTL(r, "users", "import"), 2, "import FILE");
+	expect(r, CTL(r, "users", "import", "/nonexistent"), 1, "cannot be read: No such file");
+	expect(r, CTL(r, "users", "export", "/nonexistent/x"), 1, "cannot write");
 }
 
 static void command_line(void **state)
@@ -1136,7 +1245,8 @@ int main(void)
 		TEST(cancel_everywhere), TEST(cancel_too_late), TEST(queue_is_steered),
 		TEST(retry_everywhere), TEST(retry_too_soon), TEST(status_counts), TEST(users),
 		TEST(recipients), TEST(aliases), TEST(panel), TEST(log_in),
-		TEST(panel_password), TEST(command_line),
+		TEST(panel_password), TEST(table_full_and_code_taken), TEST(import_over_the_bus),
+		TEST(import_and_export), TEST(command_line),
 		TEST(no_daemon),
 		TEST(not_root),
 	};

@@ -201,6 +201,9 @@ static void S8_S9_a_free_code_is_taken(void **state)
 	to_code(d);
 	dialogue_key(d, PANEL_KEY_START);
 	at(d, STEP_CODE, "S8");
+	enter(d, "1 2");
+	noted(d, "A user code is 1 to 16");
+	at(d, STEP_CODE, "S8");
 	enter(d, "12345678901234567890");
 	at(d, STEP_CODE_FREE, "S9");
 	assert_string_equal(d->user.code, "1234567890123456");
@@ -290,7 +293,7 @@ static void S14_takes_1_to_31_days(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		enter(d, wrong[i]);
 		at(d, STEP_DAYS, "S14");
-		noted(d, "1 to 31");
+		noted(d, "1 to 31 days");
 	}
 	enter(d, "x3-1");
 	at(d, STEP_CHECK, "S15");
@@ -516,7 +519,11 @@ static void S45_S46_what_cannot_be_encrypted_is_said(void **state)
 	enter(d, "a@x.test");
 	no(d, ASK_SEND, "there is no key for a@x.test");
 	noted(d, "no key for a@x.test");
-	at(d, STEP_SHOWN, "");
+	/* Put right, it is started again. */
+	at(d, STEP_RECIPIENT, "S43");
+	dialogue_key(d, PANEL_KEY_START);
+	at(d, STEP_SEND, "S44");
+	assert_string_equal(d->recipient, "a@x.test");
 }
 
 static void S48_off_ends_after_sending(void **state)
@@ -650,7 +657,8 @@ static void any_keys(void **state)
 		PANEL_KEY_START, PANEL_KEY_START, PANEL_KEY_START, PANEL_KEY_CLEAR,
 		PANEL_KEY_CHANGE, 'a', '@', '1', '0', '#', ' ', 0xe9, 0x20ac, 0x1f600, 0x10ffff,
 		PANEL_KEY_FUNCTION + PANEL_SEND, PANEL_KEY_FUNCTION + PANEL_REGISTER,
-		PANEL_KEY_FUNCTION + PANEL_COLLECT, PANEL_KEY_FUNCTION + PANEL_KEPT, PANEL_KEY_FUNCTION + 200,
+		PANEL_KEY_FUNCTION + PANEL_COLLECT, PANEL_KEY_FUNCTION + PANEL_KEPT,
+		PANEL_KEY_FUNCTION + 200,
 		PANEL_KEY_ONE_TOUCH + 1, PANEL_KEY_ONE_TOUCH + 12, PANEL_KEY_ONE_TOUCH + 77, 0, 5,
 	};
 	struct dialogue *d = *state;
