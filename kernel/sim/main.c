@@ -9,6 +9,7 @@
 #include "sim.h"
 
 #define AUTOSUSPEND_MS	100
+#define RESET_MS	1000	/* a thread plays the hardware, on a machine that may be busy */
 
 static unsigned int boards = 1;
 module_param(boards, uint, 0444);
@@ -27,6 +28,7 @@ static int sim_probe(struct platform_device *pdev)
 		.ops = &sim_io_ops,
 		.io = hw,
 		.features = FAX_FEAT_SIMULATED,
+		.reset_ms = RESET_MS,
 		.owner = THIS_MODULE,
 	};
 	struct faxb *b;
