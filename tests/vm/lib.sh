@@ -56,3 +56,26 @@ page_tool() {
 kernel_modules() {
 	printf '%s\n' "$MODDIR"/kernel/{fax,faxboard,faxsim}.ko
 }
+
+# clang_compiler   the newest clang here that knows all options which kernels are built with
+clang_compiler() {
+	local cc
+	for cc in clang{-19,-18,-17,-16,-15,}; do
+		command -v "$cc" >/dev/null || continue
+		if echo 'int x;' | "$cc" -xc -c -mfunction-return=thunk-extern -o /dev/null - 2>/dev/null; then
+			echo "$cc"
+			return
+		fi
+	done
+	return 1
+}
+
+# clang_arguments COMPILER   what make is told to build modules by clang for a kernel of gcc's: its
+# configuration says what gcc can, on the command line is what differs
+clang_arguments() {
+	printf '%s\n' CC="$1" CONFIG_CC_IS_GCC= CONFIG_CC_IS_CLANG=y CONFIG_GCC_VERSION=0 \
+		CONFIG_CLANG_VERSION="$("$1" -dumpversion | awk -F. '{ printf "%d%02d%02d", $1, $2, $3 }')" \
+		CONFIG_CC_IMPLICIT_FALLTHROUGH=-Wimplicit-fallthrough CONFIG_FTRACE_MCOUNT_USE_CC= \
+		CONFIG_FTRACE_MCOUNT_USE_OBJTOOL=y CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT= \
+		CONFIG_UBSAN_BOUNDS_STRICT= CONFIG_UBSAN_ARRAY_BOUNDS=y KCFLAGS=-Wno-duplicate-decl-specifier
+}
