@@ -69,13 +69,3 @@ clang_compiler() {
 	done
 	return 1
 }
-
-# clang_arguments COMPILER   what make is told to build modules by clang for a kernel of gcc's: its
-# configuration says what gcc can, on the command line is what differs
-clang_arguments() {
-	printf '%s\n' CC="$1" CONFIG_CC_IS_GCC= CONFIG_CC_IS_CLANG=y CONFIG_GCC_VERSION=0 \
-		CONFIG_CLANG_VERSION="$("$1" -dumpversion | awk -F. '{ printf "%d%02d%02d", $1, $2, $3 }')" \
-		CONFIG_CC_IMPLICIT_FALLTHROUGH=-Wimplicit-fallthrough CONFIG_FTRACE_MCOUNT_USE_CC= \
-		CONFIG_FTRACE_MCOUNT_USE_OBJTOOL=y CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT= \
-		CONFIG_UBSAN_BOUNDS_STRICT= CONFIG_UBSAN_ARRAY_BOUNDS=y KCFLAGS=-Wno-duplicate-decl-specifier
-}
