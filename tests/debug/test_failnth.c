@@ -604,8 +604,8 @@ static int call_bind(void)
 {
 	int ret = to_driver("bind");
 
-	/* what the PCI core says of an interrupt for which it found no memory */
-	return ret == -ENOSPC ? -ENOMEM : ret;
+	/* what the PCI core says of an interrupt, and of a BAR, for which it found no memory */
+	return ret == -ENOSPC || ret == -EBUSY ? -ENOMEM : ret;
 }
 
 static const struct path paths[] = {
