@@ -36,6 +36,7 @@ struct faxb_io_ops {
  * @ops: see there
  * @io: handed to @ops
  * @features: FAX_FEAT_*
+ * @reset_ms: by when a reset is done; 0: as REGISTERS.md has it
  * @owner: THIS_MODULE of the glue
  */
 struct faxb_desc {
@@ -43,6 +44,7 @@ struct faxb_desc {
 	const struct faxb_io_ops *ops;
 	void *io;
 	u32 features;
+	u32 reset_ms;
 	struct module *owner;
 };
 

@@ -67,9 +67,9 @@ static void faxb_abort(struct fax_func *func, struct fax_job *job)
 		faxb_queue_abort(&f->b->queue[q], job);
 }
 
-static int wait_reset(struct faxb *b, u32 q)
+/* Queues are reset at the same time, and have one deadline: @end, in jiffies. */
+static int wait_reset(struct faxb *b, u32 q, unsigned long end)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(FAXB_RESET_MS) + 1;
 	bool late = false;
 	u32 status;
 
@@ -84,6 +84,24 @@ static int wait_reset(struct faxb *b, u32 q)
 		usleep_range(200, 1000);
 		late = time_after(jiffies, end);
 	}
+}
+
+/* 0 once the DMA of these queues has ceased. */
+static int reset_and_wait(struct faxb *b, unsigned long queues)
+{
+	unsigned long end;
+	int ret = 0, err;
+	u32 q;
+
+	for_each_set_bit(q, &queues, FAXB_QUEUES)
+		faxb_write(b, FAXB_QUEUE(q) + FAXB_Q_CTRL, FAXB_Q_CTRL_RESET);
+	end = jiffies + msecs_to_jiffies(b->desc.reset_ms) + 1;
+	for_each_set_bit(q, &queues, FAXB_QUEUES) {
+		err = wait_reset(b, q, end);
+		if (err)
+			ret = err;
+	}
+	return ret;
 }
 
 /* The board did not do as promised. It does no DMA from here on, whatever it thinks it does. */
@@ -101,20 +119,13 @@ static void cut_off(struct faxb *b, int why)
 
 static int halt_queues(struct faxb *b, unsigned long queues)
 {
-	int ret = out_of_order(b), err;
-	u32 q;
+	int ret = out_of_order(b);
 
 	if (ret) {
 		b->desc.ops->halt(b->desc.io);
 		return ret;
 	}
-	for_each_set_bit(q, &queues, FAXB_QUEUES)
-		faxb_write(b, FAXB_QUEUE(q) + FAXB_Q_CTRL, FAXB_Q_CTRL_RESET);
-	for_each_set_bit(q, &queues, FAXB_QUEUES) {
-		err = wait_reset(b, q);
-		if (err)
-			ret = err;
-	}
+	ret = reset_and_wait(b, queues);
 	if (ret)
 		cut_off(b, ret);
 	return ret;
@@ -411,20 +422,18 @@ static int add_functions(struct faxb *b)
 struct faxb *faxb_create(const struct faxb_desc *desc)
 {
 	struct faxb *b = kzalloc(sizeof(*b), GFP_KERNEL);
-	u32 q;
 	int ret;
 
 	if (!b)
 		return ERR_PTR(-ENOMEM);
 	b->desc = *desc;
+	if (!b->desc.reset_ms)
+		b->desc.reset_ms = FAXB_RESET_MS;
 	ret = identify(b);
 	if (ret)
 		goto fail;
 	faxb_write(b, FAXB_INT_ENABLE, 0);
-	for (q = 0; q < FAXB_QUEUES && !ret; q++) {
-		faxb_write(b, FAXB_QUEUE(q) + FAXB_Q_CTRL, FAXB_Q_CTRL_RESET);
-		ret = wait_reset(b, q);
-	}
+	ret = reset_and_wait(b, BIT(FAXB_QUEUES) - 1);
 	if (!ret)
 		ret = add_functions(b);
 	if (ret)

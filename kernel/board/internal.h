@@ -11,7 +11,7 @@
 #define FAXB_RING_LOG2		4	/* bands under way in a queue */
 #define FAXB_RING_ENTRIES	16u
 #define FAXB_SG_MAX		128u	/* what we keep lists for */
-#define FAXB_RESET_MS		100	/* the board promises this */
+#define FAXB_RESET_MS		100	/* the board promises this, see faxb_desc.reset_ms */
 
 struct faxb_func;
 

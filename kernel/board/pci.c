@@ -154,8 +154,9 @@ static int faxb_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		goto unmap;
-	/* a stretch is as long as its 32 bits say, whoever cut it */
+	/* a stretch is as long as its 32 bits say, and lies anywhere, whoever cut it */
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+	dma_set_seg_boundary(&pdev->dev, ULONG_MAX);
 	pci_set_master(pdev);
 	ret = start_board(p);
 	if (ret)

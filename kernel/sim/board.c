@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The hardware: the device model, the thread that is its clock, its interrupt line. */
 #include <linux/debugfs.h>
-#include <linux/dma-map-ops.h>
 #include <linux/idr.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -19,14 +18,14 @@ static bool out_of_reach(struct sim_hw *hw)
 	return READ_ONCE(hw->gone) || READ_ONCE(hw->asleep);
 }
 
-static u32 sim_read32(void *io, u32 reg)
+u32 sim_read32(void *io, u32 reg)
 {
 	struct sim_hw *hw = io;
 
 	return out_of_reach(hw) ? FAXB_ALL_ONES : fm_read32(hw->model, reg);
 }
 
-static void sim_write32(void *io, u32 reg, u32 val)
+void sim_write32(void *io, u32 reg, u32 val)
 {
 	struct sim_hw *hw = io;
 
@@ -34,47 +33,19 @@ static void sim_write32(void *io, u32 reg, u32 val)
 		fm_write32(hw->model, reg, val);
 }
 
-/*
- * As synchronize_irq(): waits for a call that has begun, not for one that is
- * due, of which a busy board always has another.
- */
-void sim_sync_irq(void *io)
-{
-	struct sim_hw *hw = io;
-
-	spin_lock_irq(&hw->irq_lock);
-	spin_unlock_irq(&hw->irq_lock);
-}
-
-/* The one way to stop this hardware is to pull it; its thread then touches nothing more. */
-static void sim_halt(void *io)
-{
-	struct sim_hw *hw = io;
-
-	WRITE_ONCE(hw->gone, true);
-	kthread_park(hw->thread);
-	kthread_unpark(hw->thread);
-}
-
-const struct faxb_io_ops sim_io_ops = {
-	.read32 = sim_read32,
-	.write32 = sim_write32,
-	.sync_irq = sim_sync_irq,
-	.halt = sim_halt,
-};
-
 static int hw_read(void *owner, u64 addr, void *buf, u32 len)
 {
 	struct sim_hw *hw = owner;
 
-	return sim_dma_copy(&hw->dma, addr, buf, len, false);
+	return READ_ONCE(hw->master) ? sim_dma_copy(&hw->dma, addr, buf, len, false) : -EFAULT;
 }
 
 static int hw_write(void *owner, u64 addr, const void *buf, u32 len)
 {
 	struct sim_hw *hw = owner;
 
-	return sim_dma_copy(&hw->dma, addr, (void *)buf, len, true);
+	return READ_ONCE(hw->master) ? sim_dma_copy(&hw->dma, addr, (void *)buf, len, true) :
+				       -EFAULT;
 }
 
 static void hw_interrupt(void *owner)
@@ -131,16 +102,12 @@ static const struct fm_owner_ops hw_ops = {
 static void hw_irq(struct irq_work *work)
 {
 	struct sim_hw *hw = container_of(work, struct sim_hw, irq);
-	struct faxb *driver;
 	unsigned long flags;
 	u64 from;
 
 	spin_lock_irqsave(&hw->irq_lock, flags);
 	from = local_clock();
-	/* pairs with sim_probe(): the board is there whole */
-	driver = smp_load_acquire(&hw->driver);
-	if (driver)
-		faxb_interrupt(driver);
+	sim_bus_interrupt(hw);
 	hw->irq_ns += local_clock() - from;
 	spin_unlock_irqrestore(&hw->irq_lock, flags);
 }
@@ -284,28 +251,6 @@ static void stop(struct sim_hw *hw)
 	sim_eject(hw);
 }
 
-/* The device that the driver finds. It does DMA as sim_dma_ops has it, to 64 bits. */
-static int add_device(struct sim_hw *hw)
-{
-	struct platform_device *pdev = platform_device_alloc("faxsim", hw->id);
-	int ret;
-
-	if (!pdev)
-		return -ENOMEM;
-	ret = platform_device_add_data(pdev, &hw, sizeof(hw));
-	if (ret)
-		goto put;
-	set_dma_ops(&pdev->dev, &sim_dma_ops);
-	hw->pdev = pdev;
-	ret = platform_device_add(pdev);
-	if (ret)
-		goto put;
-	return 0;
-put:
-	platform_device_put(pdev);
-	return ret;
-}
-
 struct sim_hw *sim_hw_plug(struct sim_board *board)
 {
 	struct sim_hw *hw = hw_alloc(board);
@@ -319,7 +264,7 @@ struct sim_hw *sim_hw_plug(struct sim_board *board)
 		goto free;
 	}
 	sim_paper_attach(&board->paper, hw);
-	ret = add_device(hw);
+	ret = sim_bus_add(hw);
 	if (ret)
 		goto stop;
 	add_debugfs(hw);
@@ -333,10 +278,10 @@ free:
 
 void sim_hw_unplug(struct sim_hw *hw)
 {
-	struct device *dev = get_device(&hw->pdev->dev);
+	struct device *dev = get_device(hw->dev);
 
 	debugfs_remove_recursive(hw->debugfs);
-	platform_device_unregister(hw->pdev);
+	sim_bus_remove(hw);
 	stop(hw);
 	sim_dma_exit(&hw->dma, dev);
 	put_device(dev);

@@ -6,11 +6,14 @@
  *	paper.c		feeder, trays, conditions
  *	board.c		the hardware: the model, a thread that runs it, its interrupt
  *	dma.c		what the hardware sees of memory
- *	main.c		the driver of this hardware, and the module
+ *	platform.c	the bus that it is on, and its driver there
+ *	pci.c		another one in its stead, to try the board driver's pci.c: a board in a
+ *			slot of softbus.c, which is a PCI bus without hardware; for tests alone
+ *	main.c		the module
  *
  * Lifetime: a sim_board lives as long as its configfs directory, with its
  * paper; a sim_hw from live = 1 to live = 0. The driver comes and goes with
- * the platform device inside that.
+ * the bus's device inside that.
  *
  * Locks: sim_board.live_lock, then sim_paper.lock (mutexes), then sim_hw.lock
  * or sim_dma.lock (spinlocks, interrupts off).
@@ -21,7 +24,6 @@
 #include <linux/configfs.h>
 #include <linux/irq_work.h>
 #include <linux/mutex.h>
-#include <linux/platform_device.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -105,7 +107,7 @@ struct sim_knob {
 
 struct sim_hw {
 	struct sim_board *board;
-	struct platform_device *pdev;
+	struct device *dev;	/* that the driver finds */
 	int id;
 	struct fm_board *model;
 	spinlock_t lock;	/* the model's registers */
@@ -115,10 +117,12 @@ struct sim_hw {
 	bool kick;
 	bool gone;		/* pulled: registers read as all-ones */
 	bool asleep;		/* without power: likewise, until it comes back */
+	bool master;		/* the bus lets it do DMA */
 	struct irq_work irq;
 	spinlock_t irq_lock;	/* held while the driver handles the interrupt */
 	u64 irq_ns;		/* that took it so long so far */
-	struct faxb *driver;	/* gets the interrupt, may be NULL */
+	struct faxb *driver;	/* platform.c: gets the interrupt, may be NULL */
+	u32 lacks;		/* pci.c */
 	struct dentry *debugfs;
 	struct sim_knob knobs[FAXB_QUEUES][FM_FAULTS];
 };
@@ -126,8 +130,8 @@ struct sim_hw {
 /* board.c */
 struct sim_hw *sim_hw_plug(struct sim_board *board);
 void sim_hw_unplug(struct sim_hw *hw);
-extern const struct faxb_io_ops sim_io_ops;
-void sim_sync_irq(void *io);
+u32 sim_read32(void *io, u32 reg);
+void sim_write32(void *io, u32 reg, u32 val);
 void sim_debugfs_init(void);
 void sim_debugfs_exit(void);
 
@@ -160,7 +164,12 @@ void sim_eject(void *owner);
 int sim_configfs_init(unsigned int boards);
 void sim_configfs_exit(void);
 
-/* main.c */
+/* platform.c or pci.c */
+int sim_bus_init(void);
+void sim_bus_exit(void);
+int sim_bus_add(struct sim_hw *hw);
+void sim_bus_remove(struct sim_hw *hw);
+void sim_bus_interrupt(struct sim_hw *hw);
 struct sim_hw *sim_hw_of(struct device *dev);
 int sim_hw_suspend(struct sim_hw *hw, bool suspend);
 

@@ -272,6 +272,16 @@ static int pull(void)
 	return ret;
 }
 
+/* The driver lets go of a board that stays. */
+static int unbind_driver(void)
+{
+	const char *file = "/sys/class/fax/faxcodec0/device/driver/unbind";
+	char device[64];
+
+	snprintf(device, sizeof(device), "%s", sim_device(CODER, ""));
+	return write_to(file, device);
+}
+
 /* The ways in which a driver loses its board. */
 static int unbind(unsigned int round)
 {
@@ -280,7 +290,7 @@ static int unbind(unsigned int round)
 		sim_live(false);
 		return 0;
 	case 1:
-		return write_to("/sys/bus/platform/drivers/faxsim/unbind", "faxsim.0");
+		return unbind_driver();
 	case 2:
 		return pull();
 	default:

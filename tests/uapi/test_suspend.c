@@ -284,6 +284,7 @@ static void test_runtime(void)
 	struct buf buf;
 	int dev;
 
+	put("/sys/class/fax/faxprint0/device/power/autosuspend_delay_ms", "100");
 	put("/sys/class/fax/faxprint0/device/power/control", "auto");
 	usleep(600000);
 	check(says(status, "suspended"), "runtime PM: a board that nobody uses sleeps");

@@ -105,6 +105,20 @@ long sim_get(const char *knob)
 	return strtol(text, NULL, 0);
 }
 
+const char *sim_device(const char *node, const char *which)
+{
+	static char target[256];
+	char path[128];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/class/fax/%s/device%s", strrchr(node, '/') + 1, which);
+	len = readlink(path, target, sizeof(target) - 1);
+	if (len < 0)
+		bail("%s: %s", path, strerror(errno));
+	target[len] = '\0';
+	return strrchr(target, '/') + 1;
+}
+
 void sim_reset(void)
 {
 	sim_set("cover", "0");

@@ -35,6 +35,8 @@ int done_testing(void);
 /* the simulated board */
 void sim_set(const char *knob, const char *value);
 long sim_get(const char *knob);
+/* the name in sysfs of the device that has a node, or with "/driver" of its driver */
+const char *sim_device(const char *node, const char *which);
 void sim_reset(void);	/* paper there, no jam, feeder and tray empty, as fast as it goes */
 void sim_feed(const uint8_t *pixels, uint32_t width, uint32_t rows);
 uint8_t *sim_printed(uint32_t *width, uint32_t *rows);	/* the last page; the caller's to free */

@@ -56,3 +56,16 @@ page_tool() {
 kernel_modules() {
 	printf '%s\n' "$MODDIR"/kernel/{fax,faxboard,faxsim}.ko
 }
+
+# clang_compiler   the newest clang here that knows all options which kernels are built with
+clang_compiler() {
+	local cc
+	for cc in clang{-19,-18,-17,-16,-15,}; do
+		command -v "$cc" >/dev/null || continue
+		if echo 'int x;' | "$cc" -xc -c -mfunction-return=thunk-extern -o /dev/null - 2>/dev/null; then
+			echo "$cc"
+			return
+		fi
+	done
+	return 1
+}
