@@ -6,8 +6,9 @@
  *	pop3_session_stored() }... done()
  *
  * The caller chooses in list() what is fetched and what is deleted unseen; each
- * message comes as a memory file and is deleted on the server only after the
- * caller said that it is stored. A server forgets a deletion when the line is
+ * message comes whole and is deleted on the server only after the caller said
+ * that it is stored. The server is asked ahead, where it lets itself be asked, so
+ * that neither line nor disk waits for the other. A server forgets a deletion when the line is
  * lost before QUIT: the mail is listed again next time, so remember its uidl.
  *
  * A session is the caller's handle until done() is called or the caller cancels
@@ -25,6 +26,8 @@
 
 #include "base/error.h"
 #include "net/tls.h"
+
+#define POP3_SESSION_UNSTORED 256	/* mails that wait for pop3_session_stored() */
 
 struct pop3_session;
 
@@ -57,13 +60,13 @@ struct pop3_session_callbacks {
 	void (*list)(void *userdata, struct pop3_session *s, const struct pop3_mail *mails,
 		     size_t n);
 	/*
-	 * Mail no. @i is here whole: @fd reads it from offset 0, CRLF lines, and is the
-	 * caller's to close. Answer with pop3_session_stored(), from within or later. A
-	 * few more may come before that. r below 0, fd -1: the server did not give it, or
-	 * it is too large (-EMSGSIZE); it stays there, and no answer is needed.
+	 * Mail no. @i is here whole, CRLF lines; @data is the session's and stays until this
+	 * returns. Answer with pop3_session_stored(), from within or later. More may come
+	 * before that, POP3_SESSION_UNSTORED at most. r below 0: the server did not give it,
+	 * or it is too large (-EMSGSIZE); it stays there, and no answer is needed.
 	 */
-	void (*message)(void *userdata, struct pop3_session *s, size_t i, int fd, int r,
-			const struct error *e);
+	void (*message)(void *userdata, struct pop3_session *s, size_t i, const void *data,
+			size_t len, int r, const struct error *e);
 	/* Mails whose deletion the server confirmed, for good where result is OK. */
 	void (*done)(void *userdata, enum pop3_result result, size_t deleted,
 		     const struct error *e);

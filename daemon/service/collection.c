@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -210,34 +208,24 @@ static void on_stored(void *userdata, int r)
 	free(a);
 }
 
-static int store_mail(struct collection *k, size_t i, int fd, struct error *e)
+static int store_mail(struct collection *k, size_t i, const void *data, size_t len,
+		      struct error *e)
 {
-	struct iovec iov;
+	const struct iovec iov = { (void *)data, len };
 	struct arrival *a;
-	struct stat st;
-	void *mail;
 	int r;
 
-	if (fstat(fd, &st) < 0)
-		return error_set(e, -errno, "cannot read the mail: %m");
-	if (!st.st_size)
+	if (!len)
 		return error_set(e, -ENODATA, "the server gave an empty mail");
-	mail = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (mail == MAP_FAILED)
-		return error_set(e, -errno, "cannot read the mail: %m");
 	a = calloc(1, sizeof(*a));
-	if (!a) {
-		munmap(mail, st.st_size);
+	if (!a)
 		return error_set(e, -ENOMEM, "out of memory");
-	}
 	a->collection = k;
 	a->index = i;
 	a->next = k->arrivals;
 	k->arrivals = a;
-	iov = (struct iovec){ mail, st.st_size };
 	r = inbound_accept(k->box->inbound, k->user->code, k->keys[i], &iov, 1, on_stored, a, NULL,
 			   e);
-	munmap(mail, st.st_size);
 	if (r < 0) {
 		arrival_done(a);
 		free(a);
@@ -245,18 +233,17 @@ static int store_mail(struct collection *k, size_t i, int fd, struct error *e)
 	return r;
 }
 
-static void on_message(void *userdata, struct pop3_session *s, size_t i, int fd, int r,
-		       const struct error *why)
+static void on_message(void *userdata, struct pop3_session *s, size_t i, const void *data,
+		       size_t len, int r, const struct error *why)
 {
 	struct collection *k = userdata;
-	_close_ int mail = fd;
 	struct error e = { 0 };
 
 	if (r < 0) {
 		leave(k, why);
 		return;
 	}
-	r = store_mail(k, i, mail, &e);
+	r = store_mail(k, i, data, len, &e);
 	if (r >= 0)
 		return;
 	/* Stored since the list came; the next list finds it known, and durable. */
