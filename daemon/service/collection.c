@@ -149,8 +149,13 @@ static void finish_badly(struct collection *k, const char *what, const char *why
 static void on_done(void *userdata, enum pop3_result result, size_t deleted, const struct error *e)
 {
 	struct collection *k = userdata;
+	enum collection_end end = COLLECTION_FAILED;
 
 	k->session = NULL;
+	if (result == POP3_RESULT_OK)
+		end = COLLECTION_DONE;
+	else if (result == POP3_RESULT_CANNOT_CONNECT)
+		end = COLLECTION_UNREACHED;
 	if (result == POP3_RESULT_LOGIN)
 		finish_badly(k, "the login is refused by", error_text(e));
 	else if (result != POP3_RESULT_OK)
@@ -159,7 +164,7 @@ static void on_done(void *userdata, enum pop3_result result, size_t deleted, con
 		finish_badly(k, "mail stays on", error_text(&k->why_left));
 	else
 		finish_well(k);
-	k->done(k->userdata);
+	k->done(k->userdata, end);
 }
 
 int collection_say_canceled(struct collection *k, const char *why)
@@ -395,7 +400,7 @@ static enum net_tls tls_of(const struct user *u)
 	return tls < 0 ? NET_TLS_REQUIRED : (enum net_tls)tls;
 }
 
-static uint32_t port_of(const struct user *u)
+uint16_t collection_port(const struct user *u)
 {
 	return u->pop3_port ? u->pop3_port : tls_of(u) == NET_TLS_IMPLICIT ? 995 : 110;
 }
@@ -410,7 +415,7 @@ static int start_session(struct collection *k, struct error *e)
 	const struct user *u = k->user;
 	struct pop3_session_options options = {
 		.host = u->pop3_host,
-		.port = port_of(u),
+		.port = collection_port(u),
 		.tls = tls_of(u),
 		.user = u->pop3_login,
 		.password = u->pop3_password,
@@ -472,6 +477,6 @@ bool collection_has(const struct collection *k, const struct user *u)
 	const struct user *own = k->user;
 
 	return u->pop3_host && u->pop3_login && own->pop3_host && own->pop3_login &&
-	       !strcasecmp(u->pop3_host, own->pop3_host) && port_of(u) == port_of(own) &&
+	       !strcasecmp(u->pop3_host, own->pop3_host) && collection_port(u) == collection_port(own) &&
 	       !strcmp(u->pop3_login, own->pop3_login);
 }

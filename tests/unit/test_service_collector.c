@@ -329,6 +329,42 @@ static void others_keep_their_turn(void **state)
 	assert_int_equal(svc_count(s, JOB_COLLECT, -1, NULL), 0);
 }
 
+static void receive_and_keep(struct user *u)
+{
+	u->auto_receive = true;
+	u->auto_print = false;
+}
+
+static void receive_and_print(struct user *u)
+{
+	u->auto_receive = u->auto_print = true;
+}
+
+/* Where the disk has little room, only those who print at once get theirs; the box says so. */
+static void no_room(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server keeps, prints;
+
+	fake_server_start(&keeps, SCRIPT(HELLO, EMPTY, GOODBYE));
+	fake_server_start(&prints, SCRIPT(HELLO, EMPTY, GOODBYE));
+	s->box.conf.collect_reserve = UINT64_MAX;
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", keeps.port);
+	svc_add_user(s, "101", "u", prints.port);
+	edit(s, "100", receive_and_keep);
+	edit(s, "101", receive_and_print);
+	svc_serve(s, &prints);
+	svc_run(s, 200);
+	assert_false(keeps.finished);
+	assert_non_null(strstr(collector_notice(s->box.collector), "stays on their servers"));
+	s->box.conf.collect_reserve = 0;
+	svc_run(s, 5200);
+	assert_null(collector_notice(s->box.collector));
+	svc_serve(s, &keeps);
+	edit(s, "100", receive_no_more);
+}
+
 /* Two users have one mailbox: the second waits until the first has done. */
 static void shared_mailbox(void **state)
 {
@@ -462,7 +498,7 @@ int main(void)
 		TEST(on_request), TEST(wrong_requests), TEST(joins), TEST(login_refused),
 		TEST(line_lost), TEST(leaves_mail), TEST(forgets), TEST(same_name_twice),
 		TEST(automatic_trouble), TEST(trouble_survives), TEST(trouble_canceled),
-		TEST(others_keep_their_turn), TEST(shared_mailbox), TEST(user_removed),
+		TEST(others_keep_their_turn), TEST(no_room), TEST(shared_mailbox), TEST(user_removed),
 		TEST(stopped), TEST(ten_thousand),
 	};
 
