@@ -16,6 +16,8 @@
 
 enum place {
 	LEFT,		/* nobody asked for it */
+	CURIOUS,	/* its head is wanted */
+	LOOKING,	/* and asked of the server */
 	WANTED,
 	ASKED,		/* of the server */
 	GIVEN,		/* with the caller */
@@ -36,7 +38,7 @@ struct pop3_session {
 	struct pop3_mail *mails;
 	uint8_t *places;	/* enum place, of each mail */
 	size_t n_mails;
-	size_t *wanted;		/* mails in the order asked for */
+	size_t *wanted;		/* mails in the order asked for; those looked at twice */
 	size_t n_wanted, next_wanted;
 	size_t n_asked, n_given;	/* mails in these places */
 	size_t deleted;
@@ -104,15 +106,28 @@ static int may_choose(const struct pop3_session *s, size_t i)
 	return s->places[i] == LEFT ? 0 : -EALREADY;
 }
 
+static void want(struct pop3_session *s, size_t i, enum place place)
+{
+	s->places[i] = place;
+	s->wanted[s->n_wanted++] = i;
+}
+
 int pop3_session_fetch(struct pop3_session *s, size_t i)
 {
 	int r = may_choose(s, i);
 
-	if (r < 0)
-		return r;
-	s->places[i] = WANTED;
-	s->wanted[s->n_wanted++] = i;
-	return 0;
+	if (r >= 0)
+		want(s, i, WANTED);
+	return r;
+}
+
+int pop3_session_look(struct pop3_session *s, size_t i)
+{
+	int r = may_choose(s, i);
+
+	if (r >= 0)
+		want(s, i, CURIOUS);
+	return r;
 }
 
 int pop3_session_delete(struct pop3_session *s, size_t i)
@@ -144,7 +159,7 @@ static void on_listed(struct pop3_session *s)
 
 	s->mails = calloc(n + 1, sizeof(*s->mails));
 	s->places = calloc(n + 1, sizeof(*s->places));
-	s->wanted = calloc(n + 1, sizeof(*s->wanted));
+	s->wanted = calloc(2 * n + 1, sizeof(*s->wanted));
 	if (!s->mails || !s->places || !s->wanted) {
 		pop3_client_lost(s->client, "there was no memory for the list of mails");
 		return;
@@ -186,7 +201,7 @@ static void clear_body(struct pop3_session *s)
 static void on_data(struct pop3_session *s, const struct pop3_event *ev)
 {
 	/* What it says of its size spares the growing; that it is true is not relied on. */
-	if (!s->body.len && !s->body_error)
+	if (!s->body.len && !s->body_error && s->places[ev->mail] == ASKED)
 		s->body_error = buffer_reserve(&s->body, s->mails[ev->mail].size + ev->len);
 	if (!s->body_error)
 		s->body_error = buffer_append(&s->body, ev->data, ev->len);
@@ -208,6 +223,30 @@ static void on_message(struct pop3_session *s, size_t i)
 	clear_body(s);
 }
 
+/* Fewer lines of the body than were asked for: the body has no more. */
+static bool is_whole(const char *data, size_t len)
+{
+	const char *at = len ? memmem(data, len, "\r\n\r\n", 4) : NULL, *end = data + len;
+	unsigned int lines = 0;
+
+	for (at = at ? at + 4 : end; at < end && (at = memchr(at, '\n', end - at)); at++)
+		lines++;
+	return lines < POP3_LOOK_LINES;
+}
+
+static void on_head(struct pop3_session *s, const struct pop3_event *ev, bool given)
+{
+	size_t i = ev->mail, len = s->body.len;
+	const char *data = given && !s->body_error ? s->body.data ? s->body.data : "" : NULL;
+	bool whole = data && !ev->cut && is_whole(data, len);
+
+	s->n_asked--;
+	s->places[i] = FINISHED;
+	if (s->callbacks.head(s->userdata, i, data, len, whole) && !s->over)
+		want(s, i, WANTED);
+	clear_body(s);
+}
+
 static void on_skipped(struct pop3_session *s, const struct pop3_event *ev)
 {
 	clear_body(s);
@@ -216,14 +255,15 @@ static void on_skipped(struct pop3_session *s, const struct pop3_event *ev)
 
 static void ask(struct pop3_session *s, size_t i)
 {
-	int r = pop3_client_fetch(s->client, i);
+	bool look = s->places[i] == CURIOUS;
+	int r = look ? pop3_client_look(s->client, i) : pop3_client_fetch(s->client, i);
 
 	if (r == -EMSGSIZE) {
 		refuse(s, i, r, "the message is larger than is taken here; it stays on the server");
 	} else if (r < 0) {
 		pop3_client_lost(s->client, "there was no memory for a command");
 	} else {
-		s->places[i] = ASKED;
+		s->places[i] = look ? LOOKING : ASKED;
 		s->n_asked++;
 	}
 }
@@ -273,6 +313,10 @@ static bool on_event(struct pop3_session *s, const struct pop3_event *ev)
 		break;
 	case POP3_DATA:
 		on_data(s, ev);
+		break;
+	case POP3_HEAD:
+	case POP3_NO_HEAD:
+		on_head(s, ev, ev->type == POP3_HEAD);
 		break;
 	case POP3_MESSAGE:
 		on_message(s, ev->mail);

@@ -56,7 +56,10 @@ struct pop3_mail {
 };
 
 struct pop3_session_callbacks {
-	/* The mailbox: mails[n], n may be 0. Choose now, by pop3_session_fetch() and _delete(). */
+	/*
+	 * The mailbox: mails[n], n may be 0. Choose now, by pop3_session_fetch(), _look() and
+	 * _delete().
+	 */
 	void (*list)(void *userdata, struct pop3_session *s, const struct pop3_mail *mails,
 		     size_t n);
 	/*
@@ -67,6 +70,12 @@ struct pop3_session_callbacks {
 	 */
 	void (*message)(void *userdata, struct pop3_session *s, size_t i, const void *data,
 			size_t len, int r, const struct error *e);
+	/*
+	 * Header and first lines of mail no. @i, for which pop3_session_look() asked; @whole: it
+	 * has no more. True: fetch it; false: it stays where it is. NULL: the server does not
+	 * show them.
+	 */
+	bool (*head)(void *userdata, size_t i, const void *data, size_t len, bool whole);
 	/* Mails whose deletion the server confirmed, for good where result is OK. */
 	void (*done)(void *userdata, enum pop3_result result, size_t deleted,
 		     const struct error *e);
@@ -78,6 +87,8 @@ int pop3_session_start(struct pop3_session **ret, sd_event *event,
 		       struct error *e);
 /* Within list(), once for each mail that is wanted; they come in the order of the calls. */
 int pop3_session_fetch(struct pop3_session *s, size_t i);
+/* The same when head() has seen how it begins and wants it. */
+int pop3_session_look(struct pop3_session *s, size_t i);
 /* Within list(): mail no. @i is known and stored already, take it off the server. */
 int pop3_session_delete(struct pop3_session *s, size_t i);
 /* Mail no. @i is safely stored, or not to be had: @remove says whether it may be deleted there. */

@@ -27,7 +27,8 @@
 #define DISCARD_MAX	(UINT64_C(256) << 20)	/* of a mail beyond max_message, unread */
 
 enum op {
-	GREETING, CAPA, STLS, USER, PASS, AUTH, STAT, LIST, UIDL, TOP, RETR, DELE, QUIT,
+	GREETING, CAPA, STLS, USER, PASS, AUTH, STAT, LIST, UIDL, TOP, LOOK, RETR,
+	DELE, QUIT,
 };
 
 struct request {
@@ -195,6 +196,8 @@ static int write_command(struct pop3_client *c, const struct request *q)
 		return buffer_printf(&c->out, "UIDL\r\n");
 	case TOP:
 		return buffer_printf(&c->out, "TOP %u 0\r\n", number_of(c, q));
+	case LOOK:
+		return buffer_printf(&c->out, "TOP %u %u\r\n", number_of(c, q), POP3_LOOK_LINES);
 	case RETR:
 		return buffer_printf(&c->out, "RETR %u\r\n", number_of(c, q));
 	case DELE:
@@ -527,6 +530,7 @@ static bool on_ok(struct pop3_client *c, struct pop3_event *ev)
 	case LIST:
 	case UIDL:
 	case TOP:
+	case LOOK:
 	case RETR:
 		return begin_multi(c, ev);
 	case STAT:
@@ -583,6 +587,8 @@ static bool on_err(struct pop3_client *c, struct pop3_event *ev)
 	case TOP:
 		return fail_quoting(c, ev, "the server has neither UIDL nor TOP, so mails cannot "
 				    "be told apart");
+	case LOOK:
+		return tell(ev, POP3_NO_HEAD, mail);
 	case RETR:
 		quote(c, "the server does not give the message");
 		tell(ev, POP3_SKIPPED, mail);
@@ -672,8 +678,14 @@ static bool end_header(struct pop3_client *c, struct pop3_event *ev)
 static bool end_message(struct pop3_client *c, struct pop3_event *ev)
 {
 	size_t mail = c->queue[c->head].mail;
+	bool look = c->queue[c->head].op == LOOK;
 
 	answered(c);
+	if (look) {
+		tell(ev, POP3_HEAD, mail);
+		ev->cut = c->got > POP3_LOOK_MAX;
+		return true;
+	}
 	if (c->got <= c->o.max_message)
 		return tell(ev, POP3_MESSAGE, mail);
 	tell(ev, POP3_SKIPPED, mail);
@@ -694,8 +706,11 @@ static bool on_header(struct pop3_client *c, const char *s, size_t n, struct pop
 
 static bool on_octets(struct pop3_client *c, const char *s, size_t n, struct pop3_event *ev)
 {
-	if (c->got > c->o.max_message) {
-		if (c->got - c->o.max_message > DISCARD_MAX)
+	bool look = c->queue[c->head].op == LOOK;
+	uint64_t max = look ? POP3_LOOK_MAX : c->o.max_message;
+
+	if (c->got > max) {
+		if (c->got - max > DISCARD_MAX)
 			return fail(c, ev, "a message has no end: it has to be taken off the "
 				    "server by other means");
 		return false;
@@ -755,7 +770,9 @@ static bool take_line(struct pop3_client *c, const char **data, size_t *len, str
 
 static bool in_octets(const struct pop3_client *c)
 {
-	return c->multi && (c->queue[c->head].op == TOP || c->queue[c->head].op == RETR);
+	enum op op = c->queue[c->head].op;
+
+	return c->multi && (op == TOP || op == LOOK || op == RETR);
 }
 
 /* All questions of the machine's own are answered. */
@@ -828,6 +845,11 @@ static int request(struct pop3_client *c, enum op op, size_t mail)
 	if (op != QUIT && mail >= c->n_mails)
 		return -ERANGE;
 	return enqueue(c, op, mail);
+}
+
+int pop3_client_look(struct pop3_client *c, size_t mail)
+{
+	return request(c, LOOK, mail);
 }
 
 int pop3_client_fetch(struct pop3_client *c, size_t mail)

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "mail/form.h"
 #include "net/pop3_session.h"
 #include "service/collection.h"
 #include "service/inbound.h"
@@ -22,8 +23,10 @@ struct collection {
 	void *userdata;
 	struct pop3_session *session;
 	char **keys;			/* under which the listed mails are known here */
+	bool *undecided;		/* of each: may turn out to be text that is not wanted */
 	size_t n_keys;
 	size_t stored;			/* mails that are durable here by this collection */
+	size_t texts;			/* text mails that its user does not want, left there */
 	size_t left;			/* mails that could not be fetched or stored */
 	struct error why_left;		/* the first reason for that */
 	struct arrival *arrivals;	/* mails on their way into the journal */
@@ -62,6 +65,7 @@ void collection_free(struct collection *k)
 	for (size_t i = 0; i < k->n_keys; i++)
 		free(k->keys[i]);
 	free(k->keys);
+	free(k->undecided);
 	user_free(k->user);
 	job_free(k->job);
 	free(k);
@@ -112,7 +116,11 @@ static void finish_well(struct collection *k)
 {
 	_free_ char *text = NULL;
 
-	words_set(&text, "%zu mail(s) collected from %s", k->stored, k->user->pop3_host);
+	if (k->texts)
+		words_set(&text, "%zu mail(s) collected from %s; %zu of text alone left there",
+			  k->stored, k->user->pop3_host, k->texts);
+	else
+		words_set(&text, "%zu mail(s) collected from %s", k->stored, k->user->pop3_host);
 	if (!text)
 		return;
 	if (k->requested)
@@ -176,6 +184,14 @@ int collection_say_canceled(struct collection *k, const char *why)
  * Mails
  */
 
+/* The key of a mail that was found to be text, and left on the server. */
+static char *text_key(const char *key)
+{
+	char *text = NULL;
+
+	return asprintf(&text, "text%s", strchr(key, '/')) < 0 ? NULL : text;
+}
+
 static void leave(struct collection *k, const struct error *why)
 {
 	if (!k->left++)
@@ -238,6 +254,44 @@ static int store_mail(struct collection *k, size_t i, const void *data, size_t l
 	return r;
 }
 
+/* Text that its user does not want stays on the server, and is not looked at again. */
+static bool leave_text(struct collection *k, size_t i, const void *data, size_t len, bool whole)
+{
+	_free_ char *key = NULL;
+
+	enum mail_form form;
+
+	if (!k->undecided[i])
+		return false;
+	form = mail_form(data, len, whole);
+	k->undecided[i] = form == MAIL_FORM_OPEN;
+	if (form != MAIL_FORM_TEXT)
+		return false;
+	k->texts++;
+	key = text_key(k->keys[i]);
+	/* Where it cannot be noted, the next round looks again. */
+	if (key)
+		store_source_add(k->box->store, key);
+	return true;
+}
+
+static bool on_head(void *userdata, size_t i, const void *data, size_t len, bool whole)
+{
+	/* Without a head the whole mail decides. */
+	return !data || !leave_text(userdata, i, data, len, whole);
+}
+
+static bool has_room(struct collection *k, struct error *e)
+{
+	uint64_t free_bytes = store_free_bytes(k->box->store);
+
+	if (k->user->auto_print || free_bytes >= k->box->conf.collect_reserve)
+		return true;
+	error_set(e, -ENOSPC, "the disk has %llu MiB free, which are left for users with automatic "
+		  "print", (unsigned long long)free_bytes >> 20);
+	return false;
+}
+
 static void on_message(void *userdata, struct pop3_session *s, size_t i, const void *data,
 		       size_t len, int r, const struct error *why)
 {
@@ -248,7 +302,11 @@ static void on_message(void *userdata, struct pop3_session *s, size_t i, const v
 		leave(k, why);
 		return;
 	}
-	r = store_mail(k, i, data, len, &e);
+	if (leave_text(k, i, data, len, true)) {
+		pop3_session_stored(s, i, false);
+		return;
+	}
+	r = has_room(k, &e) ? store_mail(k, i, data, len, &e) : -ENOSPC;
 	if (r >= 0)
 		return;
 	/* Stored since the list came; the next list finds it known, and durable. */
@@ -297,7 +355,8 @@ static int name_mails(struct collection *k, const struct pop3_mail *mails, size_
 	size_t nth = 0;
 
 	k->keys = calloc(n + 1, sizeof(*k->keys));
-	if (!order || !k->keys)
+	k->undecided = calloc(n + 1, sizeof(*k->undecided));
+	if (!order || !k->keys || !k->undecided)
 		return -ENOMEM;
 	k->n_keys = n;
 	for (size_t i = 0; i < n; i++)
@@ -312,13 +371,51 @@ static int name_mails(struct collection *k, const struct pop3_mail *mails, size_
 	return 0;
 }
 
+static void forget_other_texts(struct collection *k, char *prefix)
+{
+	_free_ char **texts = calloc(k->n_keys + 1, sizeof(*texts));
+	size_t n = 0;
+
+	/* Who wants text now gets what was left there, too. */
+	for (size_t i = 0; texts && !k->user->receive_text && i < k->n_keys; i++, n++)
+		if (!(texts[i] = text_key(k->keys[i])))
+			break;
+	if (texts && (k->user->receive_text || n == k->n_keys))
+		store_source_forget(k->box->store, prefix, (const char *const *)texts, n);
+	for (size_t i = 0; i < n; i++)
+		free(texts[i]);
+}
+
 /* What the server lists no more need not be remembered. */
 static void forget_gone(struct collection *k)
 {
 	_free_ char *prefix = source_key(k->user->code, "", 0);
+	_free_ char *text = prefix ? text_key(prefix) : NULL;
 
-	if (prefix)
-		store_source_forget(k->box->store, prefix, (const char *const *)k->keys, k->n_keys);
+	if (!text)
+		return;
+	store_source_forget(k->box->store, prefix, (const char *const *)k->keys, k->n_keys);
+	forget_other_texts(k, text);
+}
+
+/* 1: was found to be text, and is not wanted. */
+static int is_unwanted_text(struct collection *k, size_t i)
+{
+	_free_ char *key = k->user->receive_text ? NULL : text_key(k->keys[i]);
+
+	return key ? store_source_known(k->box->store, key) : 0;
+}
+
+static int choose(struct collection *k, struct pop3_session *s, size_t i)
+{
+	if (k->user->receive_text)
+		return pop3_session_fetch(s, i);
+	if (is_unwanted_text(k, i) > 0) {
+		k->texts++;
+		return 0;
+	}
+	k->undecided[i] = true;
+	return pop3_session_look(s, i);
 }
 
 /* Fetches what is new. *@known: mails that are here already are to be deleted. */
@@ -330,7 +427,7 @@ static void fetch_new(struct collection *k, struct pop3_session *s, bool *known)
 	for (size_t i = 0; i < k->n_keys; i++) {
 		r = store_source_known(k->box->store, k->keys[i]);
 		if (r == 0)
-			pop3_session_fetch(s, i);
+			choose(k, s, i);
 		*known |= r > 0 && !k->user->leave_on_server;
 		if (r < 0) {
 			error_set(&e, r, "it is not known which mails are here: %s", strerror(-r));
@@ -410,6 +507,7 @@ static int start_session(struct collection *k, struct error *e)
 	static const struct pop3_session_callbacks callbacks = {
 		.list = on_list,
 		.message = on_message,
+		.head = on_head,
 		.done = on_done,
 	};
 	const struct user *u = k->user;

@@ -31,6 +31,7 @@ struct test {
 	sd_event *event;
 	struct pop3_session *session;
 	enum answer answer;
+	bool looks;
 	const char *known;		/* uidl that is stored already */
 	size_t pending[16], n_pending;
 	sd_event_source *later;
@@ -62,11 +63,23 @@ static void on_list(void *userdata, struct pop3_session *s, const struct pop3_ma
 		buffer_printf(&t->log, "%s:%d ", mails[i].uidl, (int)mails[i].size);
 		if (t->known && !strcmp(t->known, mails[i].uidl))
 			assert_int_equal(pop3_session_delete(s, i), 0);
+		else if (t->looks)
+			assert_int_equal(pop3_session_look(s, i), 0);
 		else
 			assert_int_equal(pop3_session_fetch(s, i), 0);
 		assert_int_equal(pop3_session_fetch(s, i), -EALREADY);
 	}
 	assert_int_equal(pop3_session_fetch(s, n), -ERANGE);
+}
+
+/* Wants what has no head, or one without "no". */
+static bool on_head(void *userdata, size_t i, const void *data, size_t len, bool whole)
+{
+	struct test *t = userdata;
+
+	buffer_printf(&t->log, "%zu%s(%.*s) ", i, whole ? "." : "", (int)len,
+		      data ? (const char *)data : "");
+	return !data || !memmem(data, len, "no", 2);
 }
 
 static void answer(struct test *t, size_t i)
@@ -124,7 +137,9 @@ static int on_too_long(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void run(struct test *t, enum net_tls tls, uint64_t max, const char *const *script)
 {
-	static const struct pop3_session_callbacks callbacks = { on_list, on_message, on_done };
+	static const struct pop3_session_callbacks callbacks = {
+		.list = on_list, .message = on_message, .head = on_head, .done = on_done,
+	};
 	struct error e = { 0 };
 	struct fake_server f;
 
@@ -192,6 +207,26 @@ static void test_asks_ahead(void **state)
 		   GOODBYE));
 	finish(&t, POP3_RESULT_OK, 5,
 	" a:9 b:9 c:9 d:9 e:9 0{1\r\n} 1{2\r\n} 2{3\r\n} 3{4\r\n} 4{5\r\n} ");
+}
+
+#define LINES8 "1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8\r\n"
+#define LINES64 LINES8 LINES8 LINES8 LINES8 LINES8 LINES8 LINES8 LINES8
+
+/* Heads first; what is not wanted is not fetched. */
+static void test_looks(void **state)
+{
+	struct test t = { .looks = true };
+
+	run(&t, NET_TLS_NONE, 0,
+	    SCRIPT("S:+OK\r\n", "C:CAPA", "S:+OK\r\nPIPELINING\r\nUSER\r\n.\r\n", LOGIN,
+		   LIST("4 20", "1 9\r\n2 9\r\n3 9\r\n4 9\r\n", "1 a\r\n2 b\r\n3 c\r\n4 d\r\n"),
+		   "C:TOP 1 64", "C:TOP 2 64", "C:TOP 3 64", "C:TOP 4 64",
+		   "S:+OK\r\nno\r\n\r\n.\r\n-ERR what?\r\n+OK\r\nx\r\n\r\n..\r\n.\r\n",
+		   "C:RETR 2", "C:RETR 3", "S:+OK\r\nno\r\n\r\n" LINES64 ".\r\n",
+		   "S:+OK\r\n2\r\n.\r\n+OK\r\n3\r\n.\r\n", "C:DELE 2", "C:DELE 3",
+		   "S:+OK\r\n+OK\r\n", GOODBYE));
+	finish(&t, POP3_RESULT_OK, 2, " a:9 b:9 c:9 d:9 0.(no\r\n\r\n) 1() 2.(x\r\n\r\n.\r\n) "
+	       "3(no\r\n\r\n" LINES64 ") 1{2\r\n} 2{3\r\n} ");
 }
 
 static void test_left_on_the_server(void **state)
@@ -317,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_collected),
 		cmocka_unit_test(test_deleted_only_when_stored),
 		cmocka_unit_test(test_asks_ahead),
+		cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_left_on_the_server),
 		cmocka_unit_test(test_nothing_there),
 		cmocka_unit_test(test_no_uidl),

@@ -100,6 +100,10 @@ static void on_event(struct run *t, const struct pop3_event *ev)
 		assert_true(ev->len > 0);
 		buffer_append(&t->mail, ev->data, ev->len);
 		break;
+	case POP3_HEAD:
+	case POP3_NO_HEAD:
+		fail_msg("nobody asked for a head");
+		break;
 	case POP3_MESSAGE:
 		buffer_printf(&t->log, "= %zu {%s}\n", ev->mail, t->mail.len ? t->mail.data : "");
 		buffer_clear(&t->mail);

@@ -190,6 +190,64 @@ static void leaves_mail(void **state)
 	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 1);
 }
 
+static void no_text(struct user *u)
+{
+	u->receive_text = false;
+}
+
+static void text_again(struct user *u)
+{
+	u->receive_text = true;
+}
+
+#define TOP(n, head) "C:TOP " #n " 64", "S:+OK\r\n" head "\r\n.\r\n"
+#define FAX "Content-Type: image/tiff\r\n"
+
+/*
+ * S24, S25: text mail of a user who switched it off is left where it is, and looked at
+ * once; S26: what is no text comes, and text does when he wants it again.
+ */
+static void s25_text_is_left(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"),
+				     TOP(1, "Subject: x\r\n"), TOP(2, FAX), RETR(2), DELE(2), QUIT,
+				     "NEXT", HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), QUIT,
+				     "NEXT", HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1),
+				     DELE(1), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", no_text);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s) collected");
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 1);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 of text alone left there");
+	edit(s, "100", text_again);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s) collected");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
+	assert_int_equal(store_source_known(s->box.store, "text/100/a"), 0);
+}
+
+/* TOP is optional, and may not reach far enough: then the whole mail decides. */
+static void s25_without_top(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), "C:TOP 1 64",
+				     "S:-ERR what?\r\n", RETR(1), QUIT,
+				     "NEXT", HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", no_text);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "0 mail(s) collected");
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "left there");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 0);
+}
+
 /* What the server forgot is forgotten here: the name may come again. */
 static void forgets(void **state)
 {
@@ -496,7 +554,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(on_request), TEST(wrong_requests), TEST(joins), TEST(login_refused),
-		TEST(line_lost), TEST(leaves_mail), TEST(forgets), TEST(same_name_twice),
+		TEST(line_lost), TEST(leaves_mail), TEST(s25_text_is_left), TEST(s25_without_top),
+		TEST(forgets), TEST(same_name_twice),
 		TEST(automatic_trouble), TEST(trouble_survives), TEST(trouble_canceled),
 		TEST(others_keep_their_turn), TEST(no_room), TEST(shared_mailbox), TEST(user_removed),
 		TEST(stopped), TEST(ten_thousand),
