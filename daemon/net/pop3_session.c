@@ -41,7 +41,6 @@ struct pop3_session {
 	size_t *wanted;		/* mails in the order asked for; those looked at twice */
 	size_t n_wanted, next_wanted;
 	size_t n_asked, n_given;	/* mails in these places */
-	size_t deleted;
 
 	struct buffer body;	/* of the mail that comes in */
 	int body_error;
@@ -79,7 +78,7 @@ void pop3_session_cancel(struct pop3_session *s)
 static void end(struct pop3_session *s, enum pop3_result result, const struct error *e)
 {
 	s->over = true;
-	s->callbacks.done(s->userdata, result, s->deleted, e);
+	s->callbacks.done(s->userdata, result, e);
 	drop(s);
 }
 
@@ -325,7 +324,7 @@ static bool on_event(struct pop3_session *s, const struct pop3_event *ev)
 		on_skipped(s, ev);
 		break;
 	case POP3_DELETED:
-		s->deleted++;
+		s->callbacks.deleted(s->userdata, ev->mail);
 		break;
 	case POP3_NOT_DELETED:
 		break;		/* it will be listed again, and be known then */

@@ -76,9 +76,9 @@ struct pop3_session_callbacks {
 	 * show them.
 	 */
 	bool (*head)(void *userdata, size_t i, const void *data, size_t len, bool whole);
-	/* Mails whose deletion the server confirmed, for good where result is OK. */
-	void (*done)(void *userdata, enum pop3_result result, size_t deleted,
-		     const struct error *e);
+	/* The server marks mail no. @i as deleted; it is gone for good where the result is OK. */
+	void (*deleted)(void *userdata, size_t i);
+	void (*done)(void *userdata, enum pop3_result result, const struct error *e);
 };
 
 int pop3_session_start(struct pop3_session **ret, sd_event *event,

@@ -23,6 +23,7 @@ struct collection {
 	void *userdata;
 	struct pop3_session *session;
 	char **keys;			/* under which the listed mails are known here */
+	bool *gone;			/* of each: the server has marked it as deleted */
 	bool *undecided;		/* of each: may turn out to be text that is not wanted */
 	size_t n_keys;
 	size_t stored;			/* mails that are durable here by this collection */
@@ -65,10 +66,24 @@ void collection_free(struct collection *k)
 	for (size_t i = 0; i < k->n_keys; i++)
 		free(k->keys[i]);
 	free(k->keys);
+	free(k->gone);
 	free(k->undecided);
 	user_free(k->user);
 	job_free(k->job);
 	free(k);
+}
+
+/* Under which a mail is known here. */
+static char *source_key(const char *code, const char *uidl, size_t nth)
+{
+	char *key = NULL;
+	int r;
+
+	if (nth)
+		r = asprintf(&key, "pop3/%s/%s %zu", code, uidl, nth + 1);
+	else
+		r = asprintf(&key, "pop3/%s/%s", code, uidl);
+	return r < 0 ? NULL : key;
 }
 
 /*
@@ -154,15 +169,43 @@ static void finish_badly(struct collection *k, const char *what, const char *why
 		*k->trouble = k->job->id;
 }
 
-static void on_done(void *userdata, enum pop3_result result, size_t deleted, const struct error *e)
+static void on_deleted(void *userdata, size_t i)
+{
+	struct collection *k = userdata;
+
+	k->gone[i] = true;
+}
+
+/*
+ * The server has confirmed QUIT: what it deleted is gone, and another mail may have
+ * that name from now on (RFC 1939, 7). Only what it still has is remembered.
+ */
+static void forget_deleted(struct collection *k)
+{
+	_free_ const char **kept = calloc(k->n_keys + 1, sizeof(*kept));
+	_free_ char *prefix = source_key(k->user->code, "", 0);
+	size_t n = 0;
+
+	if (!kept || !prefix)
+		return;
+	for (size_t i = 0; i < k->n_keys; i++)
+		if (!k->gone[i])
+			kept[n++] = k->keys[i];
+	if (n < k->n_keys)
+		store_source_forget(k->box->store, prefix, kept, n);
+}
+
+static void on_done(void *userdata, enum pop3_result result, const struct error *e)
 {
 	struct collection *k = userdata;
 	enum collection_end end = COLLECTION_FAILED;
 
 	k->session = NULL;
-	if (result == POP3_RESULT_OK)
+	if (result == POP3_RESULT_OK) {
 		end = COLLECTION_DONE;
-	else if (result == POP3_RESULT_CANNOT_CONNECT)
+		forget_deleted(k);
+	}
+	if (result == POP3_RESULT_CANNOT_CONNECT)
 		end = COLLECTION_UNREACHED;
 	if (result == POP3_RESULT_LOGIN)
 		finish_badly(k, "the login is refused by", error_text(e));
@@ -319,18 +362,6 @@ static void on_message(void *userdata, struct pop3_session *s, size_t i, const v
  * The mailbox's list
  */
 
-static char *source_key(const char *code, const char *uidl, size_t nth)
-{
-	char *key = NULL;
-	int r;
-
-	if (nth)
-		r = asprintf(&key, "pop3/%s/%s %zu", code, uidl, nth + 1);
-	else
-		r = asprintf(&key, "pop3/%s/%s", code, uidl);
-	return r < 0 ? NULL : key;
-}
-
 struct named {
 	const char *uidl;
 	size_t index;
@@ -355,8 +386,9 @@ static int name_mails(struct collection *k, const struct pop3_mail *mails, size_
 	size_t nth = 0;
 
 	k->keys = calloc(n + 1, sizeof(*k->keys));
+	k->gone = calloc(n + 1, sizeof(*k->gone));
 	k->undecided = calloc(n + 1, sizeof(*k->undecided));
-	if (!order || !k->keys || !k->undecided)
+	if (!order || !k->keys || !k->gone || !k->undecided)
 		return -ENOMEM;
 	k->n_keys = n;
 	for (size_t i = 0; i < n; i++)
@@ -508,6 +540,7 @@ static int start_session(struct collection *k, struct error *e)
 		.list = on_list,
 		.message = on_message,
 		.head = on_head,
+		.deleted = on_deleted,
 		.done = on_done,
 	};
 	const struct user *u = k->user;

@@ -108,7 +108,7 @@ mail_max_userip_connections = 1000
                                             tls_port=self.tls_port, password=PASSWORD, more=more,
                                             ssl=ssl, mechanisms=mechanisms))
         self.give(self.dir)
-        self.process = None
+        self.process, self.filled = None, 0
 
     def give(self, top):
         """To the server's user, with all that is in it."""
@@ -137,14 +137,15 @@ mail_max_userip_connections = 1000
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def fill(self, login, mails):
-        """Another mailbox of that name: bytes with LF at the ends of lines."""
+        """More mails for that mailbox: bytes with LF at the ends of lines."""
         top = f"{self.dir}/mail/{login}"
-        shutil.rmtree(top, ignore_errors=True)
         for name in ("cur", "new", "tmp"):
-            os.makedirs(f"{top}/{name}")
-        for i, mail in enumerate(mails):
+            os.makedirs(f"{top}/{name}", exist_ok=True)
+        for mail in mails:
             size = len(mail) + mail.count(b"\n")
-            with open(f"{top}/cur/17000{i:05}.M{i}.box,S={len(mail)},W={size}:2,", "wb") as file:
+            self.filled += 1
+            with open(f"{top}/cur/{1700000000 + self.filled}.M1.box,S={len(mail)},W={size}:2,",
+                      "wb") as file:
                 file.write(mail)
         self.give(top)
 

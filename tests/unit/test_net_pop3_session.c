@@ -117,14 +117,20 @@ static void on_message(void *userdata, struct pop3_session *s, size_t i, const v
 	answer(t, i);
 }
 
-static void on_done(void *userdata, enum pop3_result result, size_t deleted, const struct error *e)
+static void on_deleted(void *userdata, size_t i)
+{
+	struct test *t = userdata;
+
+	t->deleted++;
+}
+
+static void on_done(void *userdata, enum pop3_result result, const struct error *e)
 {
 	struct test *t = userdata;
 
 	assert_false(t->done);
 	t->done = true;
 	t->result = result;
-	t->deleted = deleted;
 	snprintf(t->text, sizeof(t->text), "%s", error_text(e));
 	sd_event_exit(t->event, 0);
 }
@@ -138,7 +144,8 @@ static int on_too_long(sd_event_source *source, uint64_t usec, void *userdata)
 static void run(struct test *t, enum net_tls tls, uint64_t max, const char *const *script)
 {
 	static const struct pop3_session_callbacks callbacks = {
-		.list = on_list, .message = on_message, .head = on_head, .done = on_done,
+		.list = on_list, .message = on_message, .head = on_head,
+		.deleted = on_deleted, .done = on_done,
 	};
 	struct error e = { 0 };
 	struct fake_server f;
