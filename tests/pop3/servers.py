@@ -139,15 +139,18 @@ mail_max_userip_connections = 1000
     def fill(self, login, mails):
         """More mails for that mailbox: bytes with LF at the ends of lines."""
         top = f"{self.dir}/mail/{login}"
-        for name in ("cur", "new", "tmp"):
-            os.makedirs(f"{top}/{name}", exist_ok=True)
+        if not os.path.exists(top):
+            for name in ("cur", "new", "tmp"):
+                os.makedirs(f"{top}/{name}")
+            self.give(top)
         for mail in mails:
-            size = len(mail) + mail.count(b"\n")
             self.filled += 1
-            with open(f"{top}/cur/{1700000000 + self.filled}.M1.box,S={len(mail)},W={size}:2,",
-                      "wb") as file:
+            name = f"{1700000000 + self.filled}.M1.box"
+            size = len(mail) + mail.count(b"\n")
+            with open(f"{top}/tmp/{name}", "wb") as file:
                 file.write(mail)
-        self.give(top)
+                os.fchown(file.fileno(), self.uid, self.gid)
+            os.rename(f"{top}/tmp/{name}", f"{top}/cur/{name},S={len(mail)},W={size}:2,")
 
     def left(self, login):
         """Names of the mails that are still there."""

@@ -141,21 +141,19 @@ static int on_too_long(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void run(struct test *t, enum net_tls tls, uint64_t max, const char *const *script)
+static void run_with(struct test *t, struct fake_server *f, enum net_tls tls, uint64_t max)
 {
 	static const struct pop3_session_callbacks callbacks = {
 		.list = on_list, .message = on_message, .head = on_head,
 		.deleted = on_deleted, .done = on_done,
 	};
 	struct error e = { 0 };
-	struct fake_server f;
 
-	fake_server_start(&f, script);
 	assert_true(sd_event_new(&t->event) >= 0);
 	sd_event_add_time_relative(t->event, NULL, CLOCK_MONOTONIC, 15000000, 0, on_too_long, NULL);
 	buffer_printf(&t->log, " ");
 	if (pop3_session_start(&t->session, t->event, &(struct pop3_session_options){
-			.host = "localhost", .port = f.port, .tls = tls,
+			.host = "localhost", .port = f->port, .tls = tls,
 			.ca_file = fake_server_ca(),
 			.user = "u", .password = "p", .max_message = max, .timeout_usec = 1000000,
 		}, &callbacks, t, &e) < 0)
@@ -163,6 +161,14 @@ static void run(struct test *t, enum net_tls tls, uint64_t max, const char *cons
 	assert_true(sd_event_loop(t->event) >= 0);
 	sd_event_source_disable_unref(t->later);
 	sd_event_unref(t->event);
+}
+
+static void run(struct test *t, enum net_tls tls, uint64_t max, const char *const *script)
+{
+	struct fake_server f;
+
+	fake_server_start(&f, script);
+	run_with(t, &f, tls, max);
 	fake_server_stop(&f);
 }
 
@@ -353,6 +359,23 @@ static void test_tls_from_the_first_byte(void **state)
 	finish(&t, POP3_RESULT_OK, 0, " ");
 }
 
+/* The second time needs no certificate: the server knows us again. */
+static void test_tls_taken_up_again(void **state)
+{
+	struct test first = { 0 }, second = { 0 };
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT("TLS", HELLO, "C:STAT", "S:+OK 0 0\r\n", GOODBYE, "NEXT", "TLS",
+				     HELLO, "C:STAT", "S:+OK 0 0\r\n", GOODBYE));
+	run_with(&first, &f, NET_TLS_IMPLICIT, 0);
+	finish(&first, POP3_RESULT_OK, 0, " ");
+	assert_int_equal(f.resumed, 0);
+	run_with(&second, &f, NET_TLS_IMPLICIT, 0);
+	finish(&second, POP3_RESULT_OK, 0, " ");
+	assert_int_equal(f.resumed, 1);
+	fake_server_stop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_silent_server),
 		cmocka_unit_test(test_stls),
 		cmocka_unit_test(test_tls_from_the_first_byte),
+		cmocka_unit_test(test_tls_taken_up_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
