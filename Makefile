@@ -39,7 +39,7 @@ ifdef CI
 WERROR   := -Werror
 endif
 
-ROOMS    := base page mail smtp pop3 net store device service bus worker keys
+ROOMS    := base page mail sasl smtp pop3 net store device service bus worker keys
 T4_DIR   := kernel/t4
 include kernel/t4/simd/flags.mk
 LIB_SRC  := $(filter-out daemon/%/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)

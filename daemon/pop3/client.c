@@ -19,6 +19,7 @@
 #include "pop3/client.h"
 #include "pop3/digest.h"
 #include "pop3/octets.h"
+#include "sasl/scram_client.h"
 
 #define PIPELINE_MAX	32
 #define SECRET_MAX	255
@@ -27,7 +28,7 @@
 #define DISCARD_MAX	(UINT64_C(256) << 20)	/* of a mail beyond max_message, unread */
 
 enum op {
-	GREETING, CAPA, STLS, USER, PASS, AUTH, STAT, LIST, UIDL, TOP, LOOK, RETR,
+	GREETING, CAPA, STLS, USER, PASS, AUTH, SCRAM, STAT, LIST, UIDL, TOP, LOOK, RETR,
 	DELE, QUIT,
 };
 
@@ -50,7 +51,8 @@ struct pop3_client {
 	char lost_text[300];
 
 	bool secure;
-	bool can_stls, can_pipeline, can_user, can_plain;	/* CAPA */
+	bool can_stls, can_pipeline, can_user, can_plain, can_scram;	/* CAPA */
+	struct scram_client scram;	/* while it goes on */
 
 	struct request *queue;
 	size_t head, tail, cap;
@@ -85,6 +87,7 @@ void pop3_client_free(struct pop3_client *c)
 	free(c->mails);
 	free(c->queue);
 	pop3_digest_free(&c->digest);
+	scram_client_end(&c->scram);
 	buffer_free(&c->out);
 	free(c);
 }
@@ -188,6 +191,8 @@ static int write_command(struct pop3_client *c, const struct request *q)
 		return buffer_printf(&c->out, "PASS %s\r\n", c->o.password);
 	case AUTH:
 		return buffer_printf(&c->out, "AUTH PLAIN\r\n");
+	case SCRAM:
+		return buffer_printf(&c->out, "AUTH SCRAM-SHA-256\r\n");
 	case STAT:
 		return buffer_printf(&c->out, "STAT\r\n");
 	case LIST:
@@ -310,7 +315,10 @@ void pop3_client_lost(struct pop3_client *c, const char *why)
 
 static bool log_in(struct pop3_client *c)
 {
-	ask(c, !c->can_user && c->can_plain ? AUTH : USER);
+	if (c->can_scram)
+		ask(c, SCRAM);
+	else
+		ask(c, !c->can_user && c->can_plain ? AUTH : USER);
 	return false;
 }
 
@@ -328,7 +336,7 @@ static bool caps_done(struct pop3_client *c, struct pop3_event *ev)
 
 static void forget_caps(struct pop3_client *c)
 {
-	c->can_stls = c->can_pipeline = c->can_user = c->can_plain = false;
+	c->can_stls = c->can_pipeline = c->can_user = c->can_plain = c->can_scram = false;
 }
 
 int pop3_client_secured(struct pop3_client *c)
@@ -364,6 +372,7 @@ static void learn(struct pop3_client *c, const char *line)
 			line += strspn(line, " ");
 			n = strcspn(line, " ");
 			c->can_plain |= word_is(line, n, "PLAIN");
+			c->can_scram |= word_is(line, n, "SCRAM-SHA-256");
 		}
 }
 
@@ -382,6 +391,25 @@ static bool login_refused(struct pop3_client *c, struct pop3_event *ev)
 		     "the server refused user name or password");
 	ev->login = !passing;
 	return true;
+}
+
+/* The next step, to the server's @challenge, or the first. */
+static bool answer_scram(struct pop3_client *c, const char *challenge, struct pop3_event *ev)
+{
+	char *next = NULL;
+	int r;
+
+	if (!c->scram.session)
+		r = scram_client_begin(&c->scram, c->o.user, c->o.password, &next);
+	else
+		r = scram_client_step(&c->scram, challenge, &next);
+	if (r >= 0 && buffer_printf(&c->out, "%s\r\n", next ? next : "") < 0)
+		lose(c, "there was no memory for a command");
+	gsasl_free(next);
+	if (r == -EIO)
+		lose(c, "SCRAM could not be begun");
+	return r == -EACCES ? fail(c, ev, "the server does not prove that it knows the password, "
+				   "so it may not be the right one") : false;
 }
 
 /*
@@ -545,6 +573,13 @@ static bool on_ok(struct pop3_client *c, struct pop3_event *ev)
 	case USER:
 		ask(c, PASS);
 		break;
+	case SCRAM:
+		if (!c->scram.proved)
+			return fail(c, ev, "the server did not prove that it knows the password, so "
+				    "it may not be the right one");
+		scram_client_end(&c->scram);
+		ask(c, STAT);
+		break;
 	case PASS:
 	case AUTH:
 		ask(c, STAT);
@@ -577,6 +612,7 @@ static bool on_err(struct pop3_client *c, struct pop3_event *ev)
 	case USER:
 	case PASS:
 	case AUTH:
+	case SCRAM:
 		return login_refused(c, ev);
 	case STAT:
 	case LIST:
@@ -620,6 +656,8 @@ static bool on_status(struct pop3_client *c, struct pop3_event *ev)
 			lose(c, "there was no memory for a command");
 		return false;
 	}
+	if (s[0] == '+' && (!s[1] || s[1] == ' ') && c->queue[c->head].op == SCRAM)
+		return answer_scram(c, s[1] ? s + 2 : "", ev);
 	return garbage(c, ev);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The collecting side of POP3 (RFC 1939, CAPA of RFC 2449, STLS of RFC 2595, SASL
- * PLAIN of RFC 5034) as a state machine without I/O.
+ * PLAIN and SCRAM-SHA-256 of RFC 5034) as a state machine without I/O.
  *
  * The caller moves bytes: what the server sent goes into pop3_client_next(),
  * which hands back one event after another until it returns false; then what

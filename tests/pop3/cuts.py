@@ -67,11 +67,12 @@ def make(name):
 def documents(box):
     """Message-Id to how often it is there; those that are not whole."""
     found, torn = {}, []
-    for number in box.received():
+    for number in range(1, box.last_job() + 1):
         path = f"{box.dir}/saved"
         if os.path.exists(path):
             os.unlink(path)
-        box.must("jobs", "save", str(number), path)
+        if box.ctl("jobs", "save", str(number), path).returncode:
+            continue        # a collection has no document
         with open(path, "rb") as file:
             text = file.read().replace(b"\r\n", b"\n")
         name = text.partition(b"Message-Id: <")[2].partition(b"@")[0].decode()
@@ -120,9 +121,9 @@ def main():
         found, torn = documents(box)
     lost = [n for n in names if n not in found]
     twice = [n for n, times in found.items() if times > 1]
-    check(not lost, f"none of {len(names)} mails is lost", lost)
-    check(not twice, "none came twice", twice)
-    check(not torn, "each is whole", torn)
+    check(not lost, f"none of {len(names)} mails is lost", lost[:20])
+    check(not twice, "none came twice", twice[:20])
+    check(not torn, "each is whole", torn[:20])
     return done_testing()
 
 

@@ -106,9 +106,9 @@ def main():
             f"server's last; of {len(names)} mails {len(lost)} lost, {len(twice)} doubled")
         check(met, "it was killed while it collected")
         check(good, "the mailbox is emptied in the end", server.left("100"))
-        check(not lost, "no mail is lost", lost)
-        check(not twice, "none came twice", twice)
-        check(not torn, "each is whole", torn)
+        check(not lost, "no mail is lost", lost[:20])
+        check(not twice, "none came twice", twice[:20])
+        check(not torn, "each is whole", torn[:20])
         if shutil.which("mpop"):
             names, found = attack_mpop(server, ROUNDS)
             lost = [n for n in names if n not in found]

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -184,10 +185,77 @@ class Collecting(Box):
 
     def add_user(self, code, port, *options, login=None, tls="none"):
         self.must("users", "add", code, "--pop3-host", "127.0.0.1", "--pop3-port", str(port),
-                  "--pop3-tls", tls, "--pop3-login", login or code, "--password-file", "-", *options,
+                  "--pop3-tls", tls, "--pop3-login", login or code, "--auto-receive", "no",
+                  "--password-file", "-", *options,
                   stdin=PASSWORD + "\n")
 
-    def received(self):
-        """Numbers of the jobs of mails that came."""
+    def last_job(self):
+        """All numbers up to this one are jobs of mails that came, or collections."""
         lines = self.must("jobs", "list", "--all").splitlines()[1:]
-        return [int(line.split()[0]) for line in lines if line.split()[1] != "collect"]
+        return max((int(line.split()[0]) for line in lines), default=0)
+
+
+class Plain:
+    """RFC 1939's minimum, USER and PASS, and of UIDL and TOP what it is told to know; one at a
+    time. Digits and "+OK" are all it says; CAPA it does not know."""
+
+    def __init__(self, has):
+        self.has, self.mails, self.cut_at_quit = has, [], False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self.serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def serve(self):
+        while True:
+            try:
+                line, _ = self.listener.accept()
+            except OSError:
+                return
+            with line, line.makefile("rwb") as file:
+                self.talk(file)
+
+    def talk(self, file):
+        gone = set()
+
+        def say(*lines):
+            file.write(b"".join(x + b"\r\n" for x in lines))
+            file.flush()
+
+        say(b"+OK")
+        while words := file.readline().split():
+            verb, rest = words[0].upper().decode(), [int(w) for w in words[1:] if w.isdigit()]
+            if verb == "QUIT":
+                if self.cut_at_quit:
+                    self.cut_at_quit = False
+                    return
+                self.mails = [m for i, m in enumerate(self.mails) if i not in gone]
+                say(b"+OK")
+                return
+            say(*self.answer(verb, rest, gone))
+
+    def answer(self, verb, rest, gone):
+        text = b""
+        if verb in ("RETR", "TOP"):
+            text = self.mails[rest[0] - 1].replace(b"\n", b"\r\n")
+        if verb in ("USER", "PASS"):
+            return [b"+OK"]
+        if verb == "STAT":
+            return [b"+OK %d %d" % (len(self.mails), sum(map(len, self.mails)))]
+        if verb == "LIST" or (verb == "UIDL" and "UIDL" in self.has):
+            return [b"+OK", *(b"%d %d" % (i + 1, len(m) if verb == "LIST" else hash(m) & 0xffffffff)
+                              for i, m in enumerate(self.mails)), b"."]
+        if verb == "RETR" or (verb == "TOP" and "TOP" in self.has):
+            if verb == "TOP":
+                text = text.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+            lines = text.removesuffix(b"\r\n").split(b"\r\n")
+            return [b"+OK", *(b"." + x if x.startswith(b".") else x for x in lines), b"."]
+        if verb == "DELE":
+            gone.add(rest[0] - 1)
+            return [b"+OK"]
+        return [b"-ERR"]
