@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <cmocka.h>
+#include <linux/fax.h>
 #include <sqlite3.h>
 
 #include "base/cleanup.h"
@@ -422,6 +423,67 @@ static void no_room(void **state)
 	edit(s, "100", receive_no_more);
 }
 
+#define LOGIN_AS(u) "S:+OK\r\n", "C:CAPA", "S:-ERR\r\n", "C:USER " u "\r\n", "S:+OK\r\n", \
+		"C:PASS p\r\n", "S:+OK\r\n"
+#define ONE_MAIL LIST("1 20", "1 9\r\n", "1 a\r\n")
+
+static void receive_no_text_and_print(struct user *u)
+{
+	u->auto_receive = u->auto_print = true;
+	u->receive_text = false;
+}
+
+/*
+ * The reception flowchart, a round over all users (S21, S30). 100 does not receive by
+ * himself and is passed over (S22). Of the others those who print come first, whoever
+ * registered first (S23): 103 has a text mail (S24), which he does not want (S25); 102 a
+ * fax, which comes and is printed (S26 to S28); then 101, whose fax is kept (S27, S29).
+ */
+static void s21_to_s30(void **state)
+{
+	_buffer_ struct buffer one = { 0 }, two = { 0 };
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id = 0;
+	struct job *j;
+
+	buffer_printf(&one, "S:+OK\r\n");
+	svc_fax_mail(&one, "<1@x>");
+	buffer_printf(&one, ".\r\n");
+	buffer_printf(&two, "S:+OK\r\n");
+	svc_fax_mail(&two, "<2@x>");
+	buffer_printf(&two, ".\r\n");
+	fake_server_start(&f, SCRIPT(LOGIN_AS("p3"), ONE_MAIL, TOP(1, "Subject: text\r\n"), QUIT, "NEXT",
+				     LOGIN_AS("p2"), ONE_MAIL, "C:RETR 1", one.data, DELE(1), QUIT,
+				     "NEXT",
+				     LOGIN_AS("k1"), ONE_MAIL, "C:RETR 1", two.data, DELE(1), GOODBYE));
+	s->box.conf.collect_connections_per_host = 1;
+	svc_start_worker(s, NULL);
+	svc_open(s, 0);
+	svc_add_user(s, "100", "off", f.port);
+	svc_add_user(s, "101", "k1", f.port);
+	svc_add_user(s, "103", "p3", f.port);
+	svc_add_user(s, "102", "p2", f.port);
+	edit(s, "101", receive_and_keep);
+	edit(s, "103", receive_no_text_and_print);
+	edit(s, "102", receive_and_print);
+	svc_wait_page(s);
+	fake_printer_end(&s->printer, FAX_CODE_OK, false);
+	svc_serve(s, &f);
+	svc_run(s, 500);
+	assert_int_equal(s->printer.pages, 1);
+	assert_int_equal(svc_count(s, JOB_PRINT, JOB_PRINTED, &id), 1);
+	j = svc_job(s, id);
+	assert_string_equal(j->user, "102");
+	job_free(j);
+	assert_int_equal(svc_count(s, JOB_PRINT, JOB_HELD, &id), 1);
+	j = svc_job(s, id);
+	assert_string_equal(j->user, "101");
+	job_free(j);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
+	edit(s, "101", receive_no_more);
+}
+
 /* Two users have one mailbox: the second waits until the first has done. */
 static void shared_mailbox(void **state)
 {
@@ -556,7 +618,8 @@ int main(void)
 		TEST(line_lost), TEST(leaves_mail), TEST(s25_text_is_left), TEST(s25_without_top),
 		TEST(forgets), TEST(same_name_twice),
 		TEST(automatic_trouble), TEST(trouble_survives), TEST(trouble_canceled),
-		TEST(others_keep_their_turn), TEST(no_room), TEST(shared_mailbox), TEST(user_removed),
+		TEST(others_keep_their_turn), TEST(no_room), TEST(s21_to_s30),
+		TEST(shared_mailbox), TEST(user_removed),
 		TEST(stopped), TEST(ten_thousand),
 	};
 
