@@ -365,8 +365,8 @@ static void test_tls_taken_up_again(void **state)
 	struct test first = { 0 }, second = { 0 };
 	struct fake_server f;
 
-	fake_server_start(&f, SCRIPT("TLS", HELLO, "C:STAT", "S:+OK 0 0\r\n", GOODBYE, "NEXT", "TLS",
-				     HELLO, "C:STAT", "S:+OK 0 0\r\n", GOODBYE));
+	fake_server_start(&f, SCRIPT("TLS", HELLO, "C:STAT", "S:+OK 0 0\r\n", GOODBYE, "NEXT",
+				     "TLS", HELLO, "C:STAT", "S:+OK 0 0\r\n", GOODBYE));
 	run_with(&first, &f, NET_TLS_IMPLICIT, 0);
 	finish(&first, POP3_RESULT_OK, 0, " ");
 	assert_int_equal(f.resumed, 0);

@@ -256,7 +256,8 @@ static void forgets(void **state)
 	struct fake_server f;
 
 	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"),
-				     RETR(1), RETR(2), DELE(1), "C:DELE 2", "S:-ERR locked\r\n", QUIT,
+				     RETR(1), RETR(2), DELE(1), "C:DELE 2", "S:-ERR locked\r\n",
+				     QUIT,
 				     "NEXT", HELLO,
 				     LIST("2 20", "1 9\r\n2 9\r\n", "1 b\r\n2 a\r\n"), DELE(1),
 				     RETR(2), "C:DELE 2", "S:-ERR locked\r\n", GOODBYE));
@@ -453,10 +454,11 @@ static void s21_to_s30(void **state)
 	buffer_printf(&two, "S:+OK\r\n");
 	svc_fax_mail(&two, "<2@x>");
 	buffer_printf(&two, ".\r\n");
-	fake_server_start(&f, SCRIPT(LOGIN_AS("p3"), ONE_MAIL, TOP(1, "Subject: text\r\n"), QUIT, "NEXT",
-				     LOGIN_AS("p2"), ONE_MAIL, "C:RETR 1", one.data, DELE(1), QUIT,
-				     "NEXT",
-				     LOGIN_AS("k1"), ONE_MAIL, "C:RETR 1", two.data, DELE(1), GOODBYE));
+	fake_server_start(&f, SCRIPT(LOGIN_AS("p3"), ONE_MAIL, TOP(1, "Subject: text\r\n"), QUIT,
+				     "NEXT", LOGIN_AS("p2"), ONE_MAIL, "C:RETR 1", one.data,
+				     DELE(1), QUIT,
+				     "NEXT", LOGIN_AS("k1"), ONE_MAIL, "C:RETR 1", two.data,
+				     DELE(1), GOODBYE));
 	s->box.conf.collect_connections_per_host = 1;
 	svc_start_worker(s, NULL);
 	svc_open(s, 0);
