@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The POP3 collector: the real store and POP3 engine, servers that follow a script. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <linux/fax.h>
@@ -612,6 +617,175 @@ static void ten_thousand(void **state)
 	assert_true(sec < 5);
 }
 
+/*
+ * A server of many mailboxes, all empty, in threads; who logged in, one after the other.
+ */
+
+#define DUE	1000
+#define PRINTING 200
+
+struct crowd {
+	int listener;
+	uint16_t port;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	char logins[2 * DUE][8];
+	size_t n_logins, lines, most_lines;
+};
+
+static struct crowd crowd = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void note_login(const char *name)
+{
+	pthread_mutex_lock(&crowd.lock);
+	if (crowd.n_logins < ARRAY_SIZE(crowd.logins))
+		snprintf(crowd.logins[crowd.n_logins++], sizeof(crowd.logins[0]), "%s", name);
+	pthread_mutex_unlock(&crowd.lock);
+}
+
+static size_t count_logins(void)
+{
+	size_t n;
+
+	pthread_mutex_lock(&crowd.lock);
+	n = crowd.n_logins;
+	pthread_mutex_unlock(&crowd.lock);
+	return n;
+}
+
+static void count_line(int more)
+{
+	pthread_mutex_lock(&crowd.lock);
+	crowd.lines += more;
+	if (crowd.lines > crowd.most_lines)
+		crowd.most_lines = crowd.lines;
+	pthread_mutex_unlock(&crowd.lock);
+}
+
+static void *serve_one(void *arg)
+{
+	FILE *f = fdopen((int)(intptr_t)arg, "r");
+	char line[100], name[8];
+
+	if (!f)
+		return NULL;
+	count_line(1);
+	dprintf(fileno(f), "+OK\r\n");
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "QUIT", 4))
+			count_line(-1);		/* the box has the line no longer than to our answer */
+		if (sscanf(line, "USER %7[a-z0-9]", name) == 1)
+			note_login(name);
+		dprintf(fileno(f), "%s 0 0\r\n", strncmp(line, "CAPA", 4) ? "+OK" : "-ERR");
+	}
+	fclose(f);
+	return NULL;
+}
+
+static void *serve_crowd(void *arg)
+{
+	pthread_t one;
+	int fd;
+
+	while ((fd = accept(crowd.listener, NULL, NULL)) >= 0)
+		if (pthread_create(&one, NULL, serve_one, (void *)(intptr_t)fd) == 0)
+			pthread_detach(one);
+		else
+			close(fd);
+	return NULL;
+}
+
+static void start_crowd(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+
+	crowd.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(crowd.listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(crowd.listener, 64), 0);
+	assert_int_equal(getsockname(crowd.listener, (struct sockaddr *)&a, &len), 0);
+	crowd.port = ntohs(a.sin_port);
+	assert_int_equal(pthread_create(&crowd.thread, NULL, serve_crowd, NULL), 0);
+}
+
+/* Every tenth of ten thousand receives by himself; every fifth of those prints: "p...". */
+static void store_ten_thousand(struct svc *s)
+{
+	enum { N = 10 * DUE };
+	struct user **users = calloc(N, sizeof(*users));
+	size_t bad = 0;
+	bool *create = calloc(N, sizeof(*create));
+	struct error e = { 0 };
+
+	assert_true(users && create);
+	for (size_t i = 0; i < N; i++) {
+		bool due = i % 10 == 0, prints = due && i % 50 == 0;
+		char *name = NULL;
+
+		users[i] = calloc(1, sizeof(*users[i]));
+		assert_true(users[i] && asprintf(&name, "%c%zu", prints ? 'p' : 'k', i) > 0);
+		*users[i] = (struct user){
+			.code = name, .pop3_host = strdup("127.0.0.1"), .pop3_port = crowd.port,
+			.pop3_tls = strdup("none"), .pop3_login = strdup(name),
+			.pop3_password = strdup("p"), .auto_receive = due, .auto_print = prints,
+			.receive_text = true, .keep_days = 7,
+		};
+		create[i] = true;
+	}
+	if (store_user_put_all(s->box.store, users, create, N, false, &bad, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	user_list_free(users, N);
+	free(create);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/*
+ * A thousand of ten thousand due at once, on one server: each is asked once, those who print
+ * before the others, with no more lines than the server is to have, in memory that does not grow.
+ */
+static void thousand_in_order(void **state)
+{
+	struct svc *s = *state;
+	size_t before, most = 0, first_keeper = 0;
+	struct timespec from;
+
+	start_crowd();
+	s->box.conf.interval_usec = 3600 * 1000000ull;
+	svc_open(s, 0);
+	store_ten_thousand(s);
+	svc_close(s);
+	svc_open(s, 0);
+	before = mallinfo2().uordblks;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	while (count_logins() < DUE && seconds(&from) < 60) {
+		assert_true(sd_event_run(s->box.event, 100000) >= 0);
+		if (mallinfo2().uordblks > most)
+			most = mallinfo2().uordblks;
+	}
+	print_message("# %d mailboxes asked in %.2f s, %zu KiB more memory at most\n", DUE,
+		      seconds(&from), (most - before) / 1024);
+	svc_run(s, 300);
+	assert_int_equal(count_logins(), DUE);
+	assert_true(crowd.most_lines <= s->box.conf.collect_connections_per_host);
+	assert_true(most - before < 1 << 20);
+	while (crowd.logins[first_keeper][0] == 'p')
+		first_keeper++;
+	/* The last of those who print may be on their lines still when the next one gets his. */
+	assert_true(first_keeper >= PRINTING - s->box.conf.collect_connections_per_host);
+	for (size_t i = PRINTING + 4; i < DUE; i++)
+		assert_int_equal(crowd.logins[i][0], 'k');
+	qsort(crowd.logins, DUE, sizeof(crowd.logins[0]), by_text);
+	for (size_t i = 1; i < DUE; i++)
+		assert_string_not_equal(crowd.logins[i - 1], crowd.logins[i]);
+	shutdown(crowd.listener, SHUT_RDWR);
+	pthread_join(crowd.thread, NULL);
+	close(crowd.listener);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -622,7 +796,7 @@ int main(void)
 		TEST(automatic_trouble), TEST(trouble_survives), TEST(trouble_canceled),
 		TEST(others_keep_their_turn), TEST(no_room), TEST(s21_to_s30),
 		TEST(shared_mailbox), TEST(user_removed),
-		TEST(stopped), TEST(ten_thousand),
+		TEST(stopped), TEST(ten_thousand), TEST(thousand_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
