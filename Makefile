@@ -4,7 +4,7 @@
 # make check      the tests; make check SUITES="unit uapi" some of them
 # make check-full those that take longer, too
 # make bench-coder  times the coder beside libtiff and spandsp; make bench-path the linked path;
-#                 make bench-smtp mail beside Postfix
+#                 make bench-smtp mail beside Postfix; make bench-pop3 a mailbox
 # make install    everything under $(DESTDIR)
 # make help       the rest
 
@@ -39,7 +39,7 @@ ifdef CI
 WERROR   := -Werror
 endif
 
-ROOMS    := base page mail smtp pop3 net store device service bus worker keys
+ROOMS    := base page mail sasl smtp pop3 net store device service bus worker keys
 T4_DIR   := kernel/t4
 include kernel/t4/simd/flags.mk
 LIB_SRC  := $(filter-out daemon/%/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)
@@ -123,6 +123,13 @@ bench-smtp:
 	$(Q)tests/setup build bench-smtp
 	$(Q)+$(MAKE) --no-print-directory programs $(B)/bench-load $(B)/bench-mail
 	$(Q)tests/bench/smtp/run $(BENCH)
+
+# Collecting a mailbox beside poplib, fetchmail and mpop (tests/bench/pop3/run).
+.PHONY: bench-pop3
+bench-pop3:
+	$(Q)tests/setup build bench-pop3
+	$(Q)+$(MAKE) --no-print-directory programs $(B)/bench-mail
+	$(Q)tests/bench/pop3/run
 
 BENCH_SMTP := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/smtp/*.c))
 $(BENCH_SMTP): USERINC += -Itests/unit

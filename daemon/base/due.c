@@ -41,17 +41,27 @@ static void settle(struct due_queue *q, size_t place, struct due *d)
 		sink(q, place, d);
 }
 
+int due_reserve(struct due_queue *q, size_t n)
+{
+	size_t size = q->size ? q->size : 16;
+	void *p;
+
+	if (n <= q->size)
+		return 0;
+	while (size < n)
+		size *= 2;
+	p = reallocarray(q->heap, size, sizeof(*q->heap));
+	if (!p)
+		return -ENOMEM;
+	q->heap = p;
+	q->size = size;
+	return 0;
+}
+
 int due_set(struct due_queue *q, struct due *d, uint64_t when)
 {
-	if (!d->place && q->n == q->size) {
-		size_t size = q->size ? 2 * q->size : 16;
-		void *p = reallocarray(q->heap, size, sizeof(*q->heap));
-
-		if (!p)
-			return -ENOMEM;
-		q->heap = p;
-		q->size = size;
-	}
+	if (!d->place && due_reserve(q, q->n + 1) < 0)
+		return -ENOMEM;
 	d->when = when;
 	settle(q, d->place ? d->place : ++q->n, d);
 	return 0;

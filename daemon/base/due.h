@@ -21,6 +21,8 @@ struct due_queue {
 
 /* Puts @d in, or moves it where it is in already: that cannot fail. -ENOMEM. */
 int due_set(struct due_queue *q, struct due *d, uint64_t when);
+/* Room for @n entries: due_set() does not fail while there are no more. -ENOMEM. */
+int due_reserve(struct due_queue *q, size_t n);
 void due_remove(struct due_queue *q, struct due *d); /* fine where it is not in */
 struct due *due_first(const struct due_queue *q);    /* NULL: empty */
 void due_queue_free(struct due_queue *q);	     /* entries are left as they are */

@@ -8,6 +8,7 @@
 #include "bus/internal.h"
 #include "device/board.h"
 #include "device/words.h"
+#include "service/collector.h"
 #include "service/receiver.h"
 
 static const char *const states[] = {
@@ -171,6 +172,8 @@ int status_append(sd_bus_message *m, struct box *box)
 		r = dict_put_string(m, "smarthost", box->conf.smarthost);
 	if (r >= 0)
 		r = dict_put_string(m, "notice", store_notice(box->store));
+	if (r >= 0 && box->collector && collector_notice(box->collector))
+		r = dict_put_string(m, "collecting", collector_notice(box->collector));
 	if (r >= 0)
 		r = put_boards(m, box);
 	if (r >= 0)

@@ -47,6 +47,8 @@ int verb_status(struct ctl *c, int argc, char **argv)
 		printf("no board: connect one, or \"modprobe faxsim\" for the built-in one\n");
 	if (*dict_text(&d, "notice"))
 		printf("store: %s\n", dict_text(&d, "notice"));
+	if (*dict_text(&d, "collecting"))
+		printf("collecting: %s\n", dict_text(&d, "collecting"));
 	printf("jobs: %llu unfinished, %llu waiting for somebody\n",
 	       (unsigned long long)dict_number(&d, "jobs-unfinished"),
 	       (unsigned long long)dict_number(&d, "jobs-waiting"));

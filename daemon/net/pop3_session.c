@@ -2,20 +2,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/cleanup.h"
 #include "net/pop3_session.h"
 #include "net/stream.h"
 #include "pop3/client.h"
 
-#define WINDOW		4	/* mails asked for or with the caller, not yet stored */
+#define ASKED_MAX	32	/* mails asked of the server that have not come */
+#define BODY_KEPT	(1u << 20)	/* of memory for one mail, for the next */
 #define MESSAGE_MAX	(UINT64_C(64) << 20)
 #define TIMEOUT_USEC	(60 * UINT64_C(1000000))
 
 enum place {
 	LEFT,		/* nobody asked for it */
+	CURIOUS,	/* its head is wanted */
+	LOOKING,	/* and asked of the server */
 	WANTED,
 	ASKED,		/* of the server */
 	GIVEN,		/* with the caller */
@@ -36,13 +38,12 @@ struct pop3_session {
 	struct pop3_mail *mails;
 	uint8_t *places;	/* enum place, of each mail */
 	size_t n_mails;
-	size_t *wanted;		/* mails in the order asked for */
+	size_t *wanted;		/* mails in the order asked for; those looked at twice */
 	size_t n_wanted, next_wanted;
-	size_t in_hand;		/* ASKED or GIVEN */
-	size_t deleted;
+	size_t n_asked, n_given;	/* mails in these places */
 
-	int fd;			/* of the mail that comes in */
-	int write_error;
+	struct buffer body;	/* of the mail that comes in */
+	int body_error;
 };
 
 static void drive(struct pop3_session *s, const char *data, size_t len);
@@ -53,7 +54,7 @@ static void unref(struct pop3_session *s)
 		return;
 	net_stream_free(s->stream);
 	pop3_client_free(s->client);
-	cleanup_close(&s->fd);
+	buffer_free(&s->body);
 	free(s->mails);
 	free(s->places);
 	free(s->wanted);
@@ -77,7 +78,7 @@ void pop3_session_cancel(struct pop3_session *s)
 static void end(struct pop3_session *s, enum pop3_result result, const struct error *e)
 {
 	s->over = true;
-	s->callbacks.done(s->userdata, result, s->deleted, e);
+	s->callbacks.done(s->userdata, result, e);
 	drop(s);
 }
 
@@ -104,15 +105,28 @@ static int may_choose(const struct pop3_session *s, size_t i)
 	return s->places[i] == LEFT ? 0 : -EALREADY;
 }
 
+static void want(struct pop3_session *s, size_t i, enum place place)
+{
+	s->places[i] = place;
+	s->wanted[s->n_wanted++] = i;
+}
+
 int pop3_session_fetch(struct pop3_session *s, size_t i)
 {
 	int r = may_choose(s, i);
 
-	if (r < 0)
-		return r;
-	s->places[i] = WANTED;
-	s->wanted[s->n_wanted++] = i;
-	return 0;
+	if (r >= 0)
+		want(s, i, WANTED);
+	return r;
+}
+
+int pop3_session_look(struct pop3_session *s, size_t i)
+{
+	int r = may_choose(s, i);
+
+	if (r >= 0)
+		want(s, i, CURIOUS);
+	return r;
 }
 
 int pop3_session_delete(struct pop3_session *s, size_t i)
@@ -131,7 +145,7 @@ void pop3_session_stored(struct pop3_session *s, size_t i, bool remove)
 	if (s->over || i >= s->n_mails || s->places[i] != GIVEN)
 		return;
 	s->places[i] = FINISHED;
-	s->in_hand--;
+	s->n_given--;
 	if (remove && pop3_client_delete(s->client, i) < 0)
 		pop3_client_lost(s->client, "there was no memory to delete a message");
 	if (!s->driving)
@@ -144,7 +158,7 @@ static void on_listed(struct pop3_session *s)
 
 	s->mails = calloc(n + 1, sizeof(*s->mails));
 	s->places = calloc(n + 1, sizeof(*s->places));
-	s->wanted = calloc(n + 1, sizeof(*s->wanted));
+	s->wanted = calloc(2 * n + 1, sizeof(*s->wanted));
 	if (!s->mails || !s->places || !s->wanted) {
 		pop3_client_lost(s->client, "there was no memory for the list of mails");
 		return;
@@ -162,92 +176,112 @@ static void on_listed(struct pop3_session *s)
  * Messages
  */
 
-/* The caller gets mail no. @i, or hears why not. */
-static void give(struct pop3_session *s, size_t i, int fd, int r, const struct error *e)
-{
-	s->places[i] = r < 0 ? FINISHED : GIVEN;
-	s->in_hand -= r < 0;
-	s->callbacks.message(s->userdata, s, i, fd, r, e);
-}
-
+/* The caller does not get mail no. @i, and hears why. */
 static void refuse(struct pop3_session *s, size_t i, int r, const char *text)
 {
 	struct error e = { 0 };
 
 	sentence(s, r, text, &e);
-	give(s, i, -1, r, &e);
+	s->n_asked -= s->places[i] == ASKED;
+	s->places[i] = FINISHED;
+	s->callbacks.message(s->userdata, s, i, NULL, 0, r, &e);
 }
 
-static void open_mail(struct pop3_session *s)
+/* Ready for the next mail: without the memory of a large one. */
+static void clear_body(struct pop3_session *s)
 {
-	if (s->fd >= 0 || s->write_error)
-		return;
-	s->fd = memfd_create("mail", MFD_CLOEXEC);
-	if (s->fd < 0)
-		s->write_error = -errno;
+	if (s->body.cap > BODY_KEPT)
+		buffer_free(&s->body);
+	else
+		buffer_clear(&s->body);
+	s->body_error = 0;
 }
 
-static void on_data(struct pop3_session *s, const char *data, size_t len)
+static void on_data(struct pop3_session *s, const struct pop3_event *ev)
 {
-	open_mail(s);
-	while (len && !s->write_error) {
-		ssize_t n = write(s->fd, data, len);
-
-		if (n < 0 && errno != EINTR)
-			s->write_error = -errno;
-		if (n > 0) {
-			data += n;
-			len -= n;
-		}
-	}
+	/* What it says of its size spares the growing; that it is true is not relied on. */
+	if (!s->body.len && !s->body_error && s->places[ev->mail] == ASKED)
+		s->body_error = buffer_reserve(&s->body, s->mails[ev->mail].size + ev->len);
+	if (!s->body_error)
+		s->body_error = buffer_append(&s->body, ev->data, ev->len);
+	if (s->body_error)
+		buffer_free(&s->body);
 }
 
 static void on_message(struct pop3_session *s, size_t i)
 {
-	int r;
-
-	open_mail(s);
-	r = s->write_error;
-	if (r >= 0 && lseek(s->fd, 0, SEEK_SET) < 0)
-		r = -errno;
-	s->write_error = 0;
-	if (r < 0) {
-		cleanup_close(&s->fd);
-		refuse(s, i, r, "there was no memory to take a message in; it stays on the server");
-		return;
+	if (s->body_error < 0) {
+		refuse(s, i, s->body_error,
+		       "there was no memory to take a message in; it stays on the server");
+	} else {
+		s->n_asked--;
+		s->n_given++;
+		s->places[i] = GIVEN;
+		s->callbacks.message(s->userdata, s, i, s->body.data, s->body.len, 0, NULL);
 	}
-	give(s, i, take_fd(s->fd), 0, NULL);
+	clear_body(s);
+}
+
+/* Fewer lines of the body than were asked for: the body has no more. */
+static bool is_whole(const char *data, size_t len)
+{
+	const char *at = len ? memmem(data, len, "\r\n\r\n", 4) : NULL, *end = data + len;
+	unsigned int lines = 0;
+
+	for (at = at ? at + 4 : end; at < end && (at = memchr(at, '\n', end - at)); at++)
+		lines++;
+	return lines < POP3_LOOK_LINES;
+}
+
+static void on_head(struct pop3_session *s, const struct pop3_event *ev, bool given)
+{
+	size_t i = ev->mail, len = s->body.len;
+	const char *data = given && !s->body_error ? s->body.data ? s->body.data : "" : NULL;
+	bool whole = data && !ev->cut && is_whole(data, len);
+
+	s->n_asked--;
+	s->places[i] = FINISHED;
+	if (s->callbacks.head(s->userdata, i, data, len, whole) && !s->over)
+		want(s, i, WANTED);
+	clear_body(s);
 }
 
 static void on_skipped(struct pop3_session *s, const struct pop3_event *ev)
 {
-	cleanup_close(&s->fd);
-	s->write_error = 0;
+	clear_body(s);
 	refuse(s, ev->mail, ev->too_large ? -EMSGSIZE : -ENODATA, ev->text);
 }
 
+static void ask(struct pop3_session *s, size_t i)
+{
+	bool look = s->places[i] == CURIOUS;
+	int r = look ? pop3_client_look(s->client, i) : pop3_client_fetch(s->client, i);
+
+	if (r == -EMSGSIZE) {
+		refuse(s, i, r, "the message is larger than is taken here; it stays on the server");
+	} else if (r < 0) {
+		pop3_client_lost(s->client, "there was no memory for a command");
+	} else {
+		s->places[i] = look ? LOOKING : ASKED;
+		s->n_asked++;
+	}
+}
+
 /*
- * Asks for more mails, a few ahead of the caller, and leaves when all is done.
- * True: there is something new for the engine to say.
+ * Asks for more mails, ahead of the server and of the caller, and leaves when all is
+ * done. True: there is something new for the engine to say.
  */
 static bool schedule(struct pop3_session *s)
 {
 	bool asked = false;
 
-	while (!s->over && s->next_wanted < s->n_wanted && s->in_hand < WINDOW) {
-		size_t i = s->wanted[s->next_wanted++];
-		int r = pop3_client_fetch(s->client, i);
-
+	while (!s->over && s->next_wanted < s->n_wanted && s->n_asked < ASKED_MAX &&
+	       s->n_asked + s->n_given < POP3_SESSION_UNSTORED) {
+		ask(s, s->wanted[s->next_wanted++]);
 		asked = true;
-		s->in_hand++;
-		s->places[i] = ASKED;
-		if (r == -EMSGSIZE)
-			refuse(s, i, r, "the message is larger than is taken here; it stays on the "
-			       "server");
-		else if (r < 0)
-			pop3_client_lost(s->client, "there was no memory for a command");
 	}
-	if (s->over || !s->listed || s->quitting || s->in_hand || s->next_wanted < s->n_wanted)
+	if (s->over || !s->listed || s->quitting || s->n_asked || s->n_given ||
+	    s->next_wanted < s->n_wanted)
 		return asked;
 	s->quitting = true;
 	if (pop3_client_quit(s->client) < 0)
@@ -277,7 +311,11 @@ static bool on_event(struct pop3_session *s, const struct pop3_event *ev)
 		on_listed(s);
 		break;
 	case POP3_DATA:
-		on_data(s, ev->data, ev->len);
+		on_data(s, ev);
+		break;
+	case POP3_HEAD:
+	case POP3_NO_HEAD:
+		on_head(s, ev, ev->type == POP3_HEAD);
 		break;
 	case POP3_MESSAGE:
 		on_message(s, ev->mail);
@@ -286,7 +324,7 @@ static bool on_event(struct pop3_session *s, const struct pop3_event *ev)
 		on_skipped(s, ev);
 		break;
 	case POP3_DELETED:
-		s->deleted++;
+		s->callbacks.deleted(s->userdata, ev->mail);
 		break;
 	case POP3_NOT_DELETED:
 		break;		/* it will be listed again, and be known then */
@@ -420,7 +458,6 @@ int pop3_session_start(struct pop3_session **ret, sd_event *event,
 	if (!s)
 		return error_set(e, -ENOMEM, "there is no memory to collect mail");
 	s->refs = 1;
-	s->fd = -1;
 	s->o = *o;
 	s->o.port = o->port ?: o->tls == NET_TLS_IMPLICIT ? 995 : 110;
 	s->callbacks = *callbacks;

@@ -6,8 +6,9 @@
  *	pop3_session_stored() }... done()
  *
  * The caller chooses in list() what is fetched and what is deleted unseen; each
- * message comes as a memory file and is deleted on the server only after the
- * caller said that it is stored. A server forgets a deletion when the line is
+ * message comes whole and is deleted on the server only after the caller said
+ * that it is stored. The server is asked ahead, where it lets itself be asked, so
+ * that neither line nor disk waits for the other. A server forgets a deletion when the line is
  * lost before QUIT: the mail is listed again next time, so remember its uidl.
  *
  * A session is the caller's handle until done() is called or the caller cancels
@@ -25,6 +26,8 @@
 
 #include "base/error.h"
 #include "net/tls.h"
+
+#define POP3_SESSION_UNSTORED 256	/* mails that wait for pop3_session_stored() */
 
 struct pop3_session;
 
@@ -53,20 +56,29 @@ struct pop3_mail {
 };
 
 struct pop3_session_callbacks {
-	/* The mailbox: mails[n], n may be 0. Choose now, by pop3_session_fetch() and _delete(). */
+	/*
+	 * The mailbox: mails[n], n may be 0. Choose now, by pop3_session_fetch(), _look() and
+	 * _delete().
+	 */
 	void (*list)(void *userdata, struct pop3_session *s, const struct pop3_mail *mails,
 		     size_t n);
 	/*
-	 * Mail no. @i is here whole: @fd reads it from offset 0, CRLF lines, and is the
-	 * caller's to close. Answer with pop3_session_stored(), from within or later. A
-	 * few more may come before that. r below 0, fd -1: the server did not give it, or
-	 * it is too large (-EMSGSIZE); it stays there, and no answer is needed.
+	 * Mail no. @i is here whole, CRLF lines; @data is the session's and stays until this
+	 * returns. Answer with pop3_session_stored(), from within or later. More may come
+	 * before that, POP3_SESSION_UNSTORED at most. r below 0: the server did not give it,
+	 * or it is too large (-EMSGSIZE); it stays there, and no answer is needed.
 	 */
-	void (*message)(void *userdata, struct pop3_session *s, size_t i, int fd, int r,
-			const struct error *e);
-	/* Mails whose deletion the server confirmed, for good where result is OK. */
-	void (*done)(void *userdata, enum pop3_result result, size_t deleted,
-		     const struct error *e);
+	void (*message)(void *userdata, struct pop3_session *s, size_t i, const void *data,
+			size_t len, int r, const struct error *e);
+	/*
+	 * Header and first lines of mail no. @i, for which pop3_session_look() asked; @whole: it
+	 * has no more. True: fetch it; false: it stays where it is. NULL: the server does not
+	 * show them.
+	 */
+	bool (*head)(void *userdata, size_t i, const void *data, size_t len, bool whole);
+	/* The server marks mail no. @i as deleted; it is gone for good where the result is OK. */
+	void (*deleted)(void *userdata, size_t i);
+	void (*done)(void *userdata, enum pop3_result result, const struct error *e);
 };
 
 int pop3_session_start(struct pop3_session **ret, sd_event *event,
@@ -75,6 +87,8 @@ int pop3_session_start(struct pop3_session **ret, sd_event *event,
 		       struct error *e);
 /* Within list(), once for each mail that is wanted; they come in the order of the calls. */
 int pop3_session_fetch(struct pop3_session *s, size_t i);
+/* The same when head() has seen how it begins and wants it. */
+int pop3_session_look(struct pop3_session *s, size_t i);
 /* Within list(): mail no. @i is known and stored already, take it off the server. */
 int pop3_session_delete(struct pop3_session *s, size_t i);
 /* Mail no. @i is safely stored, or not to be had: @remove says whether it may be deleted there. */

@@ -159,6 +159,16 @@ static void on_socket_state(void *userdata, ares_socket_t fd, int readable, int 
 		sd_event_add_io(q->event, s, fd, events, on_socket, q);
 }
 
+/* The family of an address: nobody is asked about it. AF_UNSPEC: it is a name. */
+static int family_of(const char *name)
+{
+	struct in6_addr a;
+
+	if (inet_pton(AF_INET, name, &a) == 1)
+		return AF_INET;
+	return inet_pton(AF_INET6, name, &a) == 1 ? AF_INET6 : AF_UNSPEC;
+}
+
 /* @name without the brackets of an address literal. */
 static int copy_name(struct net_query *q, const char *name)
 {
@@ -252,7 +262,6 @@ int net_resolve_host(struct net_query **ret, sd_event *event, const char *host, 
 {
 	struct ares_addrinfo_hints hints = {
 		.ai_flags = ARES_AI_NUMERICSERV,
-		.ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM,
 	};
 	struct net_query *q;
@@ -263,6 +272,7 @@ int net_resolve_host(struct net_query **ret, sd_event *event, const char *host, 
 	if (r < 0)
 		return r;
 	q->host_fn = fn;
+	hints.ai_family = family_of(q->name);
 	snprintf(service, sizeof(service), "%u", port);
 	ares_getaddrinfo(q->channel, q->name, service, &hints, on_addrinfo, q);
 	set_timer(q);
@@ -351,10 +361,7 @@ static void on_mx(void *userdata, int status, int timeouts, unsigned char *answe
 
 static bool is_literal(const char *domain, const char *name)
 {
-	struct in6_addr a;
-
-	return domain[0] == '[' || inet_pton(AF_INET, name, &a) == 1 ||
-	       inet_pton(AF_INET6, name, &a) == 1;
+	return domain[0] == '[' || family_of(name) != AF_UNSPEC;
 }
 
 int net_resolve_mx(struct net_query **ret, sd_event *event, const char *domain,

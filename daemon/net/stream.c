@@ -247,8 +247,8 @@ static void on_resolved(void *userdata, int r, const struct net_address *addrs,
 static int begin_handshake(struct net_stream *s, struct error *e)
 {
 	int r = s->server ? net_tls_accept(&s->ssl, s->fd, s->server, e) :
-			    net_tls_client(&s->ssl, s->fd, s->verify_name ?: s->host, s->verify,
-					   s->ca_file, e);
+			    net_tls_client(&s->ssl, s->fd, s->verify_name ?: s->host, s->port,
+					   s->verify, s->ca_file, e);
 
 	if (r < 0)
 		return r;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -92,6 +94,91 @@ static BIO_METHOD *sock_method(void)
 	return method;
 }
 
+/*
+ * Sessions to come back with, of the servers that were verified last. Those of another
+ * trust would let in who is trusted by that alone, so it is part of the key.
+ */
+
+#define SESSIONS_MAX 64
+
+static struct kept_session {
+	char *key;
+	SSL_SESSION *session;
+	uint64_t used;		/* by a counter; the smallest goes first */
+} kept_sessions[SESSIONS_MAX];
+static uint64_t sessions_used;
+
+static char *session_key(const char *host, uint16_t port, const char *ca_file)
+{
+	char *key = NULL;
+
+	return asprintf(&key, "%s:%u %s", host, port, ca_file ? ca_file : "") < 0 ? NULL : key;
+}
+
+static void free_key(void *parent, void *key, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
+{
+	free(key);
+}
+
+/* Where an SSL has the key of its session; -1: there is no memory for that. */
+static int key_index(void)
+{
+	static int index = -1;
+
+	if (index < 0)
+		index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_key);
+	return index;
+}
+
+/* The place of @key, else one that is empty or was not used the longest. */
+static struct kept_session *find_session(const char *key)
+{
+	struct kept_session *oldest = &kept_sessions[0];
+
+	for (size_t i = 0; i < SESSIONS_MAX; i++) {
+		if (kept_sessions[i].key && !strcmp(kept_sessions[i].key, key))
+			return &kept_sessions[i];
+		if (kept_sessions[i].used < oldest->used)
+			oldest = &kept_sessions[i];
+	}
+	return oldest;
+}
+
+/* 1: the session is ours now. */
+static int on_new_session(SSL *ssl, SSL_SESSION *session)
+{
+	const char *key = SSL_get_ex_data(ssl, key_index());
+	struct kept_session *k;
+	char *copy;
+
+	if (!key || SSL_get_verify_result(ssl) != X509_V_OK)
+		return 0;
+	copy = strdup(key);
+	if (!copy)
+		return 0;
+	k = find_session(key);
+	free(k->key);
+	SSL_SESSION_free(k->session);
+	*k = (struct kept_session){ copy, session, ++sessions_used };
+	return 1;
+}
+
+/* Takes the last session up again; without memory for that it is a new one. */
+static void resume(SSL *ssl, const char *host, uint16_t port, const char *ca_file)
+{
+	char *key = session_key(host, port, ca_file);
+	struct kept_session *k;
+
+	if (!key || key_index() < 0 || SSL_set_ex_data(ssl, key_index(), key) != 1) {
+		free(key);
+		return;
+	}
+	k = find_session(key);
+	if (!k->key || strcmp(k->key, key) || SSL_set_session(ssl, k->session) != 1)
+		return;
+	k->used = ++sessions_used;
+}
+
 /* Made once: reading the system's trust store takes longer than a handshake. */
 static SSL_CTX *client_context(void)
 {
@@ -107,6 +194,8 @@ static SSL_CTX *client_context(void)
 	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 			 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_default_verify_paths(c);
+	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(c, on_new_session);
 	context = c;
 	return context;
 }
@@ -155,8 +244,8 @@ static SSL *new_ssl(SSL_CTX *context, int fd)
 	return ssl;
 }
 
-int net_tls_client(SSL **ret, int fd, const char *host, bool verify, const char *ca_file,
-		   struct error *e)
+int net_tls_client(SSL **ret, int fd, const char *host, uint16_t port, bool verify,
+		   const char *ca_file, struct error *e)
 {
 	SSL *ssl = new_ssl(client_context(), fd);
 
@@ -172,6 +261,8 @@ int net_tls_client(SSL **ret, int fd, const char *host, bool verify, const char 
 		SSL_free(ssl);
 		return error_set(e, -EINVAL, "\"%s\" is no name for a certificate", host);
 	}
+	if (verify)
+		resume(ssl, host, port, ca_file);
 	*ret = ssl;
 	return 0;
 }

@@ -26,10 +26,12 @@ int net_tls_from_name(const char *name);	/* enum net_tls, or -EINVAL; NULL is no
 
 /*
  * A client's SSL on @fd, which stays the caller's. @verify: chain and @host must
- * be right, by the system's trust store or, where not NULL, @ca_file. SSL_free().
+ * be right, by the system's trust store or, where not NULL, @ca_file; then the last
+ * session with the same host, port and trust is taken up again, if the server has kept
+ * it: SSL_session_reused(). Sessions that were not verified are not kept. SSL_free().
  */
-int net_tls_client(SSL **ret, int fd, const char *host, bool verify, const char *ca_file,
-		   struct error *e);
+int net_tls_client(SSL **ret, int fd, const char *host, uint16_t port, bool verify,
+		   const char *ca_file, struct error *e);
 
 /*
  * A server's certificate and key, PEM files with the chain behind the

@@ -19,6 +19,7 @@
 #include "pop3/client.h"
 #include "pop3/digest.h"
 #include "pop3/octets.h"
+#include "sasl/scram_client.h"
 
 #define PIPELINE_MAX	32
 #define SECRET_MAX	255
@@ -27,7 +28,8 @@
 #define DISCARD_MAX	(UINT64_C(256) << 20)	/* of a mail beyond max_message, unread */
 
 enum op {
-	GREETING, CAPA, STLS, USER, PASS, AUTH, STAT, LIST, UIDL, TOP, RETR, DELE, QUIT,
+	GREETING, CAPA, STLS, USER, PASS, AUTH, SCRAM, STAT, LIST, UIDL, TOP, LOOK, RETR,
+	DELE, QUIT,
 };
 
 struct request {
@@ -49,7 +51,8 @@ struct pop3_client {
 	char lost_text[300];
 
 	bool secure;
-	bool can_stls, can_pipeline, can_user, can_plain;	/* CAPA */
+	bool can_stls, can_pipeline, can_user, can_plain, can_scram;	/* CAPA */
+	struct scram_client scram;	/* while it goes on */
 
 	struct request *queue;
 	size_t head, tail, cap;
@@ -84,6 +87,7 @@ void pop3_client_free(struct pop3_client *c)
 	free(c->mails);
 	free(c->queue);
 	pop3_digest_free(&c->digest);
+	scram_client_end(&c->scram);
 	buffer_free(&c->out);
 	free(c);
 }
@@ -187,6 +191,8 @@ static int write_command(struct pop3_client *c, const struct request *q)
 		return buffer_printf(&c->out, "PASS %s\r\n", c->o.password);
 	case AUTH:
 		return buffer_printf(&c->out, "AUTH PLAIN\r\n");
+	case SCRAM:
+		return buffer_printf(&c->out, "AUTH SCRAM-SHA-256\r\n");
 	case STAT:
 		return buffer_printf(&c->out, "STAT\r\n");
 	case LIST:
@@ -195,6 +201,8 @@ static int write_command(struct pop3_client *c, const struct request *q)
 		return buffer_printf(&c->out, "UIDL\r\n");
 	case TOP:
 		return buffer_printf(&c->out, "TOP %u 0\r\n", number_of(c, q));
+	case LOOK:
+		return buffer_printf(&c->out, "TOP %u %u\r\n", number_of(c, q), POP3_LOOK_LINES);
 	case RETR:
 		return buffer_printf(&c->out, "RETR %u\r\n", number_of(c, q));
 	case DELE:
@@ -307,7 +315,10 @@ void pop3_client_lost(struct pop3_client *c, const char *why)
 
 static bool log_in(struct pop3_client *c)
 {
-	ask(c, !c->can_user && c->can_plain ? AUTH : USER);
+	if (c->can_scram)
+		ask(c, SCRAM);
+	else
+		ask(c, !c->can_user && c->can_plain ? AUTH : USER);
 	return false;
 }
 
@@ -325,7 +336,7 @@ static bool caps_done(struct pop3_client *c, struct pop3_event *ev)
 
 static void forget_caps(struct pop3_client *c)
 {
-	c->can_stls = c->can_pipeline = c->can_user = c->can_plain = false;
+	c->can_stls = c->can_pipeline = c->can_user = c->can_plain = c->can_scram = false;
 }
 
 int pop3_client_secured(struct pop3_client *c)
@@ -361,6 +372,7 @@ static void learn(struct pop3_client *c, const char *line)
 			line += strspn(line, " ");
 			n = strcspn(line, " ");
 			c->can_plain |= word_is(line, n, "PLAIN");
+			c->can_scram |= word_is(line, n, "SCRAM-SHA-256");
 		}
 }
 
@@ -379,6 +391,25 @@ static bool login_refused(struct pop3_client *c, struct pop3_event *ev)
 		     "the server refused user name or password");
 	ev->login = !passing;
 	return true;
+}
+
+/* The next step, to the server's @challenge, or the first. */
+static bool answer_scram(struct pop3_client *c, const char *challenge, struct pop3_event *ev)
+{
+	char *next = NULL;
+	int r;
+
+	if (!c->scram.session)
+		r = scram_client_begin(&c->scram, c->o.user, c->o.password, &next);
+	else
+		r = scram_client_step(&c->scram, challenge, &next);
+	if (r >= 0 && buffer_printf(&c->out, "%s\r\n", next ? next : "") < 0)
+		lose(c, "there was no memory for a command");
+	gsasl_free(next);
+	if (r == -EIO)
+		lose(c, "SCRAM could not be begun");
+	return r == -EACCES ? fail(c, ev, "the server does not prove that it knows the password, "
+				   "so it may not be the right one") : false;
 }
 
 /*
@@ -527,6 +558,7 @@ static bool on_ok(struct pop3_client *c, struct pop3_event *ev)
 	case LIST:
 	case UIDL:
 	case TOP:
+	case LOOK:
 	case RETR:
 		return begin_multi(c, ev);
 	case STAT:
@@ -540,6 +572,13 @@ static bool on_ok(struct pop3_client *c, struct pop3_event *ev)
 		return tell(ev, POP3_STARTTLS, 0);
 	case USER:
 		ask(c, PASS);
+		break;
+	case SCRAM:
+		if (!c->scram.proved)
+			return fail(c, ev, "the server did not prove that it knows the password, so "
+				    "it may not be the right one");
+		scram_client_end(&c->scram);
+		ask(c, STAT);
 		break;
 	case PASS:
 	case AUTH:
@@ -573,6 +612,7 @@ static bool on_err(struct pop3_client *c, struct pop3_event *ev)
 	case USER:
 	case PASS:
 	case AUTH:
+	case SCRAM:
 		return login_refused(c, ev);
 	case STAT:
 	case LIST:
@@ -583,6 +623,8 @@ static bool on_err(struct pop3_client *c, struct pop3_event *ev)
 	case TOP:
 		return fail_quoting(c, ev, "the server has neither UIDL nor TOP, so mails cannot "
 				    "be told apart");
+	case LOOK:
+		return tell(ev, POP3_NO_HEAD, mail);
 	case RETR:
 		quote(c, "the server does not give the message");
 		tell(ev, POP3_SKIPPED, mail);
@@ -614,6 +656,8 @@ static bool on_status(struct pop3_client *c, struct pop3_event *ev)
 			lose(c, "there was no memory for a command");
 		return false;
 	}
+	if (s[0] == '+' && (!s[1] || s[1] == ' ') && c->queue[c->head].op == SCRAM)
+		return answer_scram(c, s[1] ? s + 2 : "", ev);
 	return garbage(c, ev);
 }
 
@@ -672,8 +716,14 @@ static bool end_header(struct pop3_client *c, struct pop3_event *ev)
 static bool end_message(struct pop3_client *c, struct pop3_event *ev)
 {
 	size_t mail = c->queue[c->head].mail;
+	bool look = c->queue[c->head].op == LOOK;
 
 	answered(c);
+	if (look) {
+		tell(ev, POP3_HEAD, mail);
+		ev->cut = c->got > POP3_LOOK_MAX;
+		return true;
+	}
 	if (c->got <= c->o.max_message)
 		return tell(ev, POP3_MESSAGE, mail);
 	tell(ev, POP3_SKIPPED, mail);
@@ -694,8 +744,11 @@ static bool on_header(struct pop3_client *c, const char *s, size_t n, struct pop
 
 static bool on_octets(struct pop3_client *c, const char *s, size_t n, struct pop3_event *ev)
 {
-	if (c->got > c->o.max_message) {
-		if (c->got - c->o.max_message > DISCARD_MAX)
+	bool look = c->queue[c->head].op == LOOK;
+	uint64_t max = look ? POP3_LOOK_MAX : c->o.max_message;
+
+	if (c->got > max) {
+		if (c->got - max > DISCARD_MAX)
 			return fail(c, ev, "a message has no end: it has to be taken off the "
 				    "server by other means");
 		return false;
@@ -755,7 +808,9 @@ static bool take_line(struct pop3_client *c, const char **data, size_t *len, str
 
 static bool in_octets(const struct pop3_client *c)
 {
-	return c->multi && (c->queue[c->head].op == TOP || c->queue[c->head].op == RETR);
+	enum op op = c->queue[c->head].op;
+
+	return c->multi && (op == TOP || op == LOOK || op == RETR);
 }
 
 /* All questions of the machine's own are answered. */
@@ -828,6 +883,11 @@ static int request(struct pop3_client *c, enum op op, size_t mail)
 	if (op != QUIT && mail >= c->n_mails)
 		return -ERANGE;
 	return enqueue(c, op, mail);
+}
+
+int pop3_client_look(struct pop3_client *c, size_t mail)
+{
+	return request(c, LOOK, mail);
 }
 
 int pop3_client_fetch(struct pop3_client *c, size_t mail)

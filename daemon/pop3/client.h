@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The collecting side of POP3 (RFC 1939, CAPA of RFC 2449, STLS of RFC 2595, SASL
- * PLAIN of RFC 5034) as a state machine without I/O.
+ * PLAIN and SCRAM-SHA-256 of RFC 5034) as a state machine without I/O.
  *
  * The caller moves bytes: what the server sent goes into pop3_client_next(),
  * which hands back one event after another until it returns false; then what
  * stands in pop3_client_output() is to be written to the server and consumed. A
  * session goes
  *
- *	[POP3_STARTTLS] POP3_LISTED { pop3_client_fetch() POP3_DATA... POP3_MESSAGE
+ *	[POP3_STARTTLS] POP3_LISTED { [pop3_client_look() POP3_DATA... POP3_HEAD]
+ *	pop3_client_fetch() POP3_DATA... POP3_MESSAGE
  *	pop3_client_delete() POP3_DELETED }... pop3_client_quit() POP3_CLOSED
  *
  * and may end with POP3_FAILED at any point. Requests are queued and answered in
@@ -29,6 +30,8 @@
 
 #define POP3_LIST_MAX	100000		/* mails; the rest of a mailbox waits for another session */
 #define POP3_LINE_MAX	4096		/* octets of a status or list line */
+#define POP3_LOOK_LINES	64		/* of a body, that pop3_client_look() asks for */
+#define POP3_LOOK_MAX	(256u << 10)	/* octets of header and these lines; the rest is dropped */
 #define POP3_UIDL_MAX	255		/* octets; RFC 1939 has 70 */
 
 struct pop3_client;
@@ -50,6 +53,8 @@ enum pop3_event_type {
 	POP3_STARTTLS,		/* write the output, make the handshake, pop3_client_secured() */
 	POP3_LISTED,		/* logged in: pop3_client_count(), _uidl(), _size() */
 	POP3_DATA,		/* the next stretch of mail no. mail, dots unstuffed */
+	POP3_HEAD,		/* header and first lines of mail no. mail are here */
+	POP3_NO_HEAD,		/* the server does not give them: TOP is optional */
 	POP3_MESSAGE,		/* mail no. mail is whole */
 	POP3_SKIPPED,		/* mail no. mail is not to be had: text. What came of it is void */
 	POP3_DELETED,		/* marked; for good after POP3_CLOSED */
@@ -65,6 +70,7 @@ struct pop3_event {
 	size_t len;
 	bool login;		/* FAILED: the server refused name or password */
 	bool too_large;		/* SKIPPED for that */
+	bool cut;		/* HEAD: it goes on behind POP3_LOOK_MAX */
 	const char *text;	/* a sentence for people, of SKIPPED, NOT_DELETED, FAILED */
 };
 
@@ -86,6 +92,8 @@ int pop3_client_secured(struct pop3_client *c);
 size_t pop3_client_count(const struct pop3_client *c);
 const char *pop3_client_uidl(const struct pop3_client *c, size_t mail);
 uint64_t pop3_client_size(const struct pop3_client *c, size_t mail);
+/* Header and first lines of a mail, by TOP. -ERANGE, -EBUSY, -ENOMEM */
+int pop3_client_look(struct pop3_client *c, size_t mail);
 /* -ERANGE: no such mail, -EMSGSIZE: larger than max_message, -EBUSY: not at the time, -ENOMEM */
 int pop3_client_fetch(struct pop3_client *c, size_t mail);
 /* Only when the mail is stored. */

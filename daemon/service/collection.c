@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "mail/form.h"
 #include "net/pop3_session.h"
 #include "service/collection.h"
 #include "service/inbound.h"
@@ -24,8 +23,11 @@ struct collection {
 	void *userdata;
 	struct pop3_session *session;
 	char **keys;			/* under which the listed mails are known here */
+	bool *gone;			/* of each: the server has marked it as deleted */
+	bool *undecided;		/* of each: may turn out to be text that is not wanted */
 	size_t n_keys;
 	size_t stored;			/* mails that are durable here by this collection */
+	size_t texts;			/* text mails that its user does not want, left there */
 	size_t left;			/* mails that could not be fetched or stored */
 	struct error why_left;		/* the first reason for that */
 	struct arrival *arrivals;	/* mails on their way into the journal */
@@ -64,9 +66,24 @@ void collection_free(struct collection *k)
 	for (size_t i = 0; i < k->n_keys; i++)
 		free(k->keys[i]);
 	free(k->keys);
+	free(k->gone);
+	free(k->undecided);
 	user_free(k->user);
 	job_free(k->job);
 	free(k);
+}
+
+/* Under which a mail is known here. */
+static char *source_key(const char *code, const char *uidl, size_t nth)
+{
+	char *key = NULL;
+	int r;
+
+	if (nth)
+		r = asprintf(&key, "pop3/%s/%s %zu", code, uidl, nth + 1);
+	else
+		r = asprintf(&key, "pop3/%s/%s", code, uidl);
+	return r < 0 ? NULL : key;
 }
 
 /*
@@ -114,7 +131,11 @@ static void finish_well(struct collection *k)
 {
 	_free_ char *text = NULL;
 
-	words_set(&text, "%zu mail(s) collected from %s", k->stored, k->user->pop3_host);
+	if (k->texts)
+		words_set(&text, "%zu mail(s) collected from %s; %zu of text alone left there",
+			  k->stored, k->user->pop3_host, k->texts);
+	else
+		words_set(&text, "%zu mail(s) collected from %s", k->stored, k->user->pop3_host);
 	if (!text)
 		return;
 	if (k->requested)
@@ -148,11 +169,44 @@ static void finish_badly(struct collection *k, const char *what, const char *why
 		*k->trouble = k->job->id;
 }
 
-static void on_done(void *userdata, enum pop3_result result, size_t deleted, const struct error *e)
+static void on_deleted(void *userdata, size_t i)
 {
 	struct collection *k = userdata;
 
+	k->gone[i] = true;
+}
+
+/*
+ * The server has confirmed QUIT: what it deleted is gone, and another mail may have
+ * that name from now on (RFC 1939, 7). Only what it still has is remembered.
+ */
+static void forget_deleted(struct collection *k)
+{
+	_free_ const char **kept = calloc(k->n_keys + 1, sizeof(*kept));
+	_free_ char *prefix = source_key(k->user->code, "", 0);
+	size_t n = 0;
+
+	if (!kept || !prefix)
+		return;
+	for (size_t i = 0; i < k->n_keys; i++)
+		if (!k->gone[i])
+			kept[n++] = k->keys[i];
+	if (n < k->n_keys)
+		store_source_forget(k->box->store, prefix, kept, n);
+}
+
+static void on_done(void *userdata, enum pop3_result result, const struct error *e)
+{
+	struct collection *k = userdata;
+	enum collection_end end = COLLECTION_FAILED;
+
 	k->session = NULL;
+	if (result == POP3_RESULT_OK) {
+		end = COLLECTION_DONE;
+		forget_deleted(k);
+	}
+	if (result == POP3_RESULT_CANNOT_CONNECT)
+		end = COLLECTION_UNREACHED;
 	if (result == POP3_RESULT_LOGIN)
 		finish_badly(k, "the login is refused by", error_text(e));
 	else if (result != POP3_RESULT_OK)
@@ -161,7 +215,7 @@ static void on_done(void *userdata, enum pop3_result result, size_t deleted, con
 		finish_badly(k, "mail stays on", error_text(&k->why_left));
 	else
 		finish_well(k);
-	k->done(k->userdata);
+	k->done(k->userdata, end);
 }
 
 int collection_say_canceled(struct collection *k, const char *why)
@@ -172,6 +226,14 @@ int collection_say_canceled(struct collection *k, const char *why)
 /*
  * Mails
  */
+
+/* The key of a mail that was found to be text, and left on the server. */
+static char *text_key(const char *key)
+{
+	char *text = NULL;
+
+	return asprintf(&text, "text%s", strchr(key, '/')) < 0 ? NULL : text;
+}
 
 static void leave(struct collection *k, const struct error *why)
 {
@@ -210,34 +272,24 @@ static void on_stored(void *userdata, int r)
 	free(a);
 }
 
-static int store_mail(struct collection *k, size_t i, int fd, struct error *e)
+static int store_mail(struct collection *k, size_t i, const void *data, size_t len,
+		      struct error *e)
 {
-	struct iovec iov;
+	const struct iovec iov = { (void *)data, len };
 	struct arrival *a;
-	struct stat st;
-	void *mail;
 	int r;
 
-	if (fstat(fd, &st) < 0)
-		return error_set(e, -errno, "cannot read the mail: %m");
-	if (!st.st_size)
+	if (!len)
 		return error_set(e, -ENODATA, "the server gave an empty mail");
-	mail = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (mail == MAP_FAILED)
-		return error_set(e, -errno, "cannot read the mail: %m");
 	a = calloc(1, sizeof(*a));
-	if (!a) {
-		munmap(mail, st.st_size);
+	if (!a)
 		return error_set(e, -ENOMEM, "out of memory");
-	}
 	a->collection = k;
 	a->index = i;
 	a->next = k->arrivals;
 	k->arrivals = a;
-	iov = (struct iovec){ mail, st.st_size };
 	r = inbound_accept(k->box->inbound, k->user->code, k->keys[i], &iov, 1, on_stored, a, NULL,
 			   e);
-	munmap(mail, st.st_size);
 	if (r < 0) {
 		arrival_done(a);
 		free(a);
@@ -245,18 +297,59 @@ static int store_mail(struct collection *k, size_t i, int fd, struct error *e)
 	return r;
 }
 
-static void on_message(void *userdata, struct pop3_session *s, size_t i, int fd, int r,
-		       const struct error *why)
+/* Text that its user does not want stays on the server, and is not looked at again. */
+static bool leave_text(struct collection *k, size_t i, const void *data, size_t len, bool whole)
+{
+	_free_ char *key = NULL;
+
+	enum mail_form form;
+
+	if (!k->undecided[i])
+		return false;
+	form = mail_form(data, len, whole);
+	k->undecided[i] = form == MAIL_FORM_OPEN;
+	if (form != MAIL_FORM_TEXT)
+		return false;
+	k->texts++;
+	key = text_key(k->keys[i]);
+	/* Where it cannot be noted, the next round looks again. */
+	if (key)
+		store_source_add(k->box->store, key);
+	return true;
+}
+
+static bool on_head(void *userdata, size_t i, const void *data, size_t len, bool whole)
+{
+	/* Without a head the whole mail decides. */
+	return !data || !leave_text(userdata, i, data, len, whole);
+}
+
+static bool has_room(struct collection *k, struct error *e)
+{
+	uint64_t free_bytes = store_free_bytes(k->box->store);
+
+	if (k->user->auto_print || free_bytes >= k->box->conf.collect_reserve)
+		return true;
+	error_set(e, -ENOSPC, "the disk has %llu MiB free, which are left for users with automatic "
+		  "print", (unsigned long long)free_bytes >> 20);
+	return false;
+}
+
+static void on_message(void *userdata, struct pop3_session *s, size_t i, const void *data,
+		       size_t len, int r, const struct error *why)
 {
 	struct collection *k = userdata;
-	_close_ int mail = fd;
 	struct error e = { 0 };
 
 	if (r < 0) {
 		leave(k, why);
 		return;
 	}
-	r = store_mail(k, i, mail, &e);
+	if (leave_text(k, i, data, len, true)) {
+		pop3_session_stored(s, i, false);
+		return;
+	}
+	r = has_room(k, &e) ? store_mail(k, i, data, len, &e) : -ENOSPC;
 	if (r >= 0)
 		return;
 	/* Stored since the list came; the next list finds it known, and durable. */
@@ -268,18 +361,6 @@ static void on_message(void *userdata, struct pop3_session *s, size_t i, int fd,
 /*
  * The mailbox's list
  */
-
-static char *source_key(const char *code, const char *uidl, size_t nth)
-{
-	char *key = NULL;
-	int r;
-
-	if (nth)
-		r = asprintf(&key, "pop3/%s/%s %zu", code, uidl, nth + 1);
-	else
-		r = asprintf(&key, "pop3/%s/%s", code, uidl);
-	return r < 0 ? NULL : key;
-}
 
 struct named {
 	const char *uidl;
@@ -305,7 +386,9 @@ static int name_mails(struct collection *k, const struct pop3_mail *mails, size_
 	size_t nth = 0;
 
 	k->keys = calloc(n + 1, sizeof(*k->keys));
-	if (!order || !k->keys)
+	k->gone = calloc(n + 1, sizeof(*k->gone));
+	k->undecided = calloc(n + 1, sizeof(*k->undecided));
+	if (!order || !k->keys || !k->gone || !k->undecided)
 		return -ENOMEM;
 	k->n_keys = n;
 	for (size_t i = 0; i < n; i++)
@@ -320,13 +403,51 @@ static int name_mails(struct collection *k, const struct pop3_mail *mails, size_
 	return 0;
 }
 
+static void forget_other_texts(struct collection *k, char *prefix)
+{
+	_free_ char **texts = calloc(k->n_keys + 1, sizeof(*texts));
+	size_t n = 0;
+
+	/* Who wants text now gets what was left there, too. */
+	for (size_t i = 0; texts && !k->user->receive_text && i < k->n_keys; i++, n++)
+		if (!(texts[i] = text_key(k->keys[i])))
+			break;
+	if (texts && (k->user->receive_text || n == k->n_keys))
+		store_source_forget(k->box->store, prefix, (const char *const *)texts, n);
+	for (size_t i = 0; i < n; i++)
+		free(texts[i]);
+}
+
 /* What the server lists no more need not be remembered. */
 static void forget_gone(struct collection *k)
 {
 	_free_ char *prefix = source_key(k->user->code, "", 0);
+	_free_ char *text = prefix ? text_key(prefix) : NULL;
 
-	if (prefix)
-		store_source_forget(k->box->store, prefix, (const char *const *)k->keys, k->n_keys);
+	if (!text)
+		return;
+	store_source_forget(k->box->store, prefix, (const char *const *)k->keys, k->n_keys);
+	forget_other_texts(k, text);
+}
+
+/* 1: was found to be text, and is not wanted. */
+static int is_unwanted_text(struct collection *k, size_t i)
+{
+	_free_ char *key = k->user->receive_text ? NULL : text_key(k->keys[i]);
+
+	return key ? store_source_known(k->box->store, key) : 0;
+}
+
+static int choose(struct collection *k, struct pop3_session *s, size_t i)
+{
+	if (k->user->receive_text)
+		return pop3_session_fetch(s, i);
+	if (is_unwanted_text(k, i) > 0) {
+		k->texts++;
+		return 0;
+	}
+	k->undecided[i] = true;
+	return pop3_session_look(s, i);
 }
 
 /* Fetches what is new. *@known: mails that are here already are to be deleted. */
@@ -338,7 +459,7 @@ static void fetch_new(struct collection *k, struct pop3_session *s, bool *known)
 	for (size_t i = 0; i < k->n_keys; i++) {
 		r = store_source_known(k->box->store, k->keys[i]);
 		if (r == 0)
-			pop3_session_fetch(s, i);
+			choose(k, s, i);
 		*known |= r > 0 && !k->user->leave_on_server;
 		if (r < 0) {
 			error_set(&e, r, "it is not known which mails are here: %s", strerror(-r));
@@ -408,7 +529,7 @@ static enum net_tls tls_of(const struct user *u)
 	return tls < 0 ? NET_TLS_REQUIRED : (enum net_tls)tls;
 }
 
-static uint32_t port_of(const struct user *u)
+uint16_t collection_port(const struct user *u)
 {
 	return u->pop3_port ? u->pop3_port : tls_of(u) == NET_TLS_IMPLICIT ? 995 : 110;
 }
@@ -418,12 +539,14 @@ static int start_session(struct collection *k, struct error *e)
 	static const struct pop3_session_callbacks callbacks = {
 		.list = on_list,
 		.message = on_message,
+		.head = on_head,
+		.deleted = on_deleted,
 		.done = on_done,
 	};
 	const struct user *u = k->user;
 	struct pop3_session_options options = {
 		.host = u->pop3_host,
-		.port = port_of(u),
+		.port = collection_port(u),
 		.tls = tls_of(u),
 		.user = u->pop3_login,
 		.password = u->pop3_password,
@@ -485,6 +608,6 @@ bool collection_has(const struct collection *k, const struct user *u)
 	const struct user *own = k->user;
 
 	return u->pop3_host && u->pop3_login && own->pop3_host && own->pop3_login &&
-	       !strcasecmp(u->pop3_host, own->pop3_host) && port_of(u) == port_of(own) &&
+	       !strcasecmp(u->pop3_host, own->pop3_host) && collection_port(u) == collection_port(own) &&
 	       !strcmp(u->pop3_login, own->pop3_login);
 }

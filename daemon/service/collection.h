@@ -17,8 +17,14 @@
 
 struct collection;
 
+enum collection_end {
+	COLLECTION_DONE,	/* the mailbox was open; what was left there has its reason */
+	COLLECTION_FAILED,	/* it was not, or the line broke */
+	COLLECTION_UNREACHED,	/* the server did not answer */
+};
+
 /* It has ended; collection_free() may be called from within. */
-typedef void (*collection_done_fn)(void *userdata);
+typedef void (*collection_done_fn)(void *userdata, enum collection_end end);
 
 /* A new job for a collection from @u's mailbox; job_free(). NULL: out of memory. */
 struct job *collection_job(const struct user *u);
@@ -39,6 +45,8 @@ const struct job *collection_request(const struct collection *k);
 void collection_join(struct collection *k, struct job *job);
 /* Says in the requested job, if there is one, that it was ended. -errno: that is not noted. */
 int collection_say_canceled(struct collection *k, const char *why);
+/* The port that @u's mail server has. */
+uint16_t collection_port(const struct user *u);
 /* Whether @u collects from the very mailbox that @k has in hand. */
 bool collection_has(const struct collection *k, const struct user *u);
 

@@ -1,32 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/due.h"
 #include "base/log.h"
 #include "service/collection.h"
 #include "service/collector.h"
+#include "service/turns.h"
 #include "store/store.h"
 
-/* Connections at a time, to all servers together. */
-#define COLLECTIONS_MAX 8
 /* Another user's connection has the same mailbox: looked at again after this. */
 #define SHARED_USEC (5 * 1000000ull)
+/* How long it is good that there is room, or none, for those whose mail is kept. */
+#define ROOM_USEC (1 * 1000000ull)
+#define NO_ROOM_USEC (5 * 1000000ull)
+/* Begun in one turn of the loop at most: they may end as soon as they start. */
+#define BURST 8
 
 /*
  * A user's mailbox. It waits in the queue, or has a connection, or both; one with
  * neither is forgotten.
  */
 struct mailbox {
-	struct due due;			/* first: due_first() gives mailboxes; CLOCK_MONOTONIC */
+	struct turn turn;		/* first: turns_next() gives mailboxes; CLOCK_MONOTONIC */
 	struct collector *collector;
 	char *code;			/* of the user */
 	struct collection *running;
 	struct job *request;		/* somebody asked for it, NULL = nobody who still waits */
-	bool again;			/* it became due while its connection stood */
+	unsigned int failures;		/* in a row */
+	uint64_t interval;		/* of its user */
 	uint64_t trouble;		/* job that says what is wrong with it, 0 = all well */
 };
 
@@ -34,9 +39,12 @@ struct collector {
 	struct box *box;
 	sd_event_source *timer;
 	void *by_code;			/* tree of mailboxes */
-	struct due_queue queue;
-	struct mailbox *running[COLLECTIONS_MAX];
+	struct turns *turns;
+	struct mailbox **running;	/* turns_running() of them */
 	size_t n_running;
+	bool full;			/* no room for mail that is kept */
+	uint64_t full_until;		/* when that is looked at again */
+	char notice[200];
 };
 
 static uint64_t monotonic(const struct collector *c)
@@ -68,6 +76,7 @@ static void mailbox_free(void *p)
 {
 	struct mailbox *m = p;
 
+	turn_forget(m->collector->turns, &m->turn);
 	collection_free(m->running);
 	job_free(m->request);
 	free(m->code);
@@ -107,7 +116,7 @@ static void end_trouble(struct collector *c, struct mailbox *m)
 /* Forgets a mailbox that nothing is to be done with; true where it did. */
 static bool drop_idle(struct collector *c, struct mailbox *m)
 {
-	if (m->due.place || m->running)
+	if (m->turn.in || m->running)
 		return false;
 	end_trouble(c, m);
 	tdelete(m, &c->by_code, compare_codes);
@@ -129,38 +138,91 @@ static uint64_t interval(const struct collector *c, const struct user *u)
  * Connections
  */
 
+static bool look_for_room(struct collector *c)
+{
+	uint64_t free_bytes = store_free_bytes(c->box->store);
+
+	snprintf(c->notice, sizeof(c->notice),
+		 "the disk has %llu MiB free: mail of users without automatic print stays on their "
+		 "servers", (unsigned long long)free_bytes >> 20);
+	return free_bytes >= c->box->conf.collect_reserve;
+}
+
+/* Holds or lets go those whose mail is kept. */
+static void mind_room(struct collector *c)
+{
+	uint64_t now = monotonic(c);
+	bool full;
+
+	if (now < c->full_until)
+		return;
+	full = !look_for_room(c);
+	if (full != c->full)
+		log_full(full ? LOG_WARNING : LOG_NOTICE, 0, NULL, "%s", full ? c->notice :
+			 "there is room again for mail of users without automatic print");
+	c->full = full;
+	c->full_until = now + (full ? NO_ROOM_USEC : ROOM_USEC);
+	turns_hold(c->turns, TURN_KEEPS, full);
+}
+
+const char *collector_notice(const struct collector *c)
+{
+	return c->full ? c->notice : NULL;
+}
+
 /* Sets the timer to the mailbox that is due next. */
 static void plan(struct collector *c)
 {
-	struct due *first = due_first(&c->queue);
+	uint64_t when = turns_when(c->turns);
 
-	if (!first || c->n_running == COLLECTIONS_MAX) {
+	if (c->full && turns_waiting(c->turns, TURN_KEEPS) && c->full_until < when)
+		when = c->full_until;
+	if (when == UINT64_MAX) {
 		sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
 		return;
 	}
-	sd_event_source_set_time(c->timer, first->when);
+	sd_event_source_set_time(c->timer, when);
 	sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
 }
 
-static void stop_running(struct collector *c, struct mailbox *m)
+/* The wait doubles with each failure, up to a limit that no interval is cut by. */
+static uint64_t wait_of(const struct collector *c, const struct mailbox *m)
+{
+	uint64_t wait = m->interval, most = c->box->conf.collect_retry_max_usec;
+
+	for (unsigned int i = 1; i < m->failures && wait < most; i++)
+		wait *= 2;
+	return wait < most || m->failures < 2 ? wait : m->interval > most ? m->interval : most;
+}
+
+static void free_line(struct collector *c, struct mailbox *m, enum turn_end end)
 {
 	size_t i = 0;
 
 	while (c->running[i] != m)
 		i++;
 	c->running[i] = c->running[--c->n_running];
+	turn_ended(c->turns, &m->turn, end, monotonic(c), m->interval);
+}
+
+static void stop_running(struct collector *c, struct mailbox *m, enum turn_end end)
+{
+	free_line(c, m, end);
 	collection_free(take_ptr(m->running));
 }
 
-static void on_done(void *userdata)
+static void on_done(void *userdata, enum collection_end end)
 {
 	struct mailbox *m = userdata;
 	struct collector *c = m->collector;
 
-	stop_running(c, m);
-	if (m->again)
-		due_set(&c->queue, &m->due, monotonic(c));
-	m->again = false;
+	stop_running(c, m, end == COLLECTION_UNREACHED ? TURN_UNREACHED : TURN_WENT);
+	m->failures = end == COLLECTION_DONE ? 0 : m->failures + 1;
+	if (m->turn.again)
+		turn_move(c->turns, &m->turn, m->turn.class, monotonic(c));
+	else if (m->failures && m->turn.in)
+		turn_move(c->turns, &m->turn, m->turn.class, monotonic(c) + wait_of(c, m));
+	m->turn.again = false;
 	drop_idle(c, m);
 	plan(c);
 }
@@ -186,17 +248,33 @@ static void forget(struct collector *c, struct mailbox *m)
 {
 	static const char why[] = "the user was removed; what was not collected is on the server";
 
-	due_remove(&c->queue, &m->due);
+	turn_remove(c->turns, &m->turn);
 	if (m->request)
 		job_say(&c->box->keeper, m->request, LOG_INFO, JOB_CANCELED, NULL, NULL, why);
 	if (m->running) {
 		collection_say_canceled(m->running, why);
-		stop_running(c, m);
+		stop_running(c, m, TURN_BROKEN_OFF);
 	}
 	drop_idle(c, m);
 }
 
-/* A mailbox that is due, and has no connection. */
+static int set_turn(struct collector *c, struct mailbox *m, const struct user *u, uint64_t when)
+{
+	enum turn_class class = m->request ? TURN_REQUESTED :
+				u->auto_print ? TURN_PRINTS : TURN_KEEPS;
+
+	m->interval = interval(c, u);
+	return turn_set(c->turns, &m->turn, u->pop3_host ? u->pop3_host : "",
+			collection_port(u), class, when);
+}
+
+/* The line is ours again before it was used. */
+static void give_back(struct collector *c, struct mailbox *m)
+{
+	turn_ended(c->turns, &m->turn, TURN_BROKEN_OFF, monotonic(c), 0);
+}
+
+/* A mailbox that is due, and may have a connection. */
 static void collect(struct collector *c, struct mailbox *m)
 {
 	uint64_t now = monotonic(c);
@@ -204,42 +282,43 @@ static void collect(struct collector *c, struct mailbox *m)
 	int r;
 
 	r = get_user(c, m->code, &u);
-	if (r == -ENOENT) {
-		forget(c, m);
-		return;
-	}
 	if (r < 0 || in_use(c, u)) {
-		due_set(&c->queue, &m->due, now + SHARED_USEC);
+		give_back(c, m);
+		if (r == -ENOENT)
+			forget(c, m);
+		else
+			turn_move(c->turns, &m->turn, m->turn.class, now + SHARED_USEC);
 		user_free(u);
 		return;
 	}
-	if (automatic(u))
-		due_set(&c->queue, &m->due, now + interval(c, u));
-	else
-		due_remove(&c->queue, &m->due);
+	if (automatic(u)) {
+		struct job *asked = take_ptr(m->request);
+
+		set_turn(c, m, u, now + interval(c, u));
+		m->request = asked;
+	}
+	c->running[c->n_running++] = m;
 	if (collection_start(&m->running, c->box, u, take_ptr(m->request), &m->trouble, on_done,
-			     m) < 0)
-		drop_idle(c, m);
-	else
-		c->running[c->n_running++] = m;
+			     m) >= 0)
+		return;
+	free_line(c, m, TURN_BROKEN_OFF);
+	m->failures++;
+	if (m->turn.in)
+		turn_move(c->turns, &m->turn, m->turn.class, now + wait_of(c, m));
+	drop_idle(c, m);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct collector *c = userdata;
-	uint64_t now = monotonic(c);
 	struct mailbox *m;
 
-	/* No more in one turn of the loop: they may end as soon as they start. */
-	for (int i = 0; i < COLLECTIONS_MAX && c->n_running < COLLECTIONS_MAX; i++) {
-		m = (struct mailbox *)due_first(&c->queue);
-		if (!m || m->due.when > now)
+	mind_room(c);
+	for (int i = 0; i < BURST; i++) {
+		m = (struct mailbox *)turns_next(c->turns, monotonic(c));
+		if (!m)
 			break;
-		m->again = m->running;
-		if (m->again)
-			due_remove(&c->queue, &m->due);
-		else
-			collect(c, m);
+		collect(c, m);
 	}
 	plan(c);
 	return 0;
@@ -260,13 +339,13 @@ static void take_user(struct collector *c, const struct user *u)
 				  u->code);
 		return;
 	}
+	m->failures = 0;
 	if (automatic(u) || m->request) {
-		if (due_set(&c->queue, &m->due, monotonic(c)) < 0)
+		if (set_turn(c, m, u, monotonic(c)) < 0)
 			log_error("out of memory: the mailbox of user %s is not collected",
 				  u->code);
 	} else {
-		due_remove(&c->queue, &m->due);
-		m->again = false;
+		turn_remove(c->turns, &m->turn);
 		end_trouble(c, m);
 	}
 	drop_idle(c, m);
@@ -307,13 +386,14 @@ static int request(struct collector *c, struct mailbox *m, const struct user *u,
 		collection_join(m->running, job);
 		return 0;
 	}
-	r = due_set(&c->queue, &m->due, monotonic(c));
+	m->request = job;
+	r = set_turn(c, m, u, monotonic(c));
 	if (r < 0) {
+		m->request = NULL;
 		job_say(&c->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, "out of memory");
 		job_free(job);
 		return error_set(e, r, "out of memory");
 	}
-	m->request = job;
 	plan(c);
 	return 0;
 }
@@ -367,9 +447,9 @@ static void next_turn(struct collector *c, struct mailbox *m)
 	struct user *u = NULL;
 
 	if (store_user_get(c->box->store, m->code, false, &u) >= 0 && automatic(u))
-		due_set(&c->queue, &m->due, monotonic(c) + interval(c, u));
+		set_turn(c, m, u, monotonic(c) + interval(c, u));
 	else
-		due_remove(&c->queue, &m->due);
+		turn_remove(c->turns, &m->turn);
 	user_free(u);
 	drop_idle(c, m);
 }
@@ -389,7 +469,7 @@ int collector_cancel(struct collector *c, uint64_t id)
 		return -ENOENT;
 	if (m->running) {
 		r = collection_say_canceled(m->running, why);
-		stop_running(c, m);
+		stop_running(c, m, TURN_BROKEN_OFF);
 		drop_idle(c, m);
 	} else {
 		r = job_say(&c->box->keeper, m->request, LOG_INFO, JOB_CANCELED, NULL, NULL, why);
@@ -461,14 +541,22 @@ static int take_over_jobs(struct collector *c, struct error *e)
 
 int collector_new(struct collector **ret, struct box *box, struct error *e)
 {
+	const struct conf *conf = &box->conf;
 	struct collector *c = calloc(1, sizeof(*c));
 	int r;
 
 	if (!c)
 		return error_set(e, -ENOMEM, "out of memory");
 	c->box = box;
-	r = sd_event_add_time(box->event, &c->timer, CLOCK_MONOTONIC, 0, 100000, on_timer, c);
-	if (r < 0)
+	r = turns_new(&c->turns, conf->collect_connections, conf->collect_connections_per_host,
+		      conf->collect_retry_max_usec);
+	c->running = calloc(conf->collect_connections, sizeof(struct mailbox *));
+	if (r < 0 || !c->running)
+		r = error_set(e, -ENOMEM, "out of memory");
+	else
+		r = sd_event_add_time(box->event, &c->timer, CLOCK_MONOTONIC, 0, 100000, on_timer,
+				      c);
+	if (r < 0 && r != -ENOMEM)
 		error_set(e, r, "cannot set a timer: %s", strerror(-r));
 	if (r >= 0)
 		r = take_users(c, e);
@@ -488,7 +576,8 @@ void collector_free(struct collector *c)
 	if (!c)
 		return;
 	tdestroy(c->by_code, mailbox_free);
-	due_queue_free(&c->queue);
+	turns_free(c->turns);
+	free(c->running);
 	sd_event_source_disable_unref(c->timer);
 	free(c);
 }

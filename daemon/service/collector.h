@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * POP3 collector: fetches the mailboxes of users with automatic reception at
- * their intervals and any mailbox on demand. Never two connections to one
+ * their intervals and any mailbox on demand, in the order of service/turns.h. Never two connections to one
  * mailbox, whichever users have it. A mail is deleted on the server only after
  * it is durable here, and is remembered by its UIDL until the server no longer
  * lists it.
@@ -23,6 +23,8 @@ void collector_free(struct collector *c);
 int collector_collect(struct collector *c, const char *user, uint64_t *id, struct error *e);
 /* The job is being canceled. -ENOENT: nothing is collected for it. */
 int collector_cancel(struct collector *c, uint64_t id);
+/* Whose mail stays on its servers, and why: a sentence, or NULL. Valid until the loop turns. */
+const char *collector_notice(const struct collector *c);
 /* A user was added, changed or removed. */
 void collector_user_changed(struct collector *c, const char *code);
 

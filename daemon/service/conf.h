@@ -40,7 +40,11 @@ struct conf {
 	uint32_t connections_per_host;
 	/* [Collect] */
 	uint64_t interval_usec;	/* default between collections of a mailbox */
+	uint64_t collect_retry_max_usec; /* a mailbox or server in trouble is asked so seldom */
 	uint64_t max_message;	/* bytes of a mail */
+	uint64_t collect_reserve; /* octets of the spool's disk left for those who print at once */
+	uint32_t collect_connections;	/* at a time */
+	uint32_t collect_connections_per_host;
 	/* [Receive] */
 	char *domains;		/* ours, words; NULL: the host name alone */
 	char *networks;		/* words, who may relay and ask for names: networks_parse() */

@@ -22,7 +22,7 @@
 #include "base/cleanup.h"
 #include "smtp/client.h"
 #include "smtp/client_params.h"
-#include "smtp/scram_client.h"
+#include "sasl/scram_client.h"
 #include "smtp/stuff.h"
 
 #define PIPELINE_MAX	64

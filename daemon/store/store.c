@@ -562,6 +562,27 @@ void store_flush(struct store *s)
 	settle(s);
 }
 
+int store_source_add(struct store *s, const char *source)
+{
+	struct iovec iov = { (void *)source, strlen(source) };
+	struct journal_pos pos;
+	int r = store_append(s, RECORD_SOURCE, &iov, 1, JOURNAL_LAZY, &pos, NULL);
+
+	if (r < 0)
+		return r;
+	r = index_put_source(s->index, source, pos.segment);
+	if (r < 0)
+		index_broke(s, r);
+	return 0;
+}
+
+uint64_t store_free_bytes(const struct store *s)
+{
+	struct statvfs v;
+
+	return statvfs(s->spool, &v) < 0 ? UINT64_MAX : (uint64_t)v.f_bavail * v.f_frsize;
+}
+
 uint64_t store_reserve(const struct store *s)
 {
 	return s->min_free_bytes;

@@ -196,6 +196,8 @@ int store_await(struct store *s, uint64_t mark, store_done_fn done, void *userda
 void store_flush(struct store *s);
 /* Octets of the spool's disk that documents leave free: store_options.min_free_bytes. */
 uint64_t store_reserve(const struct store *s);
+/* Octets that are free there now; UINT64_MAX where nobody can tell. */
+uint64_t store_free_bytes(const struct store *s);
 
 int store_job_get(struct store *s, uint64_t id, struct job **ret);	/* -ENOENT; job_free() */
 /*
@@ -260,6 +262,8 @@ int store_finished_next(struct store *s, uint64_t *id, uint64_t *since);
 
 /* Was a mail with this key received already (whatever became of it)? 1 or 0 or -errno. */
 int store_source_known(struct store *s, const char *source);
+/* Remembers a key with which no job comes; where it is lost with the power, it is asked again. */
+int store_source_add(struct store *s, const char *source);
 /* Keys with this prefix that are not in @keep need not be remembered any more. */
 int store_source_forget(struct store *s, const char *prefix, const char *const *keep, size_t n);
 /* An earlier received job of the same Message-ID and digest that printed or will: id, 0 = none. */

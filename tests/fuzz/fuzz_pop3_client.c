@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct talk {
 	struct pop3_client *c;
-	bool asked[MAILS], whole[MAILS], over;
+	bool asked[MAILS], looks[MAILS], whole[MAILS], over;
 	size_t got, left;
 };
 
@@ -28,7 +28,9 @@ static void on_listed(struct talk *t)
 	for (size_t i = 0; i < n && i < MAILS; i++) {
 		if (!pop3_client_uidl(t->c, i)[0])
 			abort();
-		t->asked[i] = pop3_client_fetch(t->c, i) == 0;
+		t->looks[i] = i % 2;
+		t->asked[i] = (t->looks[i] ? pop3_client_look(t->c, i) :
+					     pop3_client_fetch(t->c, i)) == 0;
 		t->left += t->asked[i];
 	}
 	if (!t->left)
@@ -57,8 +59,19 @@ static void on_event(struct talk *t, const struct pop3_event *ev)
 		break;
 	case POP3_DATA:
 		t->got += ev->len;
-		if (!ev->len || t->got > MAX_MESSAGE || !t->asked[ev->mail])
+		if (!ev->len || t->got > (t->looks[ev->mail] ? POP3_LOOK_MAX : MAX_MESSAGE) ||
+		    !t->asked[ev->mail])
 			abort();
+		break;
+	case POP3_HEAD:
+	case POP3_NO_HEAD:
+		if (ev->mail >= MAILS || !t->looks[ev->mail])
+			abort();
+		t->looks[ev->mail] = false;
+		if (pop3_client_fetch(t->c, ev->mail) == 0)
+			t->got = 0;
+		else
+			ended(t, ev->mail);
 		break;
 	case POP3_MESSAGE:
 		t->whole[ev->mail] = true;

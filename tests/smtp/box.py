@@ -14,6 +14,7 @@ NAMES = ("smtp", "submission", "submissions")
 BUS = """<busconfig><listen>unix:path={0}/bus</listen><auth>EXTERNAL</auth><policy context="default">
 <allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/></policy>
 </busconfig>"""
+UNSTORED = {0x01021994: "tmpfs", 0x858458f6: "ramfs"}
 _results = []
 
 
@@ -46,6 +47,12 @@ def free_ports(n):
     for s in taken:
         s.close()
     return ports
+
+
+def on_disk(path):
+    """The name of a file system that keeps nothing, or None."""
+    kind = subprocess.run(["stat", "-f", "-c", "%t", path], check=True, capture_output=True, text=True)
+    return UNSTORED.get(int(kind.stdout, 16))
 
 
 class Box:

@@ -26,11 +26,13 @@ struct line {
 
 static EVP_PKEY *key;
 static X509 *cert;
+static SSL_CTX *context;	/* one for all, so that sessions can be taken up again */
 static char ca_path[64];
 
 static void remove_ca(void)
 {
 	unlink(ca_path);
+	SSL_CTX_free(context);
 	X509_free(cert);
 	EVP_PKEY_free(key);
 }
@@ -62,6 +64,11 @@ static void make_certificate(void)
 	X509_add_ext(cert, names, -1);
 	X509_EXTENSION_free(names);
 	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+
+	context = SSL_CTX_new(TLS_server_method());
+	assert_non_null(context);
+	assert_int_equal(SSL_CTX_use_certificate(context, cert), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
 
 	strcpy(ca_path, "/tmp/ifax-test-ca-XXXXXX");
 	f = fdopen(mkstemp(ca_path), "w");
@@ -108,18 +115,14 @@ static void send_all(struct line *l, const char *s)
 		(void)!send(l->fd, s, len, MSG_NOSIGNAL);
 }
 
-static bool begin_tls(struct line *l)
+static void begin_tls(struct fake_server *f, struct line *l)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	bool ok = ctx && SSL_CTX_use_certificate(ctx, cert) == 1 &&
-		  SSL_CTX_use_PrivateKey(ctx, key) == 1;
-
-	l->ssl = ok ? SSL_new(ctx) : NULL;
-	SSL_CTX_free(ctx);
+	l->ssl = SSL_new(context);
 	if (!l->ssl)
-		return false;
+		return;
 	SSL_set_fd(l->ssl, l->fd);
-	return SSL_accept(l->ssl) == 1;
+	if (SSL_accept(l->ssl) == 1)
+		f->resumed += SSL_session_reused(l->ssl);
 }
 
 static void hang_up(struct line *l)
@@ -181,7 +184,7 @@ static bool act(struct fake_server *f, struct line *l, const char *what)
 	else if (!strcmp(what, "BODY"))
 		return read_body(f, l);
 	else if (!strcmp(what, "TLS"))
-		begin_tls(l);		/* a client that does not trust us hangs up: WAIT sees it */
+		begin_tls(f, l);		/* a client that does not trust us hangs up: WAIT sees it */
 	else if (!strcmp(what, "NEXT"))
 		return pick_up(f, l);
 	else

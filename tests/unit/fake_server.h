@@ -26,6 +26,7 @@ struct fake_server {
 	int listener;
 	uint16_t port;
 	pthread_t thread;
+	atomic_int resumed;	/* TLS sessions that were taken up again */
 	atomic_bool finished;	/* the script is at its end, the line closed */
 	struct buffer body;
 	char wrong[600];	/* what was not as the script says */

@@ -181,7 +181,7 @@ void svc_add_user(struct svc *s, const char *code, const char *login, uint16_t p
 			  .pop3_host = pop3_port ? (char *)"127.0.0.1" : NULL,
 			  .pop3_port = pop3_port, .pop3_tls = (char *)"none",
 			  .pop3_login = (char *)login, .pop3_password = (char *)"p",
-			  .auto_print = true, .keep_days = 7 };
+			  .auto_print = true, .receive_text = true, .keep_days = 7 };
 	struct error e = { 0 };
 
 	must(store_user_put(s->box.store, &u, true, &e), &e, "store_user_put");

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <gsasl.h>
 
 #include "base/cleanup.h"
 #include "pop3/client.h"
@@ -99,6 +100,10 @@ static void on_event(struct run *t, const struct pop3_event *ev)
 	case POP3_DATA:
 		assert_true(ev->len > 0);
 		buffer_append(&t->mail, ev->data, ev->len);
+		break;
+	case POP3_HEAD:
+	case POP3_NO_HEAD:
+		fail_msg("nobody asked for a head");
 		break;
 	case POP3_MESSAGE:
 		buffer_printf(&t->log, "= %zu {%s}\n", ev->mail, t->mail.len ? t->mail.data : "");
@@ -489,9 +494,96 @@ static void test_many_mails(void **state)
 	pop3_client_free(c);
 }
 
+static int on_property(Gsasl *ctx, Gsasl_session *s, Gsasl_property p)
+{
+	return p == GSASL_PASSWORD ? gsasl_property_set(s, p, "pencil") : GSASL_NO_CALLBACK;
+}
+
+/* Says something to the client; what comes of it, the last event. */
+static bool hear(struct pop3_client *c, struct pop3_event *ev, const char *what, const char *more)
+{
+	char line[1024];
+	const char *data = line;
+	size_t len = snprintf(line, sizeof(line), "%s%s\r\n", what, more ? more : "");
+
+	return pop3_client_next(c, &data, &len, ev);
+}
+
+/* What the client has said, without the end of its line. */
+static void take(struct pop3_client *c, char *line, size_t size)
+{
+	struct buffer *out = pop3_client_output(c);
+
+	assert_true(out->len >= 2 && out->len < size);
+	memcpy(line, out->data, out->len - 2);
+	line[out->len - 2] = '\0';
+	buffer_clear(out);
+}
+
+enum scram_server { HONEST, ANOTHER_PASSWORD, NO_PROOF };
+
+/* A server that knows the password, one that does not, and one that says yes to all. */
+static void scram(enum scram_server kind, struct pop3_event *ev)
+{
+	const struct pop3_client_options o = {
+		.user = "u", .password = kind == ANOTHER_PASSWORD ? "pen" : "pencil",
+	};
+	Gsasl_session *session = NULL;
+	struct pop3_client *c;
+	Gsasl *sasl = NULL;
+	char line[1024], *out = NULL;
+
+	assert_int_equal(gsasl_init(&sasl), GSASL_OK);
+	gsasl_callback_set(sasl, on_property);
+	assert_int_equal(gsasl_server_start(sasl, "SCRAM-SHA-256", &session), GSASL_OK);
+	assert_int_equal(pop3_client_new(&c, &o), 0);
+	assert_false(hear(c, ev, "+OK", NULL));
+	take(c, line, sizeof(line));
+	assert_false(hear(c, ev, "+OK\r\nUSER\r\nSASL PLAIN SCRAM-SHA-256\r\n.", NULL));
+	take(c, line, sizeof(line));
+	assert_string_equal(line, "AUTH SCRAM-SHA-256");
+	assert_false(hear(c, ev, "+ ", NULL));
+	take(c, line, sizeof(line));
+	assert_int_equal(gsasl_step64(session, line, &out), GSASL_NEEDS_MORE);
+	assert_false(hear(c, ev, "+ ", out));
+	gsasl_free(out);
+	out = NULL;
+	take(c, line, sizeof(line));
+	assert_int_equal(gsasl_step64(session, line, &out),
+			 kind == ANOTHER_PASSWORD ? GSASL_AUTHENTICATION_ERROR : GSASL_OK);
+	if (kind == HONEST) {
+		assert_false(hear(c, ev, "+ ", out));
+		take(c, line, sizeof(line));
+		assert_string_equal(line, "");
+		assert_false(hear(c, ev, "+OK", NULL));
+		take(c, line, sizeof(line));
+		assert_string_equal(line, "STAT");
+	} else {
+		assert_true(hear(c, ev, kind == NO_PROOF ? "+OK" : "-ERR no", NULL));
+	}
+	gsasl_free(out);
+	gsasl_finish(session);
+	gsasl_done(sasl);
+	pop3_client_free(c);
+}
+
+static void test_scram(void **state)
+{
+	struct pop3_event ev;
+
+	scram(HONEST, &ev);
+	scram(ANOTHER_PASSWORD, &ev);
+	assert_int_equal(ev.type, POP3_FAILED);
+	assert_true(ev.login);
+	scram(NO_PROOF, &ev);
+	assert_int_equal(ev.type, POP3_FAILED);
+	assert_false(ev.login);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scram),
 		cmocka_unit_test(test_dialogues),
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_lost_anywhere),

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The POP3 collector: the real store and POP3 engine, servers that follow a script. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <linux/fax.h>
 #include <sqlite3.h>
 
 #include "base/cleanup.h"
@@ -190,28 +196,86 @@ static void leaves_mail(void **state)
 	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 1);
 }
 
-/* What the server forgot is forgotten here: the name may come again. */
+static void no_text(struct user *u)
+{
+	u->receive_text = false;
+}
+
+static void text_again(struct user *u)
+{
+	u->receive_text = true;
+}
+
+#define TOP(n, head) "C:TOP " #n " 64", "S:+OK\r\n" head "\r\n.\r\n"
+#define FAX "Content-Type: image/tiff\r\n"
+
+/*
+ * S24, S25: text mail of a user who switched it off is left where it is, and looked at
+ * once; S26: what is no text comes, and text does when he wants it again.
+ */
+static void s25_text_is_left(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"),
+				     TOP(1, "Subject: x\r\n"), TOP(2, FAX), RETR(2), DELE(2), QUIT,
+				     "NEXT", HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), QUIT,
+				     "NEXT", HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1),
+				     DELE(1), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", no_text);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s) collected");
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 1);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 of text alone left there");
+	edit(s, "100", text_again);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s) collected");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
+	assert_int_equal(store_source_known(s->box.store, "text/100/a"), 0);
+}
+
+/* TOP is optional, and may not reach far enough: then the whole mail decides. */
+static void s25_without_top(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), "C:TOP 1 64",
+				     "S:-ERR what?\r\n", RETR(1), QUIT,
+				     "NEXT", HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", no_text);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "0 mail(s) collected");
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "left there");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 0);
+}
+
+/* What the server deleted is forgotten here: the name may come again, for another mail. */
 static void forgets(void **state)
 {
 	struct svc *s = *state;
 	struct fake_server f;
 
-	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1), DELE(1),
-				     GOODBYE));
+	fake_server_start(&f, SCRIPT(HELLO, LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"),
+				     RETR(1), RETR(2), DELE(1), "C:DELE 2", "S:-ERR locked\r\n",
+				     QUIT,
+				     "NEXT", HELLO,
+				     LIST("2 20", "1 9\r\n2 9\r\n", "1 b\r\n2 a\r\n"), DELE(1),
+				     RETR(2), "C:DELE 2", "S:-ERR locked\r\n", GOODBYE));
 	svc_open(s, 0);
 	svc_add_user(s, "100", "u", f.port);
 	svc_expect(s, collect(s, "100"), JOB_COLLECTED, NULL);
-	svc_serve(s, &f);
-	assert_int_equal(store_source_known(s->box.store, "pop3/100/a"), 1);
-	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 b\r\n"), RETR(1), DELE(1),
-				     GOODBYE));
-	svc_add_user(s, "101", "u", f.port);
-	store_user_remove(s->box.store, "100", NULL);
-	svc_add_user(s, "100", "u", f.port);
-	svc_expect(s, collect(s, "100"), JOB_COLLECTED, NULL);
-	svc_serve(s, &f);
 	assert_int_equal(store_source_known(s->box.store, "pop3/100/a"), 0);
 	assert_int_equal(store_source_known(s->box.store, "pop3/100/b"), 1);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s)");
+	svc_serve(s, &f);
+	assert_int_equal(store_source_known(s->box.store, "pop3/100/a"), 1);
+	assert_int_equal(store_source_known(s->box.store, "pop3/100/b"), 0);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 3);
 }
 
 /* Two mails of one name: both come, and neither is deleted for the other's sake. */
@@ -327,6 +391,104 @@ static void others_keep_their_turn(void **state)
 	collector_user_changed(s->box.collector, "101");
 	svc_serve(s, &g);		/* the second connection is to 101 alone */
 	assert_int_equal(svc_count(s, JOB_COLLECT, -1, NULL), 0);
+}
+
+static void receive_and_keep(struct user *u)
+{
+	u->auto_receive = true;
+	u->auto_print = false;
+}
+
+static void receive_and_print(struct user *u)
+{
+	u->auto_receive = u->auto_print = true;
+}
+
+/* Where the disk has little room, only those who print at once get theirs; the box says so. */
+static void no_room(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server keeps, prints;
+
+	fake_server_start(&keeps, SCRIPT(HELLO, EMPTY, GOODBYE));
+	fake_server_start(&prints, SCRIPT(HELLO, EMPTY, GOODBYE));
+	s->box.conf.collect_reserve = UINT64_MAX;
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", keeps.port);
+	svc_add_user(s, "101", "u", prints.port);
+	edit(s, "100", receive_and_keep);
+	edit(s, "101", receive_and_print);
+	svc_serve(s, &prints);
+	svc_run(s, 200);
+	assert_false(keeps.finished);
+	assert_non_null(strstr(collector_notice(s->box.collector), "stays on their servers"));
+	s->box.conf.collect_reserve = 0;
+	svc_run(s, 5200);
+	assert_null(collector_notice(s->box.collector));
+	svc_serve(s, &keeps);
+	edit(s, "100", receive_no_more);
+}
+
+#define LOGIN_AS(u) "S:+OK\r\n", "C:CAPA", "S:-ERR\r\n", "C:USER " u "\r\n", "S:+OK\r\n", \
+		"C:PASS p\r\n", "S:+OK\r\n"
+#define ONE_MAIL LIST("1 20", "1 9\r\n", "1 a\r\n")
+
+static void receive_no_text_and_print(struct user *u)
+{
+	u->auto_receive = u->auto_print = true;
+	u->receive_text = false;
+}
+
+/*
+ * The reception flowchart, a round over all users (S21, S30). 100 does not receive by
+ * himself and is passed over (S22). Of the others those who print come first, whoever
+ * registered first (S23): 103 has a text mail (S24), which he does not want (S25); 102 a
+ * fax, which comes and is printed (S26 to S28); then 101, whose fax is kept (S27, S29).
+ */
+static void s21_to_s30(void **state)
+{
+	_buffer_ struct buffer one = { 0 }, two = { 0 };
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id = 0;
+	struct job *j;
+
+	buffer_printf(&one, "S:+OK\r\n");
+	svc_fax_mail(&one, "<1@x>");
+	buffer_printf(&one, ".\r\n");
+	buffer_printf(&two, "S:+OK\r\n");
+	svc_fax_mail(&two, "<2@x>");
+	buffer_printf(&two, ".\r\n");
+	fake_server_start(&f, SCRIPT(LOGIN_AS("p3"), ONE_MAIL, TOP(1, "Subject: text\r\n"), QUIT,
+				     "NEXT", LOGIN_AS("p2"), ONE_MAIL, "C:RETR 1", one.data,
+				     DELE(1), QUIT,
+				     "NEXT", LOGIN_AS("k1"), ONE_MAIL, "C:RETR 1", two.data,
+				     DELE(1), GOODBYE));
+	s->box.conf.collect_connections_per_host = 1;
+	svc_start_worker(s, NULL);
+	svc_open(s, 0);
+	svc_add_user(s, "100", "off", f.port);
+	svc_add_user(s, "101", "k1", f.port);
+	svc_add_user(s, "103", "p3", f.port);
+	svc_add_user(s, "102", "p2", f.port);
+	edit(s, "101", receive_and_keep);
+	edit(s, "103", receive_no_text_and_print);
+	edit(s, "102", receive_and_print);
+	svc_wait_page(s);
+	fake_printer_end(&s->printer, FAX_CODE_OK, false);
+	svc_serve(s, &f);
+	svc_run(s, 500);
+	assert_int_equal(s->printer.pages, 1);
+	assert_int_equal(svc_count(s, JOB_PRINT, JOB_PRINTED, &id), 1);
+	j = svc_job(s, id);
+	assert_string_equal(j->user, "102");
+	job_free(j);
+	assert_int_equal(svc_count(s, JOB_PRINT, JOB_HELD, &id), 1);
+	j = svc_job(s, id);
+	assert_string_equal(j->user, "101");
+	job_free(j);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
+	edit(s, "101", receive_no_more);
 }
 
 /* Two users have one mailbox: the second waits until the first has done. */
@@ -455,15 +617,186 @@ static void ten_thousand(void **state)
 	assert_true(sec < 5);
 }
 
+/*
+ * A server of many mailboxes, all empty, in threads; who logged in, one after the other.
+ */
+
+#define DUE	1000
+#define PRINTING 200
+
+struct crowd {
+	int listener;
+	uint16_t port;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	char logins[2 * DUE][8];
+	size_t n_logins, lines, most_lines;
+};
+
+static struct crowd crowd = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void note_login(const char *name)
+{
+	pthread_mutex_lock(&crowd.lock);
+	if (crowd.n_logins < ARRAY_SIZE(crowd.logins))
+		snprintf(crowd.logins[crowd.n_logins++], sizeof(crowd.logins[0]), "%s", name);
+	pthread_mutex_unlock(&crowd.lock);
+}
+
+static size_t count_logins(void)
+{
+	size_t n;
+
+	pthread_mutex_lock(&crowd.lock);
+	n = crowd.n_logins;
+	pthread_mutex_unlock(&crowd.lock);
+	return n;
+}
+
+static void count_line(int more)
+{
+	pthread_mutex_lock(&crowd.lock);
+	crowd.lines += more;
+	if (crowd.lines > crowd.most_lines)
+		crowd.most_lines = crowd.lines;
+	pthread_mutex_unlock(&crowd.lock);
+}
+
+static void *serve_one(void *arg)
+{
+	FILE *f = fdopen((int)(intptr_t)arg, "r");
+	char line[100], name[8];
+
+	if (!f)
+		return NULL;
+	count_line(1);
+	dprintf(fileno(f), "+OK\r\n");
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "QUIT", 4))
+			count_line(-1);		/* the box has the line no longer than to our answer */
+		if (sscanf(line, "USER %7[a-z0-9]", name) == 1)
+			note_login(name);
+		dprintf(fileno(f), "%s 0 0\r\n", strncmp(line, "CAPA", 4) ? "+OK" : "-ERR");
+	}
+	fclose(f);
+	return NULL;
+}
+
+static void *serve_crowd(void *arg)
+{
+	pthread_t one;
+	int fd;
+
+	while ((fd = accept(crowd.listener, NULL, NULL)) >= 0)
+		if (pthread_create(&one, NULL, serve_one, (void *)(intptr_t)fd) == 0)
+			pthread_detach(one);
+		else
+			close(fd);
+	return NULL;
+}
+
+static void start_crowd(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+
+	crowd.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(crowd.listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(crowd.listener, 64), 0);
+	assert_int_equal(getsockname(crowd.listener, (struct sockaddr *)&a, &len), 0);
+	crowd.port = ntohs(a.sin_port);
+	assert_int_equal(pthread_create(&crowd.thread, NULL, serve_crowd, NULL), 0);
+}
+
+/* Every tenth of ten thousand receives by himself; every fifth of those prints: "p...". */
+static void store_ten_thousand(struct svc *s)
+{
+	enum { N = 10 * DUE };
+	struct user **users = calloc(N, sizeof(*users));
+	size_t bad = 0;
+	bool *create = calloc(N, sizeof(*create));
+	struct error e = { 0 };
+
+	assert_true(users && create);
+	for (size_t i = 0; i < N; i++) {
+		bool due = i % 10 == 0, prints = due && i % 50 == 0;
+		char *name = NULL;
+
+		users[i] = calloc(1, sizeof(*users[i]));
+		assert_true(users[i] && asprintf(&name, "%c%zu", prints ? 'p' : 'k', i) > 0);
+		*users[i] = (struct user){
+			.code = name, .pop3_host = strdup("127.0.0.1"), .pop3_port = crowd.port,
+			.pop3_tls = strdup("none"), .pop3_login = strdup(name),
+			.pop3_password = strdup("p"), .auto_receive = due, .auto_print = prints,
+			.receive_text = true, .keep_days = 7,
+		};
+		create[i] = true;
+	}
+	if (store_user_put_all(s->box.store, users, create, N, false, &bad, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	user_list_free(users, N);
+	free(create);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/*
+ * A thousand of ten thousand due at once, on one server: each is asked once, those who print
+ * before the others, with no more lines than the server is to have, in memory that does not grow.
+ */
+static void thousand_in_order(void **state)
+{
+	struct svc *s = *state;
+	size_t before, most = 0, first_keeper = 0;
+	struct timespec from;
+
+	start_crowd();
+	s->box.conf.interval_usec = 3600 * 1000000ull;
+	svc_open(s, 0);
+	store_ten_thousand(s);
+	svc_close(s);
+	svc_open(s, 0);
+	before = mallinfo2().uordblks;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	while (count_logins() < DUE && seconds(&from) < 60) {
+		assert_true(sd_event_run(s->box.event, 100000) >= 0);
+		if (mallinfo2().uordblks > most)
+			most = mallinfo2().uordblks;
+	}
+	print_message("# %d mailboxes asked in %.2f s, %zu KiB more memory at most\n", DUE,
+		      seconds(&from), (most - before) / 1024);
+	svc_run(s, 300);
+	assert_int_equal(count_logins(), DUE);
+	assert_true(crowd.most_lines <= s->box.conf.collect_connections_per_host);
+	assert_true(most - before < 1 << 20);
+	while (crowd.logins[first_keeper][0] == 'p')
+		first_keeper++;
+	/* The last of those who print may be on their lines still when the next one gets his. */
+	assert_true(first_keeper >= PRINTING - s->box.conf.collect_connections_per_host);
+	for (size_t i = PRINTING + 4; i < DUE; i++)
+		assert_int_equal(crowd.logins[i][0], 'k');
+	qsort(crowd.logins, DUE, sizeof(crowd.logins[0]), by_text);
+	for (size_t i = 1; i < DUE; i++)
+		assert_string_not_equal(crowd.logins[i - 1], crowd.logins[i]);
+	shutdown(crowd.listener, SHUT_RDWR);
+	pthread_join(crowd.thread, NULL);
+	close(crowd.listener);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(on_request), TEST(wrong_requests), TEST(joins), TEST(login_refused),
-		TEST(line_lost), TEST(leaves_mail), TEST(forgets), TEST(same_name_twice),
+		TEST(line_lost), TEST(leaves_mail), TEST(s25_text_is_left), TEST(s25_without_top),
+		TEST(forgets), TEST(same_name_twice),
 		TEST(automatic_trouble), TEST(trouble_survives), TEST(trouble_canceled),
-		TEST(others_keep_their_turn), TEST(shared_mailbox), TEST(user_removed),
-		TEST(stopped), TEST(ten_thousand),
+		TEST(others_keep_their_turn), TEST(no_room), TEST(s21_to_s30),
+		TEST(shared_mailbox), TEST(user_removed),
+		TEST(stopped), TEST(ten_thousand), TEST(thousand_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

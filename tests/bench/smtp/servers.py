@@ -18,11 +18,10 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
 sys.path.insert(0, f"{TOP}/tests/smtp")
-from box import Box, NAMES, free_ports  # noqa: E402
+from box import Box, NAMES, free_ports, on_disk  # noqa: E402, F401
 
 BACKLOG = 512       # of ifaxd-smtp.socket
 POSTFIX = "/usr/lib/postfix/sbin"
-UNSTORED = {0x01021994: "tmpfs", 0x858458f6: "ramfs"}
 
 
 def loopback_up():
@@ -30,12 +29,6 @@ def loopback_up():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         request = struct.pack("16sH14x", b"lo", 0x1 | 0x40)      # IFF_UP, IFF_RUNNING
         fcntl.ioctl(s, 0x8914, request)                         # SIOCSIFFLAGS
-
-
-def on_disk(path):
-    """The name of a file system that keeps nothing, or None."""
-    kind = subprocess.run(["stat", "-f", "-c", "%t", path], check=True, capture_output=True, text=True)
-    return UNSTORED.get(int(kind.stdout, 16))
 
 
 def greeted(port, seconds=20):

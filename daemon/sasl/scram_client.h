@@ -3,8 +3,8 @@
  * Logging in by SCRAM-SHA-256 (RFC 5802, 7677): the password does not leave this
  * machine, and the server proves that it knows it, too. A zeroed struct is idle.
  */
-#ifndef IFAX_SMTP_SCRAM_CLIENT_H
-#define IFAX_SMTP_SCRAM_CLIENT_H
+#ifndef IFAX_SASL_SCRAM_CLIENT_H
+#define IFAX_SASL_SCRAM_CLIENT_H
 
 #include <stdbool.h>
 

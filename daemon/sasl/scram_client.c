@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 
-#include "smtp/scram_client.h"
+#include "sasl/scram_client.h"
 
 int scram_client_begin(struct scram_client *s, const char *user, const char *password,
 		       char **first)
