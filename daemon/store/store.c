@@ -513,11 +513,15 @@ int store_job_body(struct store *s, uint64_t id, int *ret_fd, struct error *e)
 {
 	struct index_body b;
 	_close_ int fd = -1;
-	int r = index_get_job(s->index, id, NULL, &b);
+	struct job *j = NULL;
+	int r = index_get_job(s->index, id, &j, &b);
+	bool removed = j && j->state == JOB_REMOVED;
 
+	job_free(j);
 	if (r < 0)
 		return unknown_job(r, id, e);
-	if (!b.pos.segment)
+	/* What was taken away is gone at once, though its bytes go in time. */
+	if (removed || !b.pos.segment)
 		return error_set(e, -ENOENT, "Job %llu has no document.", (unsigned long long)id);
 	fd = memfd_create("ifax-document", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)

@@ -17,6 +17,7 @@
 #include "page_aux.h"
 #include "service/collector.h"
 #include "service/inbound.h"
+#include "service/keeping.h"
 #include "service/queue.h"
 #include "service/printing.h"
 #include "service/scanning.h"
@@ -64,7 +65,10 @@ void svc_make(struct svc *s)
 
 static void on_printed(void *userdata, const struct job *job)
 {
-	inbound_printed(((struct svc *)userdata)->box.inbound);
+	struct box *box = &((struct svc *)userdata)->box;
+
+	inbound_printed(box->inbound);
+	keeping_printed(box->keeping, job);
 }
 
 static int make_banner(const char *text, uint32_t width, uint32_t xres, uint32_t yres,
@@ -102,6 +106,7 @@ void svc_open(struct svc *s, uint16_t port)
 	assert_int_equal(printing_new(&box->printing, box->event, &po), 0);
 	assert_int_equal(scanning_new(&box->scanning, box->event, &box->keeper, 20), 0);
 	must(inbound_new(&box->inbound, box, &e), &e, "inbound_new");
+	must(keeping_new(&box->keeping, box, &e), &e, "keeping_new");
 	must(queue_new(&box->queue, box, &e), &e, "queue_new");
 	must(sending_new(&box->sending, box, &e), &e, "sending_new");
 	must(collector_new(&box->collector, box, &e), &e, "collector_new");
@@ -118,6 +123,7 @@ void svc_close(struct svc *s)
 	printing_free(take_ptr(box->printing));
 	sending_free(take_ptr(box->sending));
 	queue_free(take_ptr(box->queue));
+	keeping_free(take_ptr(box->keeping));
 	inbound_free(take_ptr(box->inbound));
 	store_close(take_ptr(box->store));
 	box->event = sd_event_unref(box->event);
