@@ -8,6 +8,7 @@
 #define IFAX_CTL_CTL_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <systemd/sd-bus.h>
 
@@ -23,6 +24,7 @@ struct ctl {
 int verb_status(struct ctl *c, int argc, char **argv);
 int verb_send(struct ctl *c, int argc, char **argv);
 int verb_jobs(struct ctl *c, int argc, char **argv);
+int verb_kept(struct ctl *c, int argc, char **argv);
 int verb_queue(struct ctl *c, int argc, char **argv);
 int verb_users(struct ctl *c, int argc, char **argv);
 int verb_aliases(struct ctl *c, int argc, char **argv);
@@ -54,6 +56,11 @@ void ctl_print_time(uint64_t usec);
 uint64_t ctl_job_id(const char *text);
 /* Prints all that is known of a job; its exit status. */
 int ctl_show_job(struct ctl *c, uint64_t id);
+#define CTL_PASSWORD_MAX 1024
+/* One line of @in, which a terminal does not show. -EINVAL after a sentence. */
+int ctl_read_password(FILE *in, const char *prompt, char text[CTL_PASSWORD_MAX + 2]);
+/* The first line of a file, - is standard input. -errno after a sentence. */
+int ctl_password_from(const char *path, char text[CTL_PASSWORD_MAX + 2]);
 /* Follows a job until it is final, saying each change; its exit status. */
 int ctl_wait_job(struct ctl *c, uint64_t id);
 

@@ -4,14 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 
 #include "base/cleanup.h"
 #include "ctl/ctl.h"
 #include "ctl/dict.h"
 #include "smtp/scram.h"
-
-#define PASSWORD_MAX 1024
 
 /* How an option becomes an entry of the call's a{sv}. */
 enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG };
@@ -83,47 +80,12 @@ static int append_field(sd_bus_message *m, const struct field *f, const char *te
 	return -EINVAL;
 }
 
-/* One line of @in, which a terminal does not show. */
-static int read_password(FILE *in, const char *prompt, char text[PASSWORD_MAX + 2])
-{
-	struct termios shown, hidden;
-	int quiet = 0;
-
-	if (isatty(fileno(in)) && tcgetattr(fileno(in), &shown) == 0) {
-		hidden = shown;
-		hidden.c_lflag &= ~ECHO;
-		quiet = tcsetattr(fileno(in), TCSANOW, &hidden) == 0;
-		fprintf(stderr, "%s: ", prompt);
-	}
-	if (!fgets(text, PASSWORD_MAX + 2, in))
-		text[0] = '\0';
-	if (quiet) {
-		tcsetattr(fileno(in), TCSANOW, &shown);
-		fprintf(stderr, "\n");
-	}
-	text[strcspn(text, "\r\n")] = '\0';
-	if (*text && strlen(text) <= PASSWORD_MAX)
-		return 0;
-	fprintf(stderr, "ifaxctl: the password is empty or longer than %d bytes\n", PASSWORD_MAX);
-	return -EINVAL;
-}
-
 /* A password never stands on a command line: it would be seen by everyone. */
 static int append_password(sd_bus_message *m, const char *path)
 {
-	char text[PASSWORD_MAX + 2];
-	_fclose_ FILE *f = NULL;
-	FILE *in = stdin;
-	int r;
+	char text[CTL_PASSWORD_MAX + 2];
+	int r = ctl_password_from(path, text);
 
-	if (strcmp(path, "-")) {
-		in = f = fopen(path, "re");
-		if (!f) {
-			fprintf(stderr, "ifaxctl: cannot read the password from %s: %m\n", path);
-			return -errno;
-		}
-	}
-	r = read_password(in, "password", text);
 	if (r >= 0)
 		r = ctl_append(m, "pop3-password", "s", text);
 	explicit_bzero(text, sizeof(text));
@@ -238,14 +200,14 @@ static int show(struct ctl *c, const char *code)
 }
 
 /* Asked for twice where a person types it. */
-static int read_new_password(char text[PASSWORD_MAX + 2])
+static int read_new_password(char text[CTL_PASSWORD_MAX + 2])
 {
-	char again[PASSWORD_MAX + 2];
-	int r = read_password(stdin, "new password", text);
+	char again[CTL_PASSWORD_MAX + 2];
+	int r = ctl_read_password(stdin, "new password", text);
 
 	if (r < 0 || !isatty(0))
 		return r;
-	r = read_password(stdin, "once more", again);
+	r = ctl_read_password(stdin, "once more", again);
 	if (r >= 0 && strcmp(text, again)) {
 		fprintf(stderr, "ifaxctl: the two are not the same\n");
 		r = -EINVAL;
@@ -257,7 +219,7 @@ static int read_new_password(char text[PASSWORD_MAX + 2])
 /* The password itself stays here: what the daemon gets cannot be turned back into it. */
 static int make_verifier(char text[SCRAM_TEXT_MAX])
 {
-	char password[PASSWORD_MAX + 2];
+	char password[CTL_PASSWORD_MAX + 2];
 	struct scram_verifier v;
 	struct error e = { 0 };
 	int r = read_new_password(password);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #include "service/sending.h"
 #include "store/store.h"
 #include "svc_help.h"
+#include "worker/parse.h"
 
 #define PATIENCE_USEC (8 * 1000000ull)
 
@@ -142,6 +144,24 @@ void svc_remove(struct svc *s)
 	svc_close(s);
 	conf_free(&s->box.conf);
 	nftw(s->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void svc_parse(const struct worker_request *rq, int message, int output, struct worker_reply *rp)
+{
+	static const char ours[] = "From: ifax <postmaster@";
+	_buffer_ struct buffer mail = { 0 };
+	char start[sizeof(ours)] = "";
+	_close_ int page = -1;
+
+	if (pread(message, start, sizeof(ours) - 1, 0) < 0 || strcmp(start, ours)) {
+		worker_parse_fd(rq, message, output, rp);
+		return;
+	}
+	svc_fax_mail(&mail, "<slip@x>");
+	page = memfd_create("slip", MFD_CLOEXEC);
+	if (page < 0 || write(page, mail.data, mail.len) != (ssize_t)mail.len)
+		abort();
+	worker_parse_fd(rq, page, output, rp);
 }
 
 void svc_start_worker(struct svc *s, worker_parse_fn parse)

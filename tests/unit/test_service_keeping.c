@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -20,29 +19,8 @@
 #include "service/words.h"
 #include "store/store.h"
 #include "svc_help.h"
-#include "worker/parse.h"
 
 #define DAY (86400 * 1000000ull)
-
-/* A slip's words become a page, as they do where fonts are installed. */
-static void parse(const struct worker_request *rq, int message, int output,
-		  struct worker_reply *rp)
-{
-	static const char ours[] = "From: ifax <postmaster@";
-	_buffer_ struct buffer mail = { 0 };
-	char start[sizeof(ours)] = "";
-	_close_ int page = -1;
-
-	if (pread(message, start, sizeof(ours) - 1, 0) < 0 || strcmp(start, ours)) {
-		worker_parse_fd(rq, message, output, rp);
-		return;
-	}
-	svc_fax_mail(&mail, "<slip@x>");
-	page = memfd_create("slip", MFD_CLOEXEC);
-	if (page < 0 || write(page, mail.data, mail.len) != (ssize_t)mail.len)
-		abort();
-	worker_parse_fd(rq, page, output, rp);
-}
 
 static int setup(void **state)
 {
@@ -50,7 +28,7 @@ static int setup(void **state)
 
 	assert_non_null(s);
 	svc_make(s);
-	svc_start_worker(s, parse);
+	svc_start_worker(s, svc_parse);
 	svc_open(s, 0);
 	*state = s;
 	return 0;
