@@ -52,19 +52,25 @@ static int print_count(sd_bus_message *reply, const char *what)
 
 static int ask(struct ctl *c, const struct kept_request *q, const char *password)
 {
-	const char *user = q->user ? q->user : "";
-	sd_bus_message *reply = NULL;
-	bool prints = !strcmp(q->verb, "print");
-	int status;
+	bool lists = !strcmp(q->verb, "list"), prints = !strcmp(q->verb, "print");
+	sd_bus_message *reply = NULL, *m;
+	int r, status;
 
-	if (!strcmp(q->verb, "list"))
-		status = ctl_call(c, &reply, "ListKept", "ss", user, password);
-	else
-		status = ctl_call(c, &reply, prints ? "PrintKept" : "RemoveKept", "sst", user,
-				  password, q->id);
-	if (status)
-		return status;
-	if (!strcmp(q->verb, "list"))
+	m = ctl_message(c, lists ? "ListKept" : prints ? "PrintKept" : "RemoveKept");
+	if (!m)
+		return 1;
+	r = sd_bus_message_sensitive(m);
+	if (r >= 0)
+		r = sd_bus_message_append(m, "ss", q->user ? q->user : "", password);
+	if (r >= 0 && !lists)
+		r = sd_bus_message_append(m, "t", q->id);
+	if (r < 0) {
+		sd_bus_message_unref(m);
+		return ctl_failed(NULL, r);
+	}
+	if (ctl_call_message(c, m, &reply))
+		return 1;
+	if (lists)
 		status = print_list(reply);
 	else
 		status = print_count(reply, prints ? "on the way to the printer" : "removed");

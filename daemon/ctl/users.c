@@ -270,7 +270,7 @@ static int set_login(struct ctl *c, const char *code, bool remove)
 
 static int set_panel_password(struct ctl *c, const char *code, bool remove)
 {
-	char password[PASSWORD_MAX + 2] = "";
+	char password[CTL_PASSWORD_MAX + 2] = "";
 	int status = 1;
 
 	if (remove || read_new_password(password) >= 0)

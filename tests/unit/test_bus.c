@@ -25,11 +25,11 @@
 #include <systemd/sd-bus.h>
 
 #include "base/cleanup.h"
+#include "base/password.h"
 #include "bus/manager.h"
 #include "device/board.h"
 #include "fake_kernel.h"
 #include "service/inbound.h"
-#include "service/panel_password.h"
 #include "service/queue.h"
 #include "service/terminal.h"
 #include "smtp/scram.h"
@@ -749,7 +749,7 @@ static uint64_t keep_one(struct room *r, const char *code)
 	struct iovec piece;
 	uint64_t id = 0;
 
-	assert_int_equal(panel_password_hash("open sesame", &hash, &e), 0);
+	assert_int_equal(password_hash("open sesame", &hash, &e), 0);
 	u.panel_hash = hash;
 	assert_int_equal(store_user_put(r->svc.box.store, &u, true, &e), 0);
 	svc_fax_mail(&mail, "<a@x>");
