@@ -150,6 +150,9 @@ static int put_receiver(sd_bus_message *m, struct box *box)
 
 	receiver_figures(box->receiver, &f);
 	r = dict_put_number(m, "smtp-sessions", f.sessions);
+	if (r >= 0 && f.scarce)
+		r = dict_put_string(m, "receiving", "the disk is nearly full: mail for users "
+				    "without automatic print is refused for the time being");
 	if (r >= 0)
 		r = dict_put_number(m, "smtp-mails", f.mails);
 	return r < 0 ? r : dict_put_number(m, "smtp-memory", f.memory);

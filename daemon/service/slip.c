@@ -51,8 +51,9 @@ static int put_header(struct buffer *b, enum slip what, const struct job *job,
 	return buffer_printf(b, "From: ifax <postmaster@%s>\r\nSubject: %s\r\n"
 			     "Message-ID: <%llu.%s.kept@%s>\r\nMIME-Version: 1.0\r\n"
 			     "Content-Type: text/plain; charset=utf-8\r\n"
-			     "Content-Transfer-Encoding: 8bit\r\n\r\n", hostname, slip_subject(what),
-			     (unsigned long long)job->id, slip_name(what), hostname);
+			     "Content-Transfer-Encoding: 8bit\r\n\r\n", hostname,
+			     slip_subject(what), (unsigned long long)job->id, slip_name(what),
+			     hostname);
 }
 
 static int put_about(struct buffer *b, const struct job *job, const struct user *u)
