@@ -17,6 +17,7 @@
 #include "service/box.h"
 #include "service/collector.h"
 #include "service/inbound.h"
+#include "service/keeping.h"
 #include "service/queue.h"
 #include "service/receiver.h"
 #include "service/retention.h"
@@ -103,6 +104,7 @@ static void close_box(struct box *box)
 	box_close_devices(box);
 	sending_free(take_ptr(box->sending));
 	retention_free(take_ptr(box->retention));
+	keeping_free(take_ptr(box->keeping));
 	queue_free(take_ptr(box->queue));
 	inbound_free(take_ptr(box->inbound));
 	store_close(box->store);
@@ -123,6 +125,8 @@ static int open_box(struct box *box, const char *conf, struct error *e)
 		r = box_open_duties(box, e);
 	if (r >= 0)
 		r = inbound_new(&box->inbound, box, e);
+	if (r >= 0)
+		r = keeping_new(&box->keeping, box, e);
 	if (r >= 0)
 		r = queue_new(&box->queue, box, e);
 	if (r >= 0)

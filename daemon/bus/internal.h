@@ -24,6 +24,8 @@ int users_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 int recipients_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The methods about keys: answered later. */
 int keys_bus_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
+/* The methods about kept mail. */
+int kept_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The methods about aliases and lists. */
 int aliases_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* An array of whatever @append writes, as the reply to @m. */

@@ -90,6 +90,8 @@ int job_append_fields(sd_bus_message *m, const struct job *job, bool whole)
 		r = dict_put_string(m, texts[i].key, texts[i].value);
 	for (size_t i = 0; r >= 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		r = dict_put_number(m, numbers[i].key, numbers[i].value);
+	if (r >= 0 && job->state == JOB_KEPT)
+		r = dict_put_number(m, "kept-until", job->deadline);
 	if (!whole && n > LISTED_RECIPIENTS)
 		n = LISTED_RECIPIENTS;
 	if (r >= 0)

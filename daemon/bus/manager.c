@@ -11,6 +11,7 @@
 #include "bus/manager.h"
 #include "service/collector.h"
 #include "service/inbound.h"
+#include "service/keeping.h"
 #include "service/queue.h"
 #include "service/printing.h"
 #include "service/sending.h"
@@ -226,6 +227,8 @@ static int cancel_job(struct box *box, struct job *job, struct error *why)
 	r = take_away(box, job, why);
 	if (r != -ENOENT)
 		return r;
+	if (job->state == JOB_KEPT)
+		keeping_drop_slips(box->keeping, job);
 	return job_say(&box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL,
 		       "canceled by request");
 }
@@ -269,6 +272,9 @@ static int check_retry(const struct job *job, struct error *why)
 		return error_set(why, -EINVAL,
 				 "job %llu is a collection; \"ifaxctl collect %s\" asks the "
 				 "mailbox anew", id, job->user ? job->user : "");
+	if (job->state == JOB_KEPT)
+		return error_set(why, -EINVAL, "job %llu is kept for user %s; \"ifaxctl kept "
+				 "print --user %s %llu\" prints it", id, job->user, job->user, id);
 	if (job->state != JOB_FAILED && job->state != JOB_HELD && job->state != JOB_CANCELED)
 		return error_set(why, -EINVAL, "job %llu is %s; only what failed, was canceled, is "
 				 "held or is queued to be sent can be tried again", id,
@@ -428,6 +434,13 @@ static int do_keys(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return keys_bus_call(m, mgr->box, e);
 }
 
+static int do_kept(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return kept_call(m, mgr->box, e);
+}
+
 static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	struct manager *mgr = userdata;
@@ -435,7 +448,7 @@ static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return panels_attach(mgr->panels, m, e);
 }
 
-/* name, in, out, who may (NULL: anyone), what it does */
+/* name, in, out, who may (NULL: anyone, or the method asks itself), what it does */
 #define METHODS(M)                                                             \
 	M("GetStatus", "", "a{sv}", NULL, do_get_status)                       \
 	M("Send", "sasa{sv}", "t", "org.ifax1.send", do_send)                  \
@@ -469,6 +482,9 @@ static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("ExportKey", "ss", "s", "org.ifax1.view", do_keys)                   \
 	M("RemoveKey", "ss", "", "org.ifax1.manage", do_keys)                  \
 	M("MakeKey", "s", "s", "org.ifax1.manage", do_keys)                    \
+	M("ListKept", "ss", "aa{sv}", NULL, do_kept)                           \
+	M("PrintKept", "sst", "t", NULL, do_kept)                              \
+	M("RemoveKept", "sst", "t", NULL, do_kept)                             \
 	M("AttachPanel", "s", "", "org.ifax1.panel", do_attach_panel)
 
 static const struct method {

@@ -124,8 +124,9 @@ static int put_jobs(sd_bus_message *m, struct box *box)
 {
 	const struct job_filter unfinished = { .kind = -1, .state = -1, .unfinished = true },
 				waits = { .kind = -1, .state = JOB_WAITING },
-				is_held = { .kind = -1, .state = JOB_HELD };
-	uint64_t n = 0, waiting = 0, held = 0;
+				is_held = { .kind = -1, .state = JOB_HELD },
+				is_kept = { .kind = JOB_PRINT, .state = JOB_KEPT };
+	uint64_t n = 0, waiting = 0, held = 0, kept = 0;
 	int r;
 
 	r = store_job_count(box->store, &unfinished, &n);
@@ -133,6 +134,10 @@ static int put_jobs(sd_bus_message *m, struct box *box)
 		r = store_job_count(box->store, &waits, &waiting);
 	if (r >= 0)
 		r = store_job_count(box->store, &is_held, &held);
+	if (r >= 0)
+		r = store_job_count(box->store, &is_kept, &kept);
+	if (r >= 0)
+		r = dict_put_number(m, "jobs-kept", kept);
 	if (r >= 0)
 		r = dict_put_number(m, "jobs-unfinished", n);
 	return r < 0 ? r : dict_put_number(m, "jobs-waiting", waiting + held);
@@ -145,6 +150,9 @@ static int put_receiver(sd_bus_message *m, struct box *box)
 
 	receiver_figures(box->receiver, &f);
 	r = dict_put_number(m, "smtp-sessions", f.sessions);
+	if (r >= 0 && f.scarce)
+		r = dict_put_string(m, "receiving", "the disk is nearly full: mail for users "
+				    "without automatic print is refused for the time being");
 	if (r >= 0)
 		r = dict_put_number(m, "smtp-mails", f.mails);
 	return r < 0 ? r : dict_put_number(m, "smtp-memory", f.memory);

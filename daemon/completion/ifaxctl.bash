@@ -25,7 +25,7 @@ _ifaxctl() {
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="status send jobs queue users aliases panel recipients keys collect config version --config --help"
+			words="status send jobs queue kept users aliases panel recipients keys collect config version --config --help"
 		else
 			case $verb in
 			send) words="--user --to --subject --resolution --board --receipt --wait" ;;
@@ -46,6 +46,12 @@ _ifaxctl() {
 					words=$(_ifaxctl_column queue list --state held)
 				else
 					words=$(_ifaxctl_column queue list)
+				fi ;;
+			kept)
+				if ((COMP_CWORD == 2)); then
+					words="list print remove"
+				else
+					words="--user --password-file --admin"
 				fi ;;
 			users)
 				if ((COMP_CWORD == 2)); then

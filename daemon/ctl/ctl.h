@@ -27,6 +27,7 @@ struct ctl {
 int verb_status(struct ctl *c, int argc, char **argv);
 int verb_send(struct ctl *c, int argc, char **argv);
 int verb_jobs(struct ctl *c, int argc, char **argv);
+int verb_kept(struct ctl *c, int argc, char **argv);
 int verb_queue(struct ctl *c, int argc, char **argv);
 int verb_users(struct ctl *c, int argc, char **argv);
 int verb_aliases(struct ctl *c, int argc, char **argv);

@@ -138,7 +138,7 @@ int ctl_show_job(struct ctl *c, uint64_t id)
 static bool job_final(const char *state)
 {
 	static const char *const final[] = { "sent", "printed", "failed", "canceled", "duplicate",
-					     "collected", "delivered" };
+					     "collected", "delivered", "removed" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(final); i++)
 		if (!strcmp(state, final[i]))

@@ -23,6 +23,8 @@ static const struct verb verbs[] = {
 	  "what was sent and received, and what became of it" },
 	{ "queue", verb_queue, true, "[list|show|hold|release|retry|delete] [JOB]",
 	  "mail that waits to leave, and why it waits" },
+	{ "kept", verb_kept, true, "[list|print|remove] --user CODE [JOB]",
+	  "mail that is kept for a user until he prints it" },
 	{ "users", verb_users, true, "[list|show|add|edit|remove|passwd|export|import] [CODE|FILE]",
 	  "the people of this box and their mailboxes" },
 	{ "aliases", verb_aliases, true, "[list|show|add|edit|remove] [NAME] [MEMBER ...]",

@@ -49,9 +49,12 @@ int verb_status(struct ctl *c, int argc, char **argv)
 		printf("store: %s\n", dict_text(&d, "notice"));
 	if (*dict_text(&d, "collecting"))
 		printf("collecting: %s\n", dict_text(&d, "collecting"));
-	printf("jobs: %llu unfinished, %llu waiting for somebody\n",
+	if (*dict_text(&d, "receiving"))
+		printf("receiving: %s\n", dict_text(&d, "receiving"));
+	printf("jobs: %llu unfinished, %llu waiting for somebody, %llu kept for users\n",
 	       (unsigned long long)dict_number(&d, "jobs-unfinished"),
-	       (unsigned long long)dict_number(&d, "jobs-waiting"));
+	       (unsigned long long)dict_number(&d, "jobs-waiting"),
+	       (unsigned long long)dict_number(&d, "jobs-kept"));
 	printf("SMTP: %llu connections, %llu mails received since the start\n",
 	       (unsigned long long)dict_number(&d, "smtp-sessions"),
 	       (unsigned long long)dict_number(&d, "smtp-mails"));

@@ -138,21 +138,71 @@ static void set_date(GMimeMessage *m, uint64_t usec)
 	}
 }
 
-static GMimeMessage *make_message(const struct message_spec *s)
+static void set_addresses(GMimeMessage *m, const struct message_spec *s, GMimeAddressType type)
+{
+	if (type == GMIME_ADDRESS_TYPE_FROM)
+		g_mime_message_add_mailbox(m, type, s->from_name, s->from);
+	for (size_t i = 0; type == GMIME_ADDRESS_TYPE_TO && i < s->n_to; i++)
+		g_mime_message_add_mailbox(m, type, NULL, s->to[i]);
+}
+
+/* A field as it stands: neither folded nor encoded, for it is short and ASCII. */
+static void set_field(GMimeMessage *m, const char *name, const char *value)
+{
+	g_mime_object_set_header(GMIME_OBJECT(m), name, value, NULL);
+}
+
+static GMimeMessage *make_plain(const struct message_spec *s)
 {
 	GMimeMessage *m = g_mime_message_new(true);
-	GMimeMultipart *parts = g_mime_multipart_new_with_subtype("mixed");
 	/* GMime wants the Message-ID without its brackets. */
 	_free_ char *id = strndup(s->message_id + 1, strlen(s->message_id) - 2);
 
 	set_date(m, s->date);
-	g_mime_message_add_mailbox(m, GMIME_ADDRESS_TYPE_FROM, s->from_name, s->from);
-	for (size_t i = 0; i < s->n_to; i++)
-		g_mime_message_add_mailbox(m, GMIME_ADDRESS_TYPE_TO, NULL, s->to[i]);
+	set_addresses(m, s, GMIME_ADDRESS_TYPE_FROM);
+	set_addresses(m, s, GMIME_ADDRESS_TYPE_TO);
 	g_mime_message_set_subject(m, s->subject, "utf-8");
 	if (id)
 		g_mime_message_set_message_id(m, id);
-	g_mime_object_set_header(GMIME_OBJECT(m), "X-Mailer", "ifax " IFAX_VERSION, NULL);
+	set_field(m, "X-Mailer", "ifax " IFAX_VERSION);
+	return m;
+}
+
+/* The order is that in which they are set here. */
+static GMimeMessage *make_panasonic(const struct message_spec *s)
+{
+	GMimeMessage *m = g_mime_message_new(false);
+
+	set_date(m, s->date);
+	set_field(m, "Message-Id", s->message_id);
+	set_field(m, "Mime-Version", "1.0");
+	set_field(m, "X-Mailer", "Internet FAX, ifax " IFAX_VERSION);
+	set_addresses(m, s, GMIME_ADDRESS_TYPE_FROM);
+	g_mime_message_set_subject(m, s->subject, "utf-8");
+	set_addresses(m, s, GMIME_ADDRESS_TYPE_TO);
+	return m;
+}
+
+/* As theirs look, but unique: the text beside the pages may say anything. */
+static void set_boundary(GMimeMultipart *parts)
+{
+	uint64_t random = 0;
+	char text[40];
+
+	/* Without it the boundary is GMime's own, which will do as well. */
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return;
+	snprintf(text, sizeof(text), "+-+-+-%016llx-+-+", (unsigned long long)random);
+	g_mime_multipart_set_boundary(parts, text);
+}
+
+static GMimeMessage *make_message(const struct message_spec *s)
+{
+	GMimeMessage *m = s->style == MESSAGE_PANASONIC ? make_panasonic(s) : make_plain(s);
+	GMimeMultipart *parts = g_mime_multipart_new_with_subtype("mixed");
+
+	if (s->style == MESSAGE_PANASONIC)
+		set_boundary(parts);
 	add_part(parts, text_part(s->text));
 	add_part(parts, tiff_part(s));
 	g_mime_message_set_mime_part(m, GMIME_OBJECT(parts));

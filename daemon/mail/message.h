@@ -14,8 +14,17 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+/* Both say the same; some Internet faxes know the look of their own kind best. */
+enum message_style {
+	MESSAGE_PLAIN,
+	MESSAGE_PANASONIC,	/* their order and spelling of fields, their kind of boundary */
+};
+
+#define MESSAGE_PANASONIC_SUBJECT "IMAGE from Internet FAX"	/* where nobody chose one */
+
 /* All strings are UTF-8, the caller's, and only read. */
 struct message_spec {
+	enum message_style style;
 	const char *from;		/* address */
 	const char *from_name;		/* display name; NULL = none */
 	const char *const *to;		/* addresses, at least one */

@@ -14,6 +14,7 @@
 #include "page/raster.h"
 #include "service/box.h"
 #include "service/inbound.h"
+#include "service/keeping.h"
 #include "service/printing.h"
 #include "service/scanning.h"
 #include "store/store.h"
@@ -87,6 +88,7 @@ static void on_printed(void *userdata, const struct job *job)
 	struct box *box = userdata;
 
 	inbound_printed(box->inbound);
+	keeping_printed(box->keeping, job);
 }
 
 int box_open_duties(struct box *box, struct error *e)

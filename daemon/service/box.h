@@ -28,6 +28,7 @@ struct box {
 	struct queue *queue;
 	struct scanning *scanning;
 	struct retention *retention;
+	struct keeping *keeping;	/* of mail for users who print it themselves */
 	struct sending *sending;
 	struct collector *collector;
 	struct terminals *terminals;	/* panels where users are active */

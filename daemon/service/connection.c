@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "service/collector.h"
 #include "service/queue_internal.h"
 #include "service/tls_policy.h"
 #include "service/turn.h"
@@ -227,6 +228,35 @@ static void settle(struct mail *m, const struct smtp_session_outcome *out)
 	mail_settle(m, sentence ? sentence : text);
 }
 
+static bool is_taken(const struct smtp_session_outcome *out)
+{
+	for (size_t i = 0; i < out->n_rcpts; i++)
+		if (out->rcpts[i].result == SMTP_RESULT_ACCEPTED)
+			return true;
+	return false;
+}
+
+/*
+ * Right after the mail was taken that he sent here, his mailbox is looked into, where he
+ * wants it so. What comes of that is told in the collection's own job.
+ */
+static void collect_for_sender(struct box *box, const struct job *job)
+{
+	struct user *u = NULL;
+	struct error e = { 0 };
+	uint64_t id;
+
+	if (job->kind != JOB_SEND || !job->user || !box->collector ||
+	    store_user_get(box->store, job->user, false, &u) < 0)
+		return;
+	if (u->collect_after_send && u->pop3_host &&
+	    collector_collect(box->collector, u->code, &id, &e) < 0)
+		log_full(LOG_WARNING, job->id, u->code, "Job %llu was sent, but the mailbox of "
+			 "user %s is not collected after it: %s", (unsigned long long)job->id,
+			 u->code, error_text(&e));
+	user_free(u);
+}
+
 static void on_done(void *userdata, const struct smtp_session_outcome *out)
 {
 	struct connection *c = userdata;
@@ -240,6 +270,8 @@ static void on_done(void *userdata, const struct smtp_session_outcome *out)
 		m->job->attempts--;
 	delivery_free(d);
 	settle(m, out);
+	if (is_taken(out))
+		collect_for_sender(m->queue->box, m->job);
 	mail_put(m);
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "keys/client.h"
 #include "service/inbound.h"
+#include "service/keeping.h"
 #include "service/printing.h"
 #include "service/queue.h"
 #include "service/words.h"
@@ -109,26 +110,46 @@ static int take_summary(struct job *job, const struct worker_reply *reply)
 	return r;
 }
 
+/* It has begun to print, or a person or the end of its days asked for that. */
+static bool is_asked_for(const struct job *job)
+{
+	return job->attempts || job->pages_done || job->page_in_hand;
+}
+
 /* A second copy of what is printed already, or will be: the sender's server sent it twice. */
 static bool is_twin(struct inbound *i, uint64_t *twin)
 {
-	/* A job that has begun to print, or that a person asked for, is nobody's copy. */
-	if (i->job->pages_done || i->job->page_in_hand || i->job->attempts)
+	/* That is nobody's copy. */
+	if (is_asked_for(i->job) || i->job->slip)
 		return false;
 	return store_find_twin(i->box->store, i->job, twin) >= 0 && *twin;
 }
 
-static bool prints_by_itself(struct inbound *i)
+/* *@ret: the user for whom the job is to be kept, NULL: it is to be printed. */
+static int find_keeper(struct inbound *i, struct user **ret)
 {
+	struct job *job = i->job;
 	struct user *u = NULL;
-	bool prints;
+	int r = 0;
 
-	if (i->job->attempts || i->job->pages_done || i->job->page_in_hand || !i->job->user ||
-	    store_user_get(i->box->store, i->job->user, false, &u) < 0)
-		return true;
-	prints = u->auto_print;
+	if (is_asked_for(job) || job->slip || !job->user)
+		return 0;
+	r = store_user_get(i->box->store, job->user, false, &u);
+	job->deadline = u && !u->auto_print ? keeping_end(u, job->created) : 0;
+	if (job->deadline)
+		*ret = take_ptr(u);
 	user_free(u);
-	return prints;
+	return r == -ENOENT ? 0 : r;
+}
+
+static void keep(struct inbound *i, const struct user *u)
+{
+	struct error e = { 0 };
+
+	if (keeping_keep(i->box->keeping, i->job, u, &e) < 0)
+		this_later(i, error_text(&e));
+	else
+		let_go(i);
 }
 
 static void print(struct inbound *i, struct page_list *pages)
@@ -158,20 +179,24 @@ static void print(struct inbound *i, struct page_list *pages)
 static void on_pages(struct inbound *i, struct page_list *pages)
 {
 	_free_ char *sentence = NULL;
+	struct user *keeper = NULL;
 	uint64_t twin = 0;
+	int r = find_keeper(i, &keeper);
 
-	if (is_twin(i, &twin)) {
+	if (r < 0) {
+		words_set(&sentence, "cannot read user %s: %s", i->job->user, strerror(-r));
+		this_later(i, sentence ? sentence : "out of memory");
+	} else if (is_twin(i, &twin)) {
 		words_set(&sentence,
 			  "the same mail as job %llu, came a second time; not printed again",
 			  (unsigned long long)twin);
 		settle(i, LOG_NOTICE, JOB_DUPLICATE, sentence);
-	} else if (!prints_by_itself(i)) {
-		words_set(&sentence, "%u page(s) kept; \"ifaxctl jobs retry %llu\" prints them",
-			  i->job->pages, (unsigned long long)i->job->id);
-		settle(i, LOG_INFO, JOB_HELD, sentence);
+	} else if (keeper) {
+		keep(i, keeper);
 	} else {
 		print(i, pages);
 	}
+	user_free(keeper);
 }
 
 /* A report about what was sent from here is done with when its job has heard of it. */
@@ -349,6 +374,7 @@ void inbound_printed(struct inbound *i)
 /* A mail that is durable is looked at; one that is not is nobody's. */
 struct acceptance {
 	struct box *box;
+	bool slip;
 	store_done_fn done;
 	void *userdata;
 };
@@ -364,17 +390,19 @@ static void on_durable(void *userdata, int r)
 	free(a);
 }
 
-static int fill_job(struct job *job, const char *user, const char *source)
+static int fill_job(struct job *job, const char *user, const char *source, bool slip)
 {
 	int r;
 
 	job->kind = JOB_PRINT;
 	job->state = JOB_CHECKING;
+	job->slip = slip;
 	r = job_set(&job->user, user);
 	if (r >= 0)
 		r = job_set(&job->source, source);
 	if (r >= 0)
-		r = job_set(&job->detail, "received; waits to be looked at");
+		r = job_set(&job->detail, slip ? "a notice of the box's own; waits to be set" :
+						 "received; waits to be looked at");
 	return r;
 }
 
@@ -387,7 +415,7 @@ static int accept_one(struct inbound *i, const char *user, const char *source,
 	struct acceptance *a = malloc(sizeof(*a));
 	int r;
 
-	if (!job || !a || fill_job(job, user, source) < 0) {
+	if (!job || !a || fill_job(job, user, source, what->slip) < 0) {
 		free(a);
 		job_free(job);
 		return error_set(e, -ENOMEM, "out of memory");
@@ -400,8 +428,9 @@ static int accept_one(struct inbound *i, const char *user, const char *source,
 	if (r < 0)
 		free(a);
 	else
-		log_full(LOG_INFO, job->id, user, "Job %llu: a mail of %llu bytes came for user %s",
-			 (unsigned long long)job->id, (unsigned long long)job->body_len, user);
+		log_full(LOG_INFO, job->id, user, "Job %llu: %s of %llu bytes %s user %s",
+			 (unsigned long long)job->id, what->slip ? "a notice" : "a mail",
+			 (unsigned long long)job->body_len, what->slip ? "for" : "came for", user);
 	if (r >= 0 && id)
 		*id = job->id;
 	job_free(job);
@@ -412,7 +441,7 @@ int inbound_accept(struct inbound *i, const char *user, const char *source,
 		   const struct iovec *mail, int n, store_done_fn done, void *userdata,
 		   uint64_t *id, struct error *e)
 {
-	const struct acceptance a = { i->box, done, userdata };
+	const struct acceptance a = { .box = i->box, .done = done, .userdata = userdata };
 
 	return accept_one(i, user, source, mail, n, 0, &a, id, e);
 }
@@ -423,6 +452,14 @@ int inbound_accept_copy(struct inbound *i, const char *user, const char *source,
 	const struct acceptance a = { .box = i->box };
 
 	return accept_one(i, user, source, NULL, 0, from, &a, NULL, e);
+}
+
+int inbound_accept_slip(struct inbound *i, const char *user, const char *source,
+			const struct iovec *mail, struct error *e)
+{
+	const struct acceptance a = { .box = i->box, .slip = true };
+
+	return accept_one(i, user, source, mail, 1, 0, &a, NULL, e);
 }
 
 /*

@@ -28,6 +28,9 @@ int inbound_accept(struct inbound *i, const char *user, const char *source,
 /* The same for a copy of job @from's document, for @user: -EEXIST is as good as success. */
 int inbound_accept_copy(struct inbound *i, const char *user, const char *source, uint64_t from,
 			struct error *e);
+/* The box's own words for @user, to be printed whatever his print mode: a slip. */
+int inbound_accept_slip(struct inbound *i, const char *user, const char *source,
+			const struct iovec *mail, struct error *e);
 /* The job is being canceled. -ENOENT: it is not with the worker. */
 int inbound_cancel(struct inbound *i, uint64_t id);
 /* Printing is done with a document. */

@@ -16,20 +16,32 @@
 #define FREE_USEC  1000000	/* how long an answer of statvfs() is good */
 #define PENALTY_USEC (600 * UINT64_C(1000000))
 
-bool receiver_has_room(struct receiver *r, uint64_t size)
+/* Octets that are free on the spool's disk; what cannot be asked is found out on storing. */
+static uint64_t free_bytes(struct receiver *r)
 {
-	uint64_t now = 0, reserve = store_reserve(r->box->store);
 	struct statvfs v;
+	uint64_t now = 0;
 
 	sd_event_now(r->box->event, CLOCK_MONOTONIC, &now);
 	if (!r->free_asked || now - r->free_asked > FREE_USEC) {
-		/* What cannot be asked is found out when the mail is stored. */
 		if (statvfs(r->box->conf.spool, &v) < 0)
-			return true;
+			return UINT64_MAX;
 		r->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
 		r->free_asked = now;
 	}
-	return r->free_bytes > reserve && r->free_bytes - reserve > size;
+	return r->free_bytes;
+}
+
+bool receiver_has_room(struct receiver *r, uint64_t size)
+{
+	uint64_t there = free_bytes(r), reserve = store_reserve(r->box->store);
+
+	return there > reserve && there - reserve > size;
+}
+
+bool receiver_has_room_to_keep(struct receiver *r)
+{
+	return free_bytes(r) >= r->box->conf.collect_reserve;
 }
 
 void receiver_note_tls(struct receiver *r)
@@ -208,9 +220,10 @@ int receiver_add(struct receiver *r, int fd, enum receiver_port port, struct err
 	return net_listen_add(r->listen, fd, port, e);
 }
 
-void receiver_figures(const struct receiver *r, struct receiver_figures *ret)
+void receiver_figures(struct receiver *r, struct receiver_figures *ret)
 {
 	ret->sessions = net_listen_count(r->listen);
 	ret->mails = r->mails;
 	ret->memory = r->memory;
+	ret->scarce = !receiver_has_room_to_keep(r);
 }

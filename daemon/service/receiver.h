@@ -42,8 +42,9 @@ int receiver_add(struct receiver *r, int fd, enum receiver_port port, struct err
 /* For status: sessions now, mails taken so far, octets of messages under way. */
 struct receiver_figures {
 	uint64_t sessions, mails, memory;
+	bool scarce;		/* mail that would be kept is refused */
 };
 
-void receiver_figures(const struct receiver *r, struct receiver_figures *ret);
+void receiver_figures(struct receiver *r, struct receiver_figures *ret);
 
 #endif

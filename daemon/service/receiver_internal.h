@@ -40,6 +40,8 @@ void receiver_session_log_in(struct login *who);
 
 /* Is there room for a message of @size octets (0: not said) on the disk? */
 bool receiver_has_room(struct receiver *r, uint64_t size);
+/* The same for mail that would stay: the rest is for those whose mail is printed at once. */
+bool receiver_has_room_to_keep(struct receiver *r);
 /* A log-in from @a has failed; may @a try again? */
 void receiver_login_failed(struct receiver *r, const struct sockaddr_storage *a);
 bool receiver_may_log_in(struct receiver *r, const struct sockaddr_storage *a);

@@ -177,8 +177,30 @@ static bool anybody_active(struct box *box, const struct directory_answer *a)
 	return false;
 }
 
-static void rcpt_here(struct box *box, const char *mailbox, enum smtp_how how,
-		      struct envelope *env, struct verdict *v)
+static bool prints_at_once(struct box *box, const char *user)
+{
+	struct user *u = NULL;
+	bool prints;
+
+	/* One who cannot be looked up now is not turned away for it. */
+	if (store_user_get(box->store, user, false, &u) < 0)
+		return true;
+	prints = u->auto_print;
+	user_free(u);
+	return prints;
+}
+
+/* Would all that this name brings be kept here? */
+static bool would_only_stay(struct box *box, const struct directory_answer *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (!a->boxes[i].user || prints_at_once(box, a->boxes[i].user))
+			return false;
+	return a->n;
+}
+
+static void rcpt_here(struct box *box, const struct policy_peer *peer, const char *mailbox,
+		      enum smtp_how how, struct envelope *env, struct verdict *v)
 {
 	_answer_ struct directory_answer a = { 0 };
 	int r = find(box, mailbox, &a);
@@ -190,6 +212,9 @@ static void rcpt_here(struct box *box, const char *mailbox, enum smtp_how how,
 				   a.new_address);
 	if (how == SMTP_HOW_SEND && !anybody_active(box, &a))
 		return verdict_set(v, 450, "4.2.1", "%s is not active at a panel now", mailbox);
+	if (peer->scarce && would_only_stay(box, &a))
+		return verdict_set(v, 452, "4.2.2", "No room to keep mail for %s; try again later",
+				   mailbox);
 	if (env->n_rcpts + a.n > (size_t)box->conf.max_recipients + DIRECTORY_MAILBOXES_MAX)
 		return verdict_set(v, 452, "4.5.3", "Too many recipients; send another mail");
 	if (put_boxes(env, &a) < 0)
@@ -252,7 +277,7 @@ static void rcpt_by_route(struct box *box, const struct policy_peer *peer,
 	}
 	domain = path->domain;
 	if (*rest != '@' && (!domain || is_ours(box, peer, domain)))
-		return rcpt_here(box, rest, how, env, v);
+		return rcpt_here(box, peer, rest, how, env, v);
 	rcpt_away(peer, rest, how, env, v);
 	if (moved && v->code < 400 && lengthen_way_back(env, box->conf.hostname) < 0)
 		verdict_set(v, 452, "4.3.0", "Out of memory");
@@ -265,7 +290,7 @@ void policy_rcpt(struct box *box, const struct policy_peer *peer, const struct s
 	if (path->n_hops)
 		rcpt_by_route(box, peer, path, how, env, v);
 	else if (!path->domain || is_ours(box, peer, path->domain))
-		rcpt_here(box, path->mailbox, how, env, v);
+		rcpt_here(box, peer, path->mailbox, how, env, v);
 	else
 		rcpt_away(peer, path->mailbox, how, env, v);
 }

@@ -19,6 +19,7 @@ struct policy_peer {
 	const struct sockaddr_storage *local;	/* where he came to: our address literal */
 	const char *user;			/* code of who logged in, NULL: nobody */
 	bool permitted;				/* he comes from a permitted network */
+	bool scarce;				/* there is no room for mail that would be kept */
 };
 
 /* A reply: code 0 is the engine's own positive words. buffer_free(&text). */

@@ -129,7 +129,8 @@ static void on_body(struct receiver_session *s, const struct smtp_server_event *
 
 static struct policy_peer peer_of(const struct receiver_session *s)
 {
-	return (struct policy_peer){ &s->local, s->user, s->permitted };
+	return (struct policy_peer){ &s->local, s->user, s->permitted,
+				     !receiver_has_room_to_keep(s->receiver) };
 }
 
 static void reply(struct receiver_session *s, struct verdict *v)

@@ -167,6 +167,11 @@ static void ask_for_receipt(struct job *job)
 		job->recipients[i].notify = NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY;
 }
 
+static enum message_style style_of(const struct sending *s)
+{
+	return strcmp(s->box->conf.style, "panasonic") ? MESSAGE_PLAIN : MESSAGE_PANASONIC;
+}
+
 static int fill_job(const struct sending *s, struct job *job, const struct send_request *q,
 		    struct error *e)
 {
@@ -190,6 +195,8 @@ static int fill_job(const struct sending *s, struct job *job, const struct send_
 	words_time(words_now(), when, sizeof(when));
 	if (q->subject)
 		words_set(&subject, "%s", q->subject);
+	else if (style_of(s) == MESSAGE_PANASONIC)
+		words_set(&subject, MESSAGE_PANASONIC_SUBJECT);
 	else
 		words_set(&subject, "Fax of %s", when);
 	if (!id || !subject || job_set(&job->message_id, id) < 0 ||
@@ -218,6 +225,7 @@ static int build_message(const struct sending *s, const struct job *job,
 			 const struct page_list *pages, struct buffer *out, struct error *e)
 {
 	struct message_spec spec = {
+		.style = style_of(s),
 		.from = job->from,
 		.subject = job->subject,
 		.message_id = job->message_id,

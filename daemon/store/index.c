@@ -10,7 +10,7 @@
 #include <libgen.h>
 #include <string.h>
 
-#define VERSION	   4
+#define VERSION	   5
 #define LIST_LIMIT 1000
 
 static const char schema[] =
@@ -20,8 +20,10 @@ static const char schema[] =
 	" next_try INT, message_id TEXT, digest TEXT,"
 	" oldest INT," /* the oldest segment that it needs */
 	" body_segment INT, body_offset INT, body_seq INT, body_skip INT, body_len INT,"
-	" shared INT, deadline INT, finished INT, envid TEXT, record_len INT, record BLOB);"
+	" shared INT, deadline INT, finished INT, envid TEXT, kept INT, record_len INT,"
+	" record BLOB);"
 	"CREATE INDEX jobs_open ON jobs(next_try) WHERE final=0;"
+	"CREATE INDEX jobs_print ON jobs(state, next_try, id) WHERE final=0 AND kind=1;"
 	"CREATE INDEX jobs_user ON jobs(user) WHERE user IS NOT NULL;"
 	"CREATE INDEX jobs_twin ON jobs(message_id) WHERE message_id IS NOT NULL AND kind=1;"
 	"CREATE INDEX jobs_sent ON jobs(message_id) WHERE message_id IS NOT NULL AND kind IN (0,3);"
@@ -35,7 +37,7 @@ static const char schema[] =
 	"CREATE INDEX routes_due ON routes(due, id) WHERE domain<>'';"
 	"CREATE TABLE sources(source TEXT PRIMARY KEY, segment INT) WITHOUT ROWID;"
 	"CREATE INDEX sources_segment ON sources(segment);"
-	"PRAGMA user_version=4;";
+	"PRAGMA user_version=5;";
 
 enum statement {
 	SQL_BEGIN,
@@ -75,11 +77,12 @@ static const char *const sql[_STATEMENTS] = {
 	[SQL_PLACE_GET] = "SELECT segment,offset,seq,nonce,last_id FROM place",
 	[SQL_JOB_PUT] = "INSERT OR REPLACE INTO jobs(record,record_len,kind,state,final,user,"
 			"next_try,message_id,digest,id,oldest,body_segment,body_offset,body_seq,"
-			"body_skip,body_len,shared,deadline,finished,envid) VALUES(?1,?2,?3,?4,"
-			"?5,?6,?7,?8,?9,?10,iif(?5 OR NOT ?12,?11,?12),?12,?13,?14,?15,?16,?17,"
-			"?18,?19,?20)",
+			"body_skip,body_len,shared,deadline,finished,envid,kept) VALUES(?1,?2,?3,"
+			"?4,?5,?6,?7,?8,?9,?10,iif(?5 OR NOT ?12,?11,?12),?12,?13,?14,?15,?16,"
+			"?17,?18,?19,?20,?21)",
 	[SQL_JOB_UPDATE] = "UPDATE jobs SET record=?1,record_len=?2,kind=?3,state=?4,final=?5,"
 			   "user=?6,next_try=?7,message_id=?8,digest=?9,deadline=?18,finished=?19,"
+			   "kept=?21,"
 			   "oldest=iif(?5 OR NOT body_segment,?11,body_segment) WHERE id=?10",
 	/* The same where nothing else is new: spares the entries of most of the table's indexes. */
 	[SQL_JOB_STATE] = "UPDATE jobs SET record=?1,record_len=?2,state=?4 WHERE id=?10",
@@ -99,9 +102,10 @@ static const char *const sql[_STATEMENTS] = {
 			 "ORDER BY deadline LIMIT 1",
 	[SQL_FINISHED] = "SELECT id,finished FROM jobs WHERE finished IS NOT NULL "
 			 "ORDER BY finished LIMIT 1",
-	/* Those that printed or will: not failed, canceled or themselves duplicates. */
+	/* Those that printed or will: not failed, canceled, removed or themselves duplicates. */
 	[SQL_TWIN] = "SELECT id FROM jobs WHERE kind=1 AND message_id=?1 AND digest=?2 AND id<>?3 "
-		     "AND (?3=0 OR id<?3) AND state NOT IN (?4,?5,?6) ORDER BY id LIMIT 1",
+		     "AND (?3=0 OR id<?3) AND state NOT IN (?4,?5,?6,?7) "
+		     "AND (user=?8 OR NOT (kept OR ?9)) ORDER BY id LIMIT 1",
 	[SQL_SENT] = "SELECT id FROM jobs WHERE kind IN (0,3) AND message_id=? AND id<? "
 		     "ORDER BY id DESC LIMIT 1",
 	[SQL_ENVID] = "SELECT id FROM jobs WHERE envid=? AND id<? ORDER BY id DESC LIMIT 1",
@@ -407,7 +411,7 @@ static bool same_text(const char *a, const char *b)
 
 static bool has_deadline(const struct job *j)
 {
-	return !job_state_final(j->state) && j->state != JOB_HELD;
+	return !job_state_final(j->state) && j->state != JOB_HELD && job_kind_queued(j->kind);
 }
 
 /* Is its row the same but for state and record? A document's segment is the oldest needed. */
@@ -426,6 +430,12 @@ static enum statement put_with(const struct job *old, const struct job *j, bool 
 	return same_row(old, j) ? SQL_JOB_STATE : SQL_JOB_UPDATE;
 }
 
+/* A received document that waits, or waited, for its user. */
+static bool is_kept(const struct job *j)
+{
+	return j->kind == JOB_PRINT && j->deadline;
+}
+
 /* What the indexes of the table ask for. */
 static void bind_row(sqlite3_stmt *st, const struct job *j, uint64_t segment)
 {
@@ -440,8 +450,9 @@ static void bind_row(sqlite3_stmt *st, const struct job *j, uint64_t segment)
 	sqlite3_bind_int64(st, 11, (int64_t)segment);
 	if (j->deadline && has_deadline(j))
 		sqlite3_bind_int64(st, 18, (int64_t)j->deadline);
-	if (final && (j->kind == JOB_MAIL || j->kind == JOB_NOTICE))
+	if (final && (j->kind == JOB_MAIL || j->kind == JOB_NOTICE || j->slip))
 		sqlite3_bind_int64(st, 19, (int64_t)j->changed);
+	sqlite3_bind_int(st, 21, is_kept(j));
 }
 
 int index_put_job(struct index *x, const struct job *old, const struct job *j, const void *state,
@@ -597,10 +608,14 @@ static int list_statement(struct index *x, const char *what, const struct job_fi
 			  sqlite3_stmt **ret)
 {
 	_buffer_ struct buffer q = { 0 };
+	char kind[24] = "";
 	int r;
 
+	/* In words: only so SQLite sees that an index of one kind will do. */
+	if (f->kind >= 0)
+		snprintf(kind, sizeof(kind), " AND kind=%d", f->kind);
 	r = buffer_printf(&q, "SELECT %s FROM jobs WHERE 1%s%s%s%s%s%s%s ORDER BY %s LIMIT ?5",
-			  what, f->kind >= 0 ? " AND kind=?1" : "",
+			  what, kind,
 			  f->state >= 0 ? " AND state=?2" : "",
 			  f->queued_kind ? " AND kind IN (0,3,4)" : "",
 			  f->domain ? " AND id IN (SELECT id FROM routes WHERE domain=?6)" : "",
@@ -612,8 +627,6 @@ static int list_statement(struct index *x, const char *what, const struct job_fi
 	r = result(sqlite3_prepare_v2(x->db, q.data, (int)q.len, ret, NULL));
 	if (r < 0)
 		return r;
-	if (f->kind >= 0)
-		sqlite3_bind_int(*ret, 1, f->kind);
 	if (f->state >= 0)
 		sqlite3_bind_int(*ret, 2, f->state);
 	if (f->user)
@@ -694,6 +707,10 @@ int index_twin(struct index *x, const struct job *j, uint64_t *ret)
 	sqlite3_bind_int(st, 4, JOB_FAILED);
 	sqlite3_bind_int(st, 5, JOB_CANCELED);
 	sqlite3_bind_int(st, 6, JOB_DUPLICATE);
+	sqlite3_bind_int(st, 7, JOB_REMOVED);
+	/* What was kept for one is nothing that another has seen. */
+	bind_text(st, 8, j->user);
+	sqlite3_bind_int(st, 9, is_kept(j));
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
 		*ret = (uint64_t)sqlite3_column_int64(st, 0);

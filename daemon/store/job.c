@@ -15,7 +15,7 @@ static const char *const state_names[_JOB_STATES] = {
 	[JOB_WAITING] = "waiting",    [JOB_PRINTED] = "printed",   [JOB_HELD] = "held",
 	[JOB_FAILED] = "failed",      [JOB_CANCELED] = "canceled", [JOB_DUPLICATE] = "duplicate",
 	[JOB_COLLECTING] = "collecting", [JOB_COLLECTED] = "collected",
-	[JOB_DELIVERED] = "delivered",
+	[JOB_DELIVERED] = "delivered", [JOB_KEPT] = "kept",	   [JOB_REMOVED] = "removed",
 };
 
 static const char *const kind_names[_JOB_KINDS] = {
@@ -46,6 +46,7 @@ bool job_state_final(enum job_state state)
 	case JOB_DUPLICATE:
 	case JOB_COLLECTED:
 	case JOB_DELIVERED:
+	case JOB_REMOVED:
 		return true;
 	default:
 		return false;
@@ -155,11 +156,13 @@ static int put_string(struct buffer *b, const char *s)
 enum job_flag {
 	FLAG_EIGHT_BIT = 1,
 	FLAG_UTF8 = 2,
+	FLAG_SLIP = 4,
 };
 
 static uint32_t flags_of(const struct job *j)
 {
-	return (j->eight_bit ? FLAG_EIGHT_BIT : 0) | (j->utf8 ? FLAG_UTF8 : 0);
+	return (j->eight_bit ? FLAG_EIGHT_BIT : 0) | (j->utf8 ? FLAG_UTF8 : 0) |
+	       (j->slip ? FLAG_SLIP : 0);
 }
 
 static int put_recipient(struct buffer *b, const struct job_recipient *c)
@@ -353,6 +356,7 @@ static void get_numbers(struct cursor *c, struct job *j, struct raw *raw)
 	j->ret = raw->ret;
 	j->eight_bit = raw->flags & FLAG_EIGHT_BIT;
 	j->utf8 = raw->flags & FLAG_UTF8;
+	j->slip = raw->flags & FLAG_SLIP;
 }
 
 int job_decode(const void *data, size_t len, struct job **ret)

@@ -71,6 +71,8 @@ enum job_state {
 	JOB_COLLECTING,
 	JOB_COLLECTED,	/* final: the mailbox was asked; detail says how many mails came */
 	JOB_DELIVERED,	/* final: sent, and a notice says that it arrived */
+	JOB_KEPT,	/* received, looked at; waits for its user or the end of its days */
+	JOB_REMOVED,	/* final: its user or the end of its days took the document away */
 	_JOB_STATES
 };
 
@@ -128,6 +130,7 @@ struct job {
 	enum ret ret;
 	bool eight_bit;		/* declared by who sent it: BODY=8BITMIME */
 	bool utf8;		/* SMTPUTF8 */
+	bool slip;		/* the box's own words about a kept document, to be printed */
 	struct job_recipient *recipients;
 	size_t n_recipients;
 	uint32_t pages;
@@ -138,7 +141,9 @@ struct job {
 	uint64_t changed;
 	uint64_t next_try;	/* 0 = now */
 	uint64_t since;		/* being late and too old counts from then; 0 = created */
-	uint64_t deadline;	/* the queue looks at it then, whatever its hosts do; 0 = none */
+	uint64_t deadline;	/* the queue looks at it then, whatever its hosts do; 0 = none;
+				 * of a received document that is or was kept: the end of its days
+				 */
 	uint64_t body_len;	/* bytes of the document, a whole message; 0 = none yet */
 };
 
@@ -255,9 +260,9 @@ int store_route_next(struct store *s, const char *domain, store_route_fn passed_
 		     void *userdata, struct store_route *r);
 /* The domain behind @r->domain by name, or the very @first, with its soonest route. -ENOENT */
 int store_route_domain(struct store *s, bool first, struct store_route *r);
-/* The unfinished job whose deadline is the soonest: -ENOENT there is none. */
+/* The queue's unfinished job whose deadline is the soonest: -ENOENT there is none. */
 int store_deadline_next(struct store *s, uint64_t *id, uint64_t *deadline);
-/* The mail or notice that is finished the longest, and since when: -ENOENT there is none. */
+/* The mail, notice or slip that is finished the longest, and since when: -ENOENT none is. */
 int store_finished_next(struct store *s, uint64_t *id, uint64_t *since);
 
 /* Was a mail with this key received already (whatever became of it)? 1 or 0 or -errno. */
@@ -266,7 +271,10 @@ int store_source_known(struct store *s, const char *source);
 int store_source_add(struct store *s, const char *source);
 /* Keys with this prefix that are not in @keep need not be remembered any more. */
 int store_source_forget(struct store *s, const char *prefix, const char *const *keep, size_t n);
-/* An earlier received job of the same Message-ID and digest that printed or will: id, 0 = none. */
+/*
+ * An earlier received job of the same Message-ID and digest that printed or will: id, 0 = none.
+ * One of the two that is or was kept (deadline) counts only where both are the same user's.
+ */
 int store_find_twin(struct store *s, const struct job *j, uint64_t *ret);
 
 /* What a report may call the mail by that it is about. */

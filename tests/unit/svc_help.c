@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,12 +18,14 @@
 #include "page_aux.h"
 #include "service/collector.h"
 #include "service/inbound.h"
+#include "service/keeping.h"
 #include "service/queue.h"
 #include "service/printing.h"
 #include "service/scanning.h"
 #include "service/sending.h"
 #include "store/store.h"
 #include "svc_help.h"
+#include "worker/parse.h"
 
 #define PATIENCE_USEC (40 * 1000000ull)	/* a busy machine, with sanitizers */
 
@@ -64,7 +67,10 @@ void svc_make(struct svc *s)
 
 static void on_printed(void *userdata, const struct job *job)
 {
-	inbound_printed(((struct svc *)userdata)->box.inbound);
+	struct box *box = &((struct svc *)userdata)->box;
+
+	inbound_printed(box->inbound);
+	keeping_printed(box->keeping, job);
 }
 
 static int make_banner(const char *text, uint32_t width, uint32_t xres, uint32_t yres,
@@ -102,6 +108,7 @@ void svc_open(struct svc *s, uint16_t port)
 	assert_int_equal(printing_new(&box->printing, box->event, &po), 0);
 	assert_int_equal(scanning_new(&box->scanning, box->event, &box->keeper, 20), 0);
 	must(inbound_new(&box->inbound, box, &e), &e, "inbound_new");
+	must(keeping_new(&box->keeping, box, &e), &e, "keeping_new");
 	must(queue_new(&box->queue, box, &e), &e, "queue_new");
 	must(sending_new(&box->sending, box, &e), &e, "sending_new");
 	must(collector_new(&box->collector, box, &e), &e, "collector_new");
@@ -118,6 +125,7 @@ void svc_close(struct svc *s)
 	printing_free(take_ptr(box->printing));
 	sending_free(take_ptr(box->sending));
 	queue_free(take_ptr(box->queue));
+	keeping_free(take_ptr(box->keeping));
 	inbound_free(take_ptr(box->inbound));
 	store_close(take_ptr(box->store));
 	box->event = sd_event_unref(box->event);
@@ -136,6 +144,24 @@ void svc_remove(struct svc *s)
 	svc_close(s);
 	conf_free(&s->box.conf);
 	nftw(s->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void svc_parse(const struct worker_request *rq, int message, int output, struct worker_reply *rp)
+{
+	static const char ours[] = "From: ifax <postmaster@";
+	_buffer_ struct buffer mail = { 0 };
+	char start[sizeof(ours)] = "";
+	_close_ int page = -1;
+
+	if (pread(message, start, sizeof(ours) - 1, 0) < 0 || strcmp(start, ours)) {
+		worker_parse_fd(rq, message, output, rp);
+		return;
+	}
+	svc_fax_mail(&mail, "<slip@x>");
+	page = memfd_create("slip", MFD_CLOEXEC);
+	if (page < 0 || write(page, mail.data, mail.len) != (ssize_t)mail.len)
+		abort();
+	worker_parse_fd(rq, page, output, rp);
 }
 
 void svc_start_worker(struct svc *s, worker_parse_fn parse)

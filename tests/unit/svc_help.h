@@ -31,6 +31,11 @@ void svc_close(struct svc *s);	/* in main.c's order; what is stored stays */
 void svc_remove(struct svc *s);
 
 void svc_start_worker(struct svc *s, worker_parse_fn parse); /* NULL: the real parser */
+/*
+ * The real parser, but what a slip of the box says becomes a page that says nothing:
+ * which needs no fonts.
+ */
+void svc_parse(const struct worker_request *rq, int message, int output, struct worker_reply *rp);
 void svc_stop_worker(struct svc *s);
 
 void svc_add_user(struct svc *s, const char *code, const char *login, uint16_t pop3_port);

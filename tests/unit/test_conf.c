@@ -211,7 +211,7 @@ static void shipped_file_is_the_defaults(void **state)
 	}
 	if (parse(&c, text, &e))
 		fail_msg("%s", error_text(&e));
-	assert_int_equal(keys, 45);
+	assert_int_equal(keys, 50);
 	assert_int_equal(conf_defaults(&d, &e), 0);
 	assert_int_equal(c.retry_usec, d.retry_usec);
 	assert_int_equal(c.retry_max_usec, d.retry_max_usec);
@@ -233,6 +233,7 @@ static void shipped_file_is_the_defaults(void **state)
 	assert_int_equal(c.connections, d.connections);
 	assert_int_equal(c.connections_per_host, d.connections_per_host);
 	assert_string_equal(c.smarthost_tls, d.smarthost_tls);
+	assert_string_equal(c.style, d.style);
 	assert_string_equal(c.networks, d.networks);
 	assert_int_equal(c.max_sessions, d.max_sessions);
 	assert_int_equal(c.max_sessions_per_address, d.max_sessions_per_address);

@@ -62,6 +62,105 @@ static void P1_it_has_every_header(void **state)
 	assert_memory_equal(b.data + b.len - 4, "--\r\n", 4);
 }
 
+/* The position of a header field that must be there, at the start of a line. */
+static size_t place(const struct buffer *b, const char *field)
+{
+	char line[80];
+	const char *at;
+
+	snprintf(line, sizeof(line), "%s", field);
+	if (b->len >= strlen(line) && !memcmp(b->data, line, strlen(line)))
+		return 0;
+	snprintf(line, sizeof(line), "\r\n%s", field);
+	at = memmem(b->data, b->len, line, strlen(line));
+	if (!at)
+		fail_msg("there is no \"%s\" in %.600s", field, b->data);
+	return (size_t)(at - b->data);
+}
+
+/* P1: the same fields in the order and the spelling of Panasonic's Internet faxes. */
+static void P1_panasonic_look(void **state)
+{
+	static const char *const order[] = {
+		"Date: Tue, 14 Nov 2023", "Message-Id: <1.2@example.test>\r\n",
+		"Mime-Version: 1.0\r\n", "X-Mailer: Internet FAX, ", "From: \"Front",
+		"Subject: " MESSAGE_PANASONIC_SUBJECT, "To: office@example.test",
+		"Content-Type: multipart/mixed; boundary=+-+-+-",
+	};
+	struct message_spec s = plain();
+	_buffer_ struct buffer b = {0};
+	struct incoming in = {0};
+	struct error e;
+	size_t last = 0, at;
+
+	s.style = MESSAGE_PANASONIC;
+	s.subject = MESSAGE_PANASONIC_SUBJECT;
+	s.from_name = "Front, Desk";
+	assert_int_equal(message_build(&s, &b, &e), 0);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		at = place(&b, order[i]);
+		assert_true(i ? at > last : at == 0);
+		last = at;
+	}
+	assert_null(memmem(b.data, b.len, "MIME-Version", 12));
+	/* What says so is read here, too. */
+	assert_int_equal(incoming_parse(b.data, b.len, NULL, &in, &e), 0);
+	assert_string_equal(in.summary.from, "fax@example.test");
+	assert_string_equal(in.summary.from_name, "Front, Desk");
+	assert_string_equal(in.summary.message_id, "<1.2@example.test>");
+	assert_int_equal(in.n_files, 1);
+	assert_int_equal(in.files[0].len, sizeof(data));
+	incoming_free(&in);
+}
+
+/* P2: what such a fax sends, by the servers that it went through, is read. */
+static void P2_panasonic_mail_is_read(void **state)
+{
+	static const char mail[] =
+		"X-UIDL: 8f32e4b1d691fdfc28daa812d913f572\r\n"
+		"Received: from relay.example.test by pop.example.test (8.9.3/3.7W-RDMG)\r\n"
+		"\twith ESMTP id PAA09160 for <fax@example.test>;\r\n"
+		"\tSun, 01 Apr 2007 15:04:50 +0900 (JST)\r\n"
+		"Received: from nwr35\r\n"
+		"\tby relay.example.test (8.9.3/3.7W-RDMG) with SMTP id PAA09157\r\n"
+		"\tfor <fax@example.test>; Sun, 01 Apr 2007 15:04:48 +0900 (JST)\r\n"
+		"Date: Sun, 01 Apr 2007 15:04:48 +0900 (JST)\r\n"
+		"Message-Id: <200704010604.PAA09157@relay.example.test>\r\n"
+		"Mime-Version: 1.0\r\n"
+		"X-Mailer: Internet FAX, Panasonic\r\n"
+		"From: \"Panasonic\" <uf@example.test>\r\n"
+		"Subject: IMAGE from Internet FAX\r\n"
+		"To: fax@example.test\r\n"
+		"Content-Type: multipart/mixed; boundary=\"+-+-+-Pan-+-+\"\r\n"
+		"Status: RO\r\n"
+		"\r\n"
+		"--+-+-+-Pan-+-+\r\n"
+		"Content-Type: text/plain; charset=\"us-ascii\"\r\n"
+		"\r\n"
+		"An image data in TIFF-F format has been attached to this email.\r\n"
+		"--+-+-+-Pan-+-+ \r\n"
+		"Content-Type: image/tiff; name=\"image.tif\"\r\n"
+		"Content-Transfer-Encoding: base64\r\n"
+		"Content-Disposition: attachment; filename=\"image.tif\"\r\n"
+		"\r\n"
+		"SUkqAAgAAAAAAAAA\r\n"
+		"--+-+-+-Pan-+-+--\r\n"
+		"\r\n";
+	struct incoming in = {0};
+	struct error e;
+
+	assert_int_equal(incoming_parse(mail, sizeof(mail) - 1, NULL, &in, &e), 0);
+	assert_string_equal(in.summary.from, "uf@example.test");
+	assert_string_equal(in.summary.from_name, "Panasonic");
+	assert_string_equal(in.summary.subject, "IMAGE from Internet FAX");
+	assert_string_equal(in.summary.message_id, "<200704010604.PAA09157@relay.example.test>");
+	assert_int_equal(in.summary.date, 1175407488);
+	assert_int_equal(in.n_files, 1);
+	assert_int_equal(in.files[0].len, 12);
+	assert_memory_equal(in.files[0].data, "II*\0", 4);
+	incoming_free(&in);
+}
+
 static void lines_end_in_crlf_and_are_short(void **state)
 {
 	struct message_spec s = plain();
@@ -203,6 +302,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(P1_it_has_every_header),
+		cmocka_unit_test(P1_panasonic_look),
+		cmocka_unit_test(P2_panasonic_mail_is_read),
 		cmocka_unit_test(lines_end_in_crlf_and_are_short),
 		cmocka_unit_test(no_header_can_be_smuggled_in),
 		cmocka_unit_test(missing_and_wild_values_are_refused),

@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "service/collector.h"
+#include "service/queue.h"
 #include "store/store.h"
 #include "svc_help.h"
 
@@ -106,6 +107,89 @@ static void on_request(void **state)
 	assert_string_equal(j->source, "pop3/100/b");
 	assert_string_equal(j->user, "100");
 	job_free(j);
+}
+
+static void after_sending(struct user *u)
+{
+	u->collect_after_send = true;
+}
+
+static uint64_t send_one(struct svc *s, enum job_kind kind)
+{
+	static const char text[] = "Subject: x\r\n\r\nbody\r\n";
+	struct job *j = fake_job(0, kind, JOB_QUEUED);
+	struct error e = { 0 };
+	uint64_t id;
+
+	assert_int_equal(job_set(&j->user, "100"), 0);
+	assert_int_equal(job_set(&j->from, "ada@example.test"), 0);
+	assert_int_equal(job_add_recipient(j, "a@x.test"), 0);
+	assert_int_equal(store_job_create(s->box.store, j, text, strlen(text), NULL, NULL, &e), 0);
+	id = j->id;
+	job_free(j);
+	queue_wake(s->box.queue, id);
+	return id;
+}
+
+#define SMTP_MAIL "C:MAIL FROM:<ada@example.test>", "S:250 ok\r\n", "C:RCPT TO:<a@x.test>", \
+		  "S:250 ok\r\n", "C:DATA", "S:354 go\r\n", "BODY"
+/* The box tells the sender what was refused. */
+#define SMTP_NOTICE "C:MAIL FROM:<>", "S:250 ok\r\n", "C:RCPT TO:<ada@example.test>", \
+		    "S:250 ok\r\n", "C:DATA", "S:354 go\r\n", "BODY", "S:250 ok\r\n"
+#define SMTP_HELLO "S:220 mx\r\n", "C:EHLO box", "S:250 mx\r\n"
+#define SMTP_BYE "C:QUIT", "S:221 bye\r\n", "WAIT"
+
+/* S48, S49: right after the 250 the sender's own mailbox is looked into, if he wants that. */
+static void s48_s49_after_sending(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server smtp, pop;
+	uint64_t id, mail = 0;
+	struct job *j;
+
+	fake_server_start(&smtp, SCRIPT(SMTP_HELLO, SMTP_MAIL, "S:250 taken\r\n", SMTP_BYE));
+	fake_server_start(&pop, SCRIPT(HELLO, LIST("1 9", "1 9\r\n", "1 a\r\n"), RETR(1),
+				       DELE(1), GOODBYE));
+	svc_open(s, smtp.port);
+	svc_add_user(s, "100", "u", pop.port);
+	edit(s, "100", after_sending);
+	svc_run(s, 100);
+	assert_int_equal(svc_count(s, JOB_COLLECT, -1, NULL), 0);
+	id = send_one(s, JOB_SEND);
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_serve(s, &smtp);
+	svc_serve(s, &pop);
+	assert_int_equal(svc_count(s, JOB_COLLECT, JOB_COLLECTED, NULL), 1);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, &mail), 1);
+	j = svc_job(s, mail);
+	assert_string_equal(j->user, "100");
+	assert_string_equal(j->source, "pop3/100/a");
+	job_free(j);
+}
+
+/* S48: not where it is off, not for what was refused, not for mail that only passes through. */
+static void s48_only_after_sending(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server smtp;
+	uint64_t id;
+
+	fake_server_start(&smtp, SCRIPT(SMTP_HELLO, SMTP_MAIL, "S:250 taken\r\n", SMTP_BYE, "NEXT",
+					SMTP_HELLO, SMTP_MAIL, "S:550 no\r\n", SMTP_NOTICE, SMTP_BYE,
+					"NEXT",
+					SMTP_HELLO, SMTP_MAIL, "S:250 taken\r\n", SMTP_BYE));
+	svc_open(s, smtp.port);
+	svc_add_user(s, "100", "u", 9);
+	id = send_one(s, JOB_SEND);
+	svc_expect(s, id, JOB_SENT, NULL);
+	edit(s, "100", after_sending);
+	id = send_one(s, JOB_SEND);
+	svc_expect(s, id, JOB_FAILED, NULL);
+	id = send_one(s, JOB_MAIL);
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_serve(s, &smtp);
+	svc_run(s, 100);
+	assert_int_equal(svc_count(s, JOB_COLLECT, -1, NULL), 0);
 }
 
 static void wrong_requests(void **state)
@@ -465,7 +549,7 @@ static void s21_to_s30(void **state)
 				     "NEXT", LOGIN_AS("k1"), ONE_MAIL, "C:RETR 1", two.data,
 				     DELE(1), GOODBYE));
 	s->box.conf.collect_connections_per_host = 1;
-	svc_start_worker(s, NULL);
+	svc_start_worker(s, svc_parse);
 	svc_open(s, 0);
 	svc_add_user(s, "100", "off", f.port);
 	svc_add_user(s, "101", "k1", f.port);
@@ -477,17 +561,20 @@ static void s21_to_s30(void **state)
 	svc_wait_page(s);
 	fake_printer_end(&s->printer, FAX_CODE_OK, false);
 	svc_serve(s, &f);
-	svc_run(s, 500);
-	assert_int_equal(s->printer.pages, 1);
 	assert_int_equal(svc_count(s, JOB_PRINT, JOB_PRINTED, &id), 1);
 	j = svc_job(s, id);
 	assert_string_equal(j->user, "102");
 	job_free(j);
-	assert_int_equal(svc_count(s, JOB_PRINT, JOB_HELD, &id), 1);
+	/* A slip says that the other's is kept. */
+	svc_wait_page(s);
+	fake_printer_end(&s->printer, FAX_CODE_OK, false);
+	svc_run(s, 500);
+	assert_int_equal(s->printer.pages, 2);
+	assert_int_equal(svc_count(s, JOB_PRINT, JOB_KEPT, &id), 1);
 	j = svc_job(s, id);
 	assert_string_equal(j->user, "101");
 	job_free(j);
-	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 3);
 	edit(s, "101", receive_no_more);
 }
 
@@ -790,6 +877,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(s48_s49_after_sending), TEST(s48_only_after_sending),
 		TEST(on_request), TEST(wrong_requests), TEST(joins), TEST(login_refused),
 		TEST(line_lost), TEST(leaves_mail), TEST(s25_text_is_left), TEST(s25_without_top),
 		TEST(forgets), TEST(same_name_twice),

@@ -134,30 +134,6 @@ static void no_pages(void **state)
 	assert_int_equal(s->printer.pages, 0);
 }
 
-/* Kept for a person: a retry, which counts an attempt, prints it. */
-static void kept(void **state)
-{
-	struct user u = { .code = (char *)"100", .keep_days = 7, .auto_print = false };
-	struct svc *s = *state;
-	struct error e = { 0 };
-	struct job *j;
-	uint64_t id;
-
-	svc_start_worker(s, NULL);
-	svc_open(s, 0);
-	assert_int_equal(store_user_put(s->box.store, &u, true, &e), 0);
-	id = accept_fax(s, "pop3/100/a", "<a@x>");
-	svc_expect(s, id, JOB_HELD, "ifaxctl jobs retry");
-	j = svc_job(s, id);
-	j->attempts++;
-	job_say(&s->box.keeper, j, LOG_INFO, JOB_CHECKING, NULL, NULL, "again");
-	job_free(j);
-	inbound_wake(s->box.inbound);
-	svc_wait_page(s);
-	fake_printer_end(&s->printer, FAX_CODE_OK, false);
-	svc_expect(s, id, JOB_PRINTED, NULL);
-}
-
 /* Canceled while the worker looks at it: it is not printed after all. */
 static void slow_parse(const struct worker_request *rq, int message, int output,
 		       struct worker_reply *rp)
@@ -341,7 +317,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(printed), TEST(known_already), TEST(twin), TEST(no_pages), TEST(kept),
+		TEST(printed), TEST(known_already), TEST(twin), TEST(no_pages),
 		TEST(cancel_while_checked), TEST(no_worker), TEST(trouble_stands_aside),
 		TEST(goes_on_waiting), TEST(goes_on_queued), TEST(goes_on_printing),
 		TEST(stop_with_a_mail), TEST(full_disk),

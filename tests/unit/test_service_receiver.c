@@ -386,6 +386,38 @@ static void reserve_of_the_store(void **state)
 	box->store = was;
 }
 
+/* Little room left is for those whose mail is printed at once: what would be kept stays out. */
+static void room_is_for_who_prints(void **state)
+{
+	struct user keeps = { .code = (char *)"310", .keep_days = 7 };
+	struct room *r = *state;
+	struct receiver_figures figures;
+	struct error e = { 0 };
+	struct peer *p;
+
+	must(store_user_put(r->svc.box.store, &keeps, true, &e), &e);
+	add_user(r, "311", "Ben", "ben@example.test");
+	add_alias(r, "both", "Both", ALIAS_PLAIN, "310 311");
+	add_alias(r, "quiet", "Quiet", ALIAS_PLAIN, "310");
+	r->svc.box.conf.collect_reserve = 1ull << 60;
+	start(r, false);
+	p = client(r, RECEIVER_SMTP);
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<310@box.example.test>", "452 4.2.2");
+	peer_say(p, "RCPT TO:<quiet@box.example.test>", "452 4.2.2");
+	peer_say(p, "RCPT TO:<311@box.example.test>", "250");
+	peer_say(p, "RCPT TO:<both@box.example.test>", "250");
+	mail(p, "Subject: x\r\n\r\nx\r\n");
+	assert_int_equal(r->taken, 1);
+	assert_int_equal(r->env.n_rcpts, 2);
+	receiver_figures(r->svc.box.receiver, &figures);
+	assert_true(figures.scarce);
+	/* There is room again. */
+	r->svc.box.conf.collect_reserve = 0;
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<310@box.example.test>", "250");
+}
+
 static void clients_that_go_away(void **state)
 {
 	struct room *r = *state;
@@ -1471,6 +1503,7 @@ int main(void)
 		TEST(the_box_stops), TEST(roles_change),
 		TEST(roles_change_badly), TEST(roles_stay), TEST(roles_stay_by_default),
 		TEST(the_disk_is_waited_for), TEST(reserve_of_the_store),
+		TEST(room_is_for_who_prints),
 		TEST(names_of_the_box), TEST(lists), TEST(postmaster_of_an_empty_box),
 		TEST(vrfy_and_expn), TEST(no_open_relay), TEST(permitted_networks_relay),
 		TEST(source_routes), TEST(terminals), TEST(sessions_in_all),
