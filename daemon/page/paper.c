@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include <linux/fax.h>
 
@@ -52,4 +53,14 @@ int paper_pick(const struct raster_engine *g, struct paper *ret, struct error *e
 	if (ret->width < LEAST || ret->width > FAX_MAX_WIDTH || ret->rows < LEAST)
 		return error_set(e, -EINVAL, "The printer's paper is too small to set text on");
 	return 0;
+}
+
+int paper_in_time(const struct paper_limits *l, struct error *e)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	if (!l->deadline || ts.tv_sec * 1000000ull + ts.tv_nsec / 1000 < l->deadline)
+		return 0;
+	return error_set(e, -ETIMEDOUT, "Making pages of it takes too long");
 }

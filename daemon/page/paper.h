@@ -15,6 +15,16 @@ struct paper {
 	uint32_t yres;
 };
 
+/* For what becomes pages; each 0 = none. */
+struct paper_limits {
+	uint32_t max_pages;
+	uint64_t max_bytes;	/* of code */
+	uint64_t deadline;	/* CLOCK_MONOTONIC, microseconds */
+};
+
+/* -ETIMEDOUT behind the deadline. */
+int paper_in_time(const struct paper_limits *l, struct error *e);
+
 /*
  * A4 at the engine's resolution that is nearest to "fine", 8 by 7.7 per
  * millimetre, and no coarser where it has one. -EINVAL: it has none that is

@@ -3,7 +3,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <linux/fax.h>
 #include <pango/pangocairo.h>
@@ -11,7 +10,6 @@
 #include "base/cleanup.h"
 #include "page/bitmap.h"
 #include "page/fonts.h"
-#include "page/paper.h"
 #include "page/typeset.h"
 
 /* In millimetres. */
@@ -21,6 +19,7 @@
 #define FOOT_LINE     4.0	/* from its upper edge */
 #define SIZE_FIXED    3.53	/* 10 point: 80 columns fit between the margins */
 #define SIZE_PROSE    3.88	/* 11 point */
+#define SIZE_TITLE    5.64	/* 16 point */
 #define SIZE_FOOT     2.82	/* 8 point */
 #define RULE_WIDTH    0.25
 #define GAP	      2.5
@@ -31,7 +30,7 @@
 
 struct typeset {
 	struct paper paper;
-	struct typeset_limits limits;
+	struct paper_limits limits;
 	char *title;
 	PangoContext *context;
 	PangoTabArray *tabs;
@@ -54,14 +53,6 @@ static double px(const struct typeset *t, double mm)
 static double stretch(const struct typeset *t)
 {
 	return (double)t->paper.yres / t->paper.xres;
-}
-
-static uint64_t now_usec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
 }
 
 /* --- surfaces --- */
@@ -268,9 +259,9 @@ static int put_field(struct typeset *t, const char *s, size_t len, struct error 
 	return r;
 }
 
-static int put_mark(struct typeset *t, const char *s, size_t len, struct error *e)
+static int put_bold(struct typeset *t, double size, const char *s, size_t len, struct error *e)
 {
-	PangoLayout *l = make_layout(t, "sans-serif", SIZE_PROSE, PANGO_WEIGHT_BOLD);
+	PangoLayout *l = make_layout(t, "sans-serif", size, PANGO_WEIGHT_BOLD);
 	int r;
 
 	pango_layout_set_text(l, s, len);
@@ -282,13 +273,17 @@ static int put_mark(struct typeset *t, const char *s, size_t len, struct error *
 static int put_paragraph(struct typeset *t, enum typeset_style style, const char *s, size_t len,
 			 struct error *e)
 {
-	if (t->limits.deadline && now_usec() >= t->limits.deadline)
-		return error_set(e, -ETIMEDOUT, "Setting the text takes too long");
+	int r = paper_in_time(&t->limits, e);
+
+	if (r < 0)
+		return r;
 	switch (style) {
 	case TYPESET_HEAD:
 		return put_field(t, s, len, e);
+	case TYPESET_TITLE:
+		return put_bold(t, SIZE_TITLE, s, len, e);
 	case TYPESET_MARK:
-		return put_mark(t, s, len, e);
+		return put_bold(t, SIZE_PROSE, s, len, e);
 	default:
 		return put_plain(t, style == TYPESET_FIXED, s, len, e);
 	}
@@ -358,7 +353,7 @@ static PangoTabArray *make_tabs(const struct typeset *t)
 }
 
 int typeset_new(struct typeset **ret, const struct raster_engine *engine,
-		const struct typeset_limits *limits, const char *title, struct error *e)
+		const struct paper_limits *limits, const char *title, struct error *e)
 {
 	struct paper paper;
 	struct typeset *t;
@@ -422,7 +417,7 @@ static int add_valid(struct typeset *t, enum typeset_style style, const char *s,
 			r = end_page(t, e);
 		s += s < end;
 	}
-	if (r >= 0 && style == TYPESET_HEAD)
+	if (r >= 0 && (style == TYPESET_HEAD || style == TYPESET_TITLE))
 		put_rule(t);
 	return r;
 }

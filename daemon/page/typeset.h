@@ -13,21 +13,15 @@
 
 #include "base/error.h"
 #include "page/page.h"
-#include "page/raster.h"
+#include "page/paper.h"
 
 struct typeset;
-
-/* Each 0 = none but the engine's own. */
-struct typeset_limits {
-	uint32_t max_pages;
-	uint64_t max_bytes;	/* of code */
-	uint64_t deadline;	/* CLOCK_MONOTONIC, microseconds */
-};
 
 enum typeset_style {
 	TYPESET_FIXED,		/* lines as they are, 80 columns, tabs at every eighth */
 	TYPESET_PROSE,		/* each line a paragraph that flows */
 	TYPESET_HEAD,		/* "Name: value" lines, a rule below */
+	TYPESET_TITLE,		/* of a notice, large, a rule below */
 	TYPESET_MARK,		/* a line that must not be overlooked */
 };
 
@@ -36,7 +30,7 @@ enum typeset_style {
  * -EINVAL: the engine names no size that text fits on.
  */
 int typeset_new(struct typeset **ret, const struct raster_engine *engine,
-		const struct typeset_limits *limits, const char *title, struct error *e);
+		const struct paper_limits *limits, const char *title, struct error *e);
 /*
  * Appends @len bytes; what is not UTF-8 becomes U+FFFD. A form feed ends the
  * page. -EFBIG: more pages or bytes than allowed; -ETIMEDOUT. After an error only

@@ -104,7 +104,7 @@ static int take_summary(struct job *job, const struct worker_reply *reply)
 		r = job_set(&job->subject, reply->summary.subject);
 	if (r >= 0 && reply->summary.message_id[0])
 		r = job_set(&job->message_id, reply->summary.message_id);
-	if (r >= 0 && reply->code == WORKER_PAGES)
+	if (r >= 0 && reply->pages)
 		r = job_set(&job->digest, reply->digest);
 	return r;
 }
@@ -174,14 +174,19 @@ static void on_pages(struct inbound *i, struct page_list *pages)
 	}
 }
 
-/* A report about what was sent from here is done with when its job has heard of it. */
-static void on_report(struct inbound *i, const struct worker_reply *reply)
+/*
+ * A report about what was sent from here is done with when its job has heard of
+ * it. One that no job waits for is for a person, who reads its words on paper.
+ */
+static void on_report(struct inbound *i, const struct worker_reply *reply, struct page_list *pages)
 {
 	struct queue *q = i->box->queue;
 	_free_ char *about = NULL, *sentence = NULL;
 	int r = q ? queue_report(q, i->job->user, &reply->report, &about) : -ENOENT;
 
-	if (r == -ENOENT) {
+	if (r == -ENOENT && pages->n) {
+		on_pages(i, pages);
+	} else if (r == -ENOENT) {
 		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
 	} else if (r < 0) {
 		this_later(i, strerror(-r));
@@ -276,7 +281,7 @@ static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 	else if (reply->code == WORKER_SEALED)
 		open_mail(i, reply->sentence);
 	else if (reply->code == WORKER_REPORT)
-		on_report(i, reply);
+		on_report(i, reply, pages);
 	else if (reply->code != WORKER_PAGES)
 		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
 	else

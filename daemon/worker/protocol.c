@@ -38,13 +38,6 @@ void worker_request_init(struct worker_request *rq)
 	rq->op = WORKER_PARSE_MAIL;
 }
 
-bool worker_request_ok(const struct worker_request *rq)
-{
-	return rq->magic == WORKER_MAGIC && rq->version == WORKER_VERSION &&
-	       rq->op == WORKER_PARSE_MAIL && rq->engine.nwidths <= RASTER_WIDTHS &&
-	       rq->engine.nresolutions <= RASTER_RESOLUTIONS;
-}
-
 void worker_reply_init(struct worker_reply *rp)
 {
 	memset(rp, 0, sizeof(*rp));
@@ -53,6 +46,16 @@ void worker_reply_init(struct worker_reply *rp)
 }
 
 #define CLEAN(array) text_end(array, sizeof(array))
+
+bool worker_request_check(struct worker_request *rq)
+{
+	CLEAN(rq->title);
+	CLEAN(rq->mark);
+	return rq->magic == WORKER_MAGIC && rq->version == WORKER_VERSION &&
+	       (rq->op == WORKER_PARSE_MAIL || rq->op == WORKER_SET_TEXT) &&
+	       rq->text <= WORKER_TEXT_NEVER && rq->engine.nwidths <= RASTER_WIDTHS &&
+	       rq->engine.nresolutions <= RASTER_RESOLUTIONS;
+}
 
 bool worker_reply_check(struct worker_reply *rp)
 {
@@ -69,7 +72,9 @@ bool worker_reply_check(struct worker_reply *rp)
 	for (size_t i = 0; rp->digest[i]; i++)
 		if (!isxdigit((unsigned char)rp->digest[i]))
 			return false;
-	return rp->code != WORKER_PAGES || (strlen(rp->digest) == WORKER_DIGEST_LEN && rp->pages);
+	if (rp->pages && rp->code != WORKER_PAGES && rp->code != WORKER_REPORT)
+		return false;
+	return rp->pages ? strlen(rp->digest) == WORKER_DIGEST_LEN : rp->code != WORKER_PAGES;
 }
 
 void worker_reply_fail(struct worker_reply *rp, enum worker_code code, const struct error *e)

@@ -94,7 +94,7 @@ static int answer(const struct worker_server_options *o, int conn)
 	r = worker_recv(conn, &rq, sizeof(rq), fds, WORKER_NFDS);
 	if (r == -EPIPE)
 		return 0;	/* came and went */
-	if (r < 0 || !worker_request_ok(&rq) || fds[WORKER_NFDS - 1] < 0) {
+	if (r < 0 || !worker_request_check(&rq) || fds[WORKER_NFDS - 1] < 0) {
 		struct error e;
 
 		error_set(&e, -EPROTO, "The worker was asked in a way that it does not understand");
