@@ -255,6 +255,7 @@ static void act(struct html *h, const struct tag *t, bool closing)
 			put_word(h, "\xe2\x80\xa2 ", 4);
 		break;
 	case ACT_CELL:
+		h->space = false;
 		if (!closing && h->line_open && !h->breaks)
 			put_word(h, "\t", 1);
 		break;

@@ -6,6 +6,7 @@
 
 #include <gmime/gmime.h>
 
+#include "mail/gmime_init.h"
 #include "mail/plain.h"
 
 #define REPLACEMENT  "\xef\xbf\xbd"
@@ -44,6 +45,7 @@ static const char *iconv_name(const char *charset)
 	/* Who says Latin-1 means its superset: nobody sends its control characters. */
 	if (is_any(charset, latin1, G_N_ELEMENTS(latin1)))
 		return "windows-1252";
+	gmime_init_once();	/* it has the table of names */
 	return g_mime_charset_iconv_name(charset);
 }
 
@@ -175,6 +177,7 @@ struct flowed_line {
 	const char *text;
 	size_t len;
 	bool soft;		/* goes on in the next line */
+	bool signature;		/* the line above one: stands alone */
 };
 
 static struct flowed_line take_apart(const char *s, size_t len, bool delsp)
@@ -190,7 +193,8 @@ static struct flowed_line take_apart(const char *s, size_t len, bool delsp)
 		l.text++;
 		l.len--;
 	}
-	l.soft = l.len && l.text[l.len - 1] == ' ' && !(l.len == 3 && !memcmp(l.text, "-- ", 3));
+	l.signature = l.len == 3 && !memcmp(l.text, "-- ", 3);
+	l.soft = l.len && l.text[l.len - 1] == ' ' && !l.signature;
 	if (l.soft && delsp)
 		l.len--;
 	return l;
@@ -216,7 +220,7 @@ int plain_unflow(const char *text, size_t len, bool delsp, struct buffer *out)
 		const char *nl = memchr(text, '\n', end - text);
 		struct flowed_line l = take_apart(text, (nl ? nl : end) - text, delsp);
 
-		if (open && l.depth != depth) {
+		if (open && (l.depth != depth || l.signature)) {
 			r = buffer_append(out, "\n", 1);
 			open = false;
 		}

@@ -196,6 +196,15 @@ static void on_report(struct inbound *i, const struct worker_reply *reply, struc
 	}
 }
 
+static enum worker_text text_mode(const char *setting)
+{
+	if (setting && !strcmp(setting, "always"))
+		return WORKER_TEXT_ALWAYS;
+	if (setting && !strcmp(setting, "never"))
+		return WORKER_TEXT_NEVER;
+	return WORKER_TEXT_AUTO;
+}
+
 static int ask_worker(struct inbound *i, int body, struct error *e)
 {
 	struct worker_request rq;
@@ -203,6 +212,7 @@ static int ask_worker(struct inbound *i, int body, struct error *e)
 	worker_request_init(&rq);
 	rq.limits.max_message = i->box->conf.max_message;
 	rq.limits.max_pages = i->box->conf.max_received_pages;
+	rq.text = text_mode(i->box->conf.print_text);
 	box_engine(i->box, &rq.engine);
 	return worker_parse(i->box->event, i->box->conf.worker, &rq, body, 0, on_answer, i,
 			    &i->call, e);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <linux/fax.h>
 
 #include "base/cleanup.h"
 #include "mail/dsn.h"
