@@ -27,7 +27,8 @@ static bool is_any(const char *name, const char *const *names, size_t n)
 /* What says UTF-8 or nothing at all, whatever is meant by it. */
 static bool says_little(const char *charset)
 {
-	static const char *const names[] = { "", "us-ascii", "ascii", "utf-8", "utf8", "unknown-8bit" };
+	static const char *const names[] = { "",      "us-ascii", "ascii",
+					     "utf-8", "utf8",	  "unknown-8bit" };
 
 	return !charset || is_any(charset, names, G_N_ELEMENTS(names));
 }
@@ -62,6 +63,7 @@ static int convert_some(iconv_t cd, char **in, size_t *left, struct buffer *out)
 	n = iconv(cd, in, left, &to, &room);
 	r = n == (size_t)-1 ? -errno : 0;
 	out->len += CONVERT_ROOM - room;
+	out->data[out->len] = '\0';
 	if (r == -EILSEQ || r == -EINVAL) {
 		++*in;
 		--*left;

@@ -229,8 +229,10 @@ static int place(struct grey *g, const struct paper *p, struct page *ret)
 		g = &turned;
 	}
 	if (r >= 0 && !as_is) {
-		r = grey_scale(g, at_least_one(g->width * size * p->xres + 0.5, p->width),
-			       at_least_one(g->rows * size * p->yres + 0.5, p->rows), &scaled);
+		uint32_t width = at_least_one(g->width * size * p->xres + 0.5, p->width);
+		uint32_t rows = at_least_one(g->rows * size * p->yres + 0.5, p->rows);
+
+		r = grey_scale(g, width, rows, &scaled);
 		g = &scaled;
 	}
 	if (r >= 0)

@@ -473,35 +473,6 @@ static int make_foot(struct typeset *t, uint32_t number, struct page *ret)
 	return r;
 }
 
-/* Body and foot, two strips in memory of their own, become the strips of one page. */
-static int join(struct page *body, const struct page *foot)
-{
-	_free_ struct page_strip *strips = calloc(2, sizeof(*strips));
-	size_t len = body->strips[0].len + foot->strips[0].len;
-	_free_ char *code = malloc(len);
-	struct page made = *body;
-
-	if (!strips || !code)
-		return -ENOMEM;
-	memcpy(code, body->strips[0].data, body->strips[0].len);
-	memcpy(code + body->strips[0].len, foot->strips[0].data, foot->strips[0].len);
-	strips[0] = body->strips[0];
-	strips[1] = foot->strips[0];
-	strips[0].data = code;
-	strips[1].data = code + strips[0].len;
-	made.rows += foot->rows;
-	made.nstrips = 2;
-	made.strips = strips;
-	made.backing = code;
-	made.backing_len = len;
-	body->backing_free(body->backing, body->backing_len);
-	free(body->strips);
-	*body = made;
-	(void)take_ptr(strips);
-	(void)take_ptr(code);
-	return 0;
-}
-
 static int add_feet(struct typeset *t)
 {
 	int r = 0;
@@ -511,7 +482,7 @@ static int add_feet(struct typeset *t)
 
 		r = make_foot(t, i + 1, &foot);
 		if (r >= 0)
-			r = join(&t->pages.pages[i], &foot);
+			r = page_stack(&t->pages.pages[i], &foot);
 		page_clear(&foot);
 	}
 	return r;

@@ -7,10 +7,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/fax.h>
 #include <openssl/evp.h>
 
 #include "base/cleanup.h"
 #include "mail/plain.h"
+#include "page/banner.h"
+#include "page/bitmap.h"
 #include "page/pageset.h"
 #include "page/pdf.h"
 #include "page/picture.h"
@@ -23,6 +26,7 @@
 #define DEFAULT_PAGES	 500
 #define DEFAULT_TIMEOUT	 30000
 #define DEFAULT_PERMILLE 100
+#define MARKED_STRIPS	 (FAX_MAX_SEGS - 2)	/* a notice may come above the mark */
 
 /* A mail under examination. */
 struct job {
@@ -275,6 +279,34 @@ static int fit_pages(struct job *j, struct error *e)
 	return 0;
 }
 
+/*
+ * What the caller has to say about the mail stands above the head of its text or,
+ * where there is none, above the first page. One of very many strips is coded
+ * anew, for a page has room for so many only.
+ */
+static int mark_page(struct page *p, const char *mark, struct error *e)
+{
+	_bitmap_ struct bitmap b = { 0 };
+	struct page banner = { 0 };
+	int r = 0;
+
+	if (p->nstrips > MARKED_STRIPS) {
+		r = bitmap_decode(&b, p, e);
+		if (r >= 0)
+			r = bitmap_to_page(&b, FAX_ENC_MMR, 0, p);
+	}
+	if (r >= 0)
+		r = banner_make(mark, p->width, p->xres, p->yres, &banner, e);
+	if (r >= 0)
+		r = page_stack(&banner, p);
+	if (r < 0) {
+		page_clear(&banner);
+		return r;
+	}
+	*p = banner;
+	return 0;
+}
+
 static void digest_page(EVP_MD_CTX *ctx, const struct page *p)
 {
 	uint32_t head[] = { p->width, p->rows, p->xres, p->yres, p->nstrips };
@@ -375,13 +407,16 @@ static int hand_over(struct job *j, int output, struct worker_reply *rp, struct 
 /* Pages of all that is to be printed; *@stage as in read_files(). */
 static int make_pages(struct job *j, enum worker_code *stage, struct error *e)
 {
-	int r = 0;
+	bool text = has_text_to_print(j);
+	int r = text ? set_texts(j, e) : 0;
 
-	if (has_text_to_print(j))
-		r = set_texts(j, e);
 	if (r >= 0 && j->in.report.kind == REPORT_NONE)
 		r = read_files(j, stage, e);
-	return r < 0 ? r : fit_pages(j, e);
+	if (r >= 0)
+		r = fit_pages(j, e);
+	if (r >= 0 && !text && j->pages.n && j->rq->mark[0])
+		r = mark_page(&j->pages.pages[0], j->rq->mark, e);
+	return r;
 }
 
 static void examine(struct job *j, const void *message, size_t len, int output,

@@ -880,7 +880,7 @@ static void reports_come_back(void **state)
 	svc_add_user(s, "101", "u", 0);
 	id = sent_job(s, envid);
 
-	/* To somebody else, or with a name that was guessed: not believed, but for people to read. */
+	/* To somebody else, or with a name that was guessed: for people to read, not believed. */
 	other = report(s, "101", envid, text, DSN_FAILED, "rfc822;a@x.test");
 	svc_wait_page(s);
 	fake_printer_end(&s->printer, FAX_CODE_OK, false);
