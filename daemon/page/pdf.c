@@ -15,7 +15,7 @@
 
 bool pdf_recognize(const void *data, size_t len)
 {
-	return memmem(data, len < MAGIC_WITHIN ? len : MAGIC_WITHIN, "%PDF-", 5);
+	return len && memmem(data, len < MAGIC_WITHIN ? len : MAGIC_WITHIN, "%PDF-", 5);
 }
 
 /* How a page of the document lies on paper. */

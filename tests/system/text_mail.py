@@ -26,7 +26,7 @@ def message(subject):
     m["To"] = "office@example.test"
     m["Date"] = "Sun, 22 Nov 2026 10:37:00 +0100"
     m["Subject"] = subject
-    m["Message-ID"] = f"<{subject.replace(' ', '.')}@example.test>"
+    m["Message-ID"] = f"<{zlib.crc32(subject.encode())}@example.test>"
     return m
 
 
