@@ -22,11 +22,14 @@ Q           := $(if $(filter 1,$(V)),,@)
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PKGS    := libsystemd libudev libtiff-4 gmime-3.0 libssl libcrypto libcares sqlite3 pangocairo libgsasl libxcrypt gpgme
+# What only the worker takes in hand: text, pictures and documents of strangers.
+WORKER_PKGS := pangoft2 fontconfig libpng libturbojpeg poppler-glib
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 VERSION := $(shell cat daemon/VERSION 2>/dev/null || echo 0)
 USERINC := -Idaemon -Iuapi -Ikernel/t4 -Ikernel/include
-PKGC     = $(eval PKGC := $(shell pkg-config --cflags $(PKGS)))$(PKGC)
+PKGC     = $(eval PKGC := $(shell pkg-config --cflags $(PKGS) $(WORKER_PKGS)))$(PKGC)
 PKGL     = $(eval PKGL := $(shell pkg-config --libs $(PKGS)))$(PKGL)
+WORKERL  = $(eval WORKERL := $(shell pkg-config --libs $(WORKER_PKGS)))$(WORKERL)
 UCFLAGS  = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DIFAX_VERSION='"$(VERSION)"' $(WARN) $(WERROR) \
 	   $(CFLAGS) $(SANFLAGS) $(USERINC) $(PKGC)
 
@@ -45,6 +48,7 @@ include kernel/t4/simd/flags.mk
 LIB_SRC  := $(filter-out daemon/%/main.c,$(foreach r,$(ROOMS),$(wildcard daemon/$(r)/*.c))) $(T4_SRC)
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 LIBS_ifaxctl = $(eval LIBS_ifaxctl := $(shell pkg-config --libs ncursesw))$(LIBS_ifaxctl)
+LIBS_ifax-worker = $(WORKERL)
 CTL_OBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard daemon/ctl/*.c))
 MODEL_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard kernel/model/*.c))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -102,7 +106,7 @@ $(filter $(B)/unit/test_ctl_%,$(UNIT)): $(B)/libctl.a
 $(B)/unit/%: $(B)/tests/unit/%.o $(UNIT_AUX) $(MODEL_OBJ) $(B)/libifax.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PKGL) -lcmocka
+	$(Q)$(CC) $(UCFLAGS) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(PKGL) $(WORKERL) -lcmocka
 
 # Times the coder beside others; BENCH="-r 25 -c mmr" and the like go to it (tests/bench/coder.c).
 bench-coder:
@@ -157,7 +161,7 @@ fuzz: $(FUZZ)
 $(FUZZ:$(B)/%=$(B)/tests/fuzz/%.o): USERINC += -Itests/unit
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/unit/t4_aux.o $(B)/libifax.a
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(UCFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PKGL)
+	$(Q)$(CC) $(UCFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PKGL) $(WORKERL)
 
 run:
 	$(Q)tests/setup build guest

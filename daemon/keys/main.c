@@ -24,7 +24,6 @@
 #include "base/log.h"
 #include "keys/serve.h"
 #include "worker/protocol.h"
-#include "worker/server.h"
 
 #define REQUEST_SECONDS 10	/* for a client to send its request */
 #define ANSWER_SECONDS	60	/* to answer it; a new RSA key takes its time */

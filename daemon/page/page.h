@@ -41,6 +41,12 @@ struct page_list {
 
 void page_clear(struct page *p);
 void page_list_clear(struct page_list *l);
+/*
+ * Puts @below under @above, strip by strip: @above becomes both, in memory of its
+ * own, @below is empty then. Both are of one width and resolution. -ENOMEM leaves
+ * both as they were.
+ */
+int page_stack(struct page *above, struct page *below);
 /* Drops the pages behind the first @n. */
 void page_list_truncate(struct page_list *l, size_t n);
 /* Appends an empty page; NULL: out of memory. Valid until the next append. */

@@ -220,7 +220,7 @@ static int rescale(struct page *p, const struct bitmap *b, const struct target *
 	return 0;
 }
 
-static bool engine_ok(const struct raster_engine *g)
+bool raster_engine_ok(const struct raster_engine *g)
 {
 	bool ok = g->nwidths && g->nwidths <= RASTER_WIDTHS && g->nresolutions &&
 		  g->nresolutions <= RASTER_RESOLUTIONS;
@@ -241,7 +241,7 @@ int raster_fit(struct page *p, const struct raster_engine *engine, uint32_t bad_
 	struct target t;
 	int r;
 
-	if (!engine_ok(engine) || !p->xres || !p->yres)
+	if (!raster_engine_ok(engine) || !p->xres || !p->yres)
 		return error_set(e, -EINVAL, "The printer or the page has no usable resolution");
 	r = bitmap_decode(&b, p, e);
 	if (r < 0)

@@ -6,6 +6,8 @@
 #ifndef IFAX_PAGE_RASTER_H
 #define IFAX_PAGE_RASTER_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "page/page.h"
 
@@ -25,6 +27,9 @@ struct raster_engine {
 
 /* A4, B4 and A3 at T.30's metric resolutions: what any fax takes. */
 extern const struct raster_engine raster_common_engine;
+
+/* It has widths and resolutions, and none of them absurd. */
+bool raster_engine_ok(const struct raster_engine *engine);
 
 /*
  * Refits @p. @bad_permille of its rows may be damaged: such a page is coded

@@ -106,6 +106,7 @@ static const struct setting settings[] = {
 	{ "Scan", "XRes", VALUE_NUMBER, AT(xres), "8000", 1000, 50000, NULL },
 	{ "Scan", "YRes", VALUE_NUMBER, AT(yres), "7700", 1000, 50000, NULL },
 	{ "Scan", "MaxPages", VALUE_NUMBER, AT(max_pages), "200", 1, 10000, NULL },
+	{ "Print", "PrintText", VALUE_CHOICE, AT(print_text), "auto", 0, 0, "auto always never" },
 	{ "Print", "MaxReceivedPages", VALUE_NUMBER, AT(max_received_pages), "200", 1, 10000,
 	  NULL },
 };

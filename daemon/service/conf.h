@@ -70,6 +70,7 @@ struct conf {
 	uint32_t yres;
 	uint32_t max_pages;	/* of a document */
 	/* [Print] */
+	char *print_text;	/* auto, always, never: whether the words of mails become pages */
 	uint32_t max_received_pages;	/* of a received document */
 };
 

@@ -105,7 +105,7 @@ static int take_summary(struct job *job, const struct worker_reply *reply)
 		r = job_set(&job->subject, reply->summary.subject);
 	if (r >= 0 && reply->summary.message_id[0])
 		r = job_set(&job->message_id, reply->summary.message_id);
-	if (r >= 0 && reply->code == WORKER_PAGES)
+	if (r >= 0 && reply->pages)
 		r = job_set(&job->digest, reply->digest);
 	return r;
 }
@@ -199,14 +199,19 @@ static void on_pages(struct inbound *i, struct page_list *pages)
 	user_free(keeper);
 }
 
-/* A report about what was sent from here is done with when its job has heard of it. */
-static void on_report(struct inbound *i, const struct worker_reply *reply)
+/*
+ * A report about what was sent from here is done with when its job has heard of
+ * it. One that no job waits for is for a person, who reads its words on paper.
+ */
+static void on_report(struct inbound *i, const struct worker_reply *reply, struct page_list *pages)
 {
 	struct queue *q = i->box->queue;
 	_free_ char *about = NULL, *sentence = NULL;
 	int r = q ? queue_report(q, i->job->user, &reply->report, &about) : -ENOENT;
 
-	if (r == -ENOENT) {
+	if (r == -ENOENT && pages->n) {
+		on_pages(i, pages);
+	} else if (r == -ENOENT) {
 		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
 	} else if (r < 0) {
 		this_later(i, strerror(-r));
@@ -216,6 +221,15 @@ static void on_report(struct inbound *i, const struct worker_reply *reply)
 	}
 }
 
+static enum worker_text text_mode(const char *setting)
+{
+	if (setting && !strcmp(setting, "always"))
+		return WORKER_TEXT_ALWAYS;
+	if (setting && !strcmp(setting, "never"))
+		return WORKER_TEXT_NEVER;
+	return WORKER_TEXT_AUTO;
+}
+
 static int ask_worker(struct inbound *i, int body, struct error *e)
 {
 	struct worker_request rq;
@@ -223,6 +237,7 @@ static int ask_worker(struct inbound *i, int body, struct error *e)
 	worker_request_init(&rq);
 	rq.limits.max_message = i->box->conf.max_message;
 	rq.limits.max_pages = i->box->conf.max_received_pages;
+	rq.text = text_mode(i->box->conf.print_text);
 	box_engine(i->box, &rq.engine);
 	return worker_parse(i->box->event, i->box->conf.worker, &rq, body, 0, on_answer, i,
 			    &i->call, e);
@@ -301,7 +316,7 @@ static void on_answer(void *userdata, int r, const struct worker_reply *reply,
 	else if (reply->code == WORKER_SEALED)
 		open_mail(i, reply->sentence);
 	else if (reply->code == WORKER_REPORT)
-		on_report(i, reply);
+		on_report(i, reply, pages);
 	else if (reply->code != WORKER_PAGES)
 		settle(i, LOG_WARNING, JOB_FAILED, reply->sentence);
 	else

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -59,7 +60,7 @@ static int take_reply(struct worker_call *c, struct worker_reply *rp, struct pag
 	if (!worker_reply_check(rp))
 		return error_set(e, -EPROTO, "The worker's answer is not understood; "
 				 "ifaxd and ifax-worker may be of different versions");
-	if (rp->code != WORKER_PAGES)
+	if (!rp->pages)
 		return 0;
 	r = pageset_seal(c->output, pages, e);
 	if (r >= 0 && pages->n != rp->pages) {
@@ -153,6 +154,35 @@ int worker_parse(sd_event *event, const char *socket_path, const struct worker_r
 	if (ret)
 		*ret = c;
 	return 0;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int worker_set_text(sd_event *event, const char *socket_path, const struct worker_request *rq,
+		    const char *text, size_t len, worker_done_fn done, void *userdata,
+		    struct worker_call **ret, struct error *e)
+{
+	struct worker_request copy = *rq;
+	_close_ int fd = memfd_create("ifax-text", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : write_all(fd, text, len);
+
+	if (r < 0)
+		return error_set(e, r, "Cannot hand a text to the worker: %s", strerror(-r));
+	copy.op = WORKER_SET_TEXT;
+	return worker_parse(event, socket_path, &copy, fd, 0, done, userdata, ret, e);
 }
 
 void worker_call_cancel(struct worker_call *c)

@@ -7,11 +7,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/fax.h>
 #include <openssl/evp.h>
 
 #include "base/cleanup.h"
+#include "mail/plain.h"
+#include "page/banner.h"
+#include "page/bitmap.h"
 #include "page/pageset.h"
+#include "page/pdf.h"
+#include "page/picture.h"
 #include "page/tiff_read.h"
+#include "page/typeset.h"
 #include "worker/parse.h"
 
 #define DEFAULT_MESSAGE	 (64ull << 20)
@@ -19,9 +26,11 @@
 #define DEFAULT_PAGES	 500
 #define DEFAULT_TIMEOUT	 30000
 #define DEFAULT_PERMILLE 100
+#define MARKED_STRIPS	 (FAX_MAX_SEGS - 2)	/* a notice may come above the mark */
 
 /* A mail under examination. */
 struct job {
+	const struct worker_request *rq;
 	const struct raster_engine *engine;
 	struct worker_limits limits;
 	uint64_t deadline;		/* CLOCK_MONOTONIC, microseconds */
@@ -39,6 +48,7 @@ static uint64_t now_usec(void)
 
 static void set_limits(struct job *j, const struct worker_request *rq)
 {
+	j->rq = rq;
 	j->limits = rq->limits;
 	if (!j->limits.max_message)
 		j->limits.max_message = DEFAULT_MESSAGE;
@@ -57,7 +67,7 @@ static void set_limits(struct job *j, const struct worker_request *rq)
 }
 
 /* The sentence of @e becomes one about the attachment it befell. */
-static void blame_file(const struct incoming_file *f, size_t number, struct error *e)
+static void blame_file(const struct incoming_item *f, size_t number, struct error *e)
 {
 	struct error why = *e;
 
@@ -83,7 +93,20 @@ static int too_many_bytes(const struct job *j, struct error *e)
 			 (unsigned long long)j->limits.max_output);
 }
 
-static int read_files(struct job *j, struct error *e)
+/* What may still come to the pages that there are. */
+static struct paper_limits left_over(const struct job *j)
+{
+	uint64_t made = bytes_made(&j->pages);
+
+	return (struct paper_limits){
+		.max_pages = j->pages.n < j->limits.max_pages ?
+			     j->limits.max_pages - j->pages.n : 1,
+		.max_bytes = made < j->limits.max_output ? j->limits.max_output - made : 1,
+		.deadline = j->deadline,
+	};
+}
+
+static int read_tiff(struct job *j, const struct incoming_item *f, struct error *e)
 {
 	struct tiff_limits l = {
 		.max_pages = j->limits.max_pages,
@@ -92,23 +115,150 @@ static int read_files(struct job *j, struct error *e)
 		.max_bytes = j->limits.max_output,
 		.deadline = j->deadline,
 	};
+
+	return tiff_read(f->data, f->len, &l, &j->pages, e);
+}
+
+static int read_file(struct job *j, const struct incoming_item *f, struct error *e)
+{
+	struct paper_limits l = left_over(j);
+
+	switch (f->kind) {
+	case INCOMING_TIFF:
+		return read_tiff(j, f, e);
+	case INCOMING_PICTURE:
+		return picture_read(f->data, f->len, j->engine, j->limits.max_pixels, &j->pages, e);
+	default:
+		return pdf_read(f->data, f->len, j->engine, &l, &j->pages, e);
+	}
+}
+
+static int check_size(const struct job *j, struct error *e)
+{
+	if (j->pages.n > j->limits.max_pages)
+		return error_set(e, -EFBIG, "The mail has more than %u pages", j->limits.max_pages);
+	return bytes_made(&j->pages) > j->limits.max_output ? too_many_bytes(j, e) : 0;
+}
+
+/* *@stage: what an error means where it came up. */
+static int read_files(struct job *j, enum worker_code *stage, struct error *e)
+{
+	size_t number = 0;
 	int r;
 
-	for (size_t i = 0; i < j->in.n_files; i++) {
-		const struct incoming_file *f = &j->in.files[i];
+	for (size_t i = 0; i < j->in.n_items; i++) {
+		const struct incoming_item *f = &j->in.items[i];
 
-		r = tiff_read(f->data, f->len, &l, &j->pages, e);
+		if (incoming_is_text(f->kind))
+			continue;
+		number++;
+		*stage = f->kind == INCOMING_TIFF ? WORKER_BAD_TIFF : WORKER_BAD_ATTACHMENT;
+		r = read_file(j, f, e);
 		if (r < 0) {
-			blame_file(f, i + 1, e);
+			blame_file(f, number, e);
 			return r;
 		}
-		if (j->pages.n > j->limits.max_pages)
-			return error_set(e, -EFBIG, "The mail has more than %u pages",
-					 j->limits.max_pages);
-		if (bytes_made(&j->pages) > j->limits.max_output)
-			return too_many_bytes(j, e);
+		r = check_size(j, e);
+		if (r < 0)
+			return r;
 	}
 	return 0;
+}
+
+/* --- text --- */
+
+static size_t count_files(const struct incoming *in)
+{
+	return incoming_count(in, INCOMING_TIFF) + incoming_count(in, INCOMING_PICTURE) +
+	       incoming_count(in, INCOMING_PDF);
+}
+
+static size_t count_texts(const struct incoming *in)
+{
+	return incoming_count(in, INCOMING_LINES) + incoming_count(in, INCOMING_PROSE);
+}
+
+/*
+ * A text that is attached is a document like any other. The mail's own words go
+ * on paper where they were asked for, or where there is nothing else; empty ones
+ * only there.
+ */
+static bool prints_text(const struct job *j, const struct incoming_item *i)
+{
+	bool fax = incoming_count(&j->in, INCOMING_TIFF);
+
+	if (i->attached)
+		return true;
+	if (j->in.report.kind != REPORT_NONE)
+		return true;
+	return j->rq->text == WORKER_TEXT_ALWAYS || (j->rq->text == WORKER_TEXT_AUTO && !fax);
+}
+
+static bool has_text_to_print(const struct job *j)
+{
+	bool alone = !count_files(&j->in);
+
+	for (size_t i = 0; i < j->in.n_items; i++) {
+		const struct incoming_item *t = &j->in.items[i];
+
+		if (incoming_is_text(t->kind) && t->kind != INCOMING_HEAD && prints_text(j, t) &&
+		    (alone || !plain_blank(t->data ? t->data : "", t->len)))
+			return true;
+	}
+	return false;
+}
+
+static enum typeset_style style_of(enum incoming_kind kind)
+{
+	return kind == INCOMING_HEAD ? TYPESET_HEAD :
+	       kind == INCOMING_PROSE ? TYPESET_PROSE : TYPESET_FIXED;
+}
+
+static int add_items(const struct job *j, struct typeset *t, struct error *e)
+{
+	bool begun = false;
+	int r = 0;
+
+	if (j->rq->mark[0])
+		r = typeset_add(t, TYPESET_MARK, j->rq->mark, strlen(j->rq->mark), e);
+	for (size_t i = 0; i < j->in.n_items && r >= 0; i++) {
+		const struct incoming_item *item = &j->in.items[i];
+
+		if (!incoming_is_text(item->kind) || !prints_text(j, item))
+			continue;
+		/* the words of one mail, and then another's head */
+		if (item->kind == INCOMING_HEAD && begun)
+			r = typeset_add(t, TYPESET_PROSE, "\n", 1, e);
+		if (r >= 0 && item->len)
+			r = typeset_add(t, style_of(item->kind), item->data, item->len, e);
+		begun = true;
+	}
+	return r;
+}
+
+/* "Ada Muster: Minutes of the meeting" */
+static void make_title(const struct incoming_summary *s, char *title, size_t size)
+{
+	const char *from = s->from_name[0] ? s->from_name : s->from;
+
+	snprintf(title, size, "%s%s%s", from, from[0] && s->subject[0] ? ": " : "", s->subject);
+}
+
+static int set_texts(struct job *j, struct error *e)
+{
+	struct paper_limits l = left_over(j);
+	struct typeset *t = NULL;
+	char title[800];
+	int r;
+
+	make_title(&j->in.summary, title, sizeof(title));
+	r = typeset_new(&t, j->engine, &l, title, e);
+	if (r >= 0)
+		r = add_items(j, t, e);
+	if (r >= 0)
+		r = typeset_finish(t, &j->pages, e);
+	typeset_free(t);
+	return r;
 }
 
 static int fit_pages(struct job *j, struct error *e)
@@ -126,6 +276,34 @@ static int fit_pages(struct job *j, struct error *e)
 		if (bytes_made(&j->pages) > j->limits.max_output)
 			return too_many_bytes(j, e);
 	}
+	return 0;
+}
+
+/*
+ * What the caller has to say about the mail stands above the head of its text or,
+ * where there is none, above the first page. One of very many strips is coded
+ * anew, for a page has room for so many only.
+ */
+static int mark_page(struct page *p, const char *mark, struct error *e)
+{
+	_bitmap_ struct bitmap b = { 0 };
+	struct page banner = { 0 };
+	int r = 0;
+
+	if (p->nstrips > MARKED_STRIPS) {
+		r = bitmap_decode(&b, p, e);
+		if (r >= 0)
+			r = bitmap_to_page(&b, FAX_ENC_MMR, 0, p);
+	}
+	if (r >= 0)
+		r = banner_make(mark, p->width, p->xres, p->yres, &banner, e);
+	if (r >= 0)
+		r = page_stack(&banner, p);
+	if (r < 0) {
+		page_clear(&banner);
+		return r;
+	}
+	*p = banner;
 	return 0;
 }
 
@@ -169,6 +347,7 @@ static enum worker_code code_of(int r, enum worker_code otherwise)
 	case -ENOMEM:
 	case -ENOSPC:
 	case -EIO:
+	case -ENOENT:		/* no font */
 		return WORKER_TROUBLE;
 	case -EFBIG:
 	case -EMSGSIZE:
@@ -182,26 +361,31 @@ static enum worker_code code_of(int r, enum worker_code otherwise)
 	}
 }
 
-/* A mail without files: which kind, and what to tell people. */
-static void reply_no_files(const struct job *j, struct worker_reply *rp)
+/* A mail that brings no pages: which kind, and what to tell people. */
+static void reply_no_pages(const struct job *j, struct worker_reply *rp)
 {
 	struct error e;
 
 	if (j->in.sealed) {
 		error_set(&e, -ENOKEY, "The mail is encrypted or signed and is to be opened first");
 		worker_reply_fail(rp, WORKER_SEALED, &e);
-	} else if (j->in.report.kind != REPORT_NONE) {
-		rp->report = j->in.report;
-		error_set(&e, -ENOMSG, "The mail is a delivery or disposition report, not a fax");
-		worker_reply_fail(rp, WORKER_REPORT, &e);
-	} else if (j->in.n_texts) {
-		error_set(&e, -ENOMSG,
-			  "The mail has text only and no pages; send the pages as a TIFF file");
+	} else if (count_texts(&j->in)) {
+		error_set(&e, -ENOMSG, "The mail has text only, which is not to be printed here");
 		worker_reply_fail(rp, WORKER_TEXT_ONLY, &e);
 	} else {
 		error_set(&e, -ENOMSG, "The mail has no pages; send them as a TIFF file");
 		worker_reply_fail(rp, WORKER_NO_PAGES, &e);
 	}
+}
+
+/* A report is an answer of its own, with its words as pages or without. */
+static void reply_report(const struct job *j, struct worker_reply *rp)
+{
+	struct error e;
+
+	rp->report = j->in.report;
+	error_set(&e, -ENOMSG, "The mail is a delivery or disposition report, not a fax");
+	worker_reply_fail(rp, WORKER_REPORT, &e);
 }
 
 static int hand_over(struct job *j, int output, struct worker_reply *rp, struct error *e)
@@ -220,6 +404,21 @@ static int hand_over(struct job *j, int output, struct worker_reply *rp, struct 
 	return 0;
 }
 
+/* Pages of all that is to be printed; *@stage as in read_files(). */
+static int make_pages(struct job *j, enum worker_code *stage, struct error *e)
+{
+	bool text = has_text_to_print(j);
+	int r = text ? set_texts(j, e) : 0;
+
+	if (r >= 0 && j->in.report.kind == REPORT_NONE)
+		r = read_files(j, stage, e);
+	if (r >= 0)
+		r = fit_pages(j, e);
+	if (r >= 0 && !text && j->pages.n && j->rq->mark[0])
+		r = mark_page(&j->pages.pages[0], j->rq->mark, e);
+	return r;
+}
+
 static void examine(struct job *j, const void *message, size_t len, int output,
 		    struct worker_reply *rp)
 {
@@ -229,22 +428,22 @@ static void examine(struct job *j, const void *message, size_t len, int output,
 	int r = incoming_parse(message, len, &l, &j->in, &e);
 
 	rp->summary = j->in.summary;
-	rp->files = j->in.n_files;
-	rp->texts = j->in.n_texts;
-	if (r >= 0 && !j->in.n_files) {
-		reply_no_files(j, rp);
-		return;
-	}
+	rp->files = count_files(&j->in);
+	rp->texts = count_texts(&j->in);
 	if (r >= 0) {
 		stage = WORKER_BAD_TIFF;
-		r = read_files(j, &e);
+		r = make_pages(j, &stage, &e);
 	}
-	if (r >= 0)
-		r = fit_pages(j, &e);
-	if (r >= 0)
+	if (r >= 0 && !j->pages.n && j->in.report.kind == REPORT_NONE) {
+		reply_no_pages(j, rp);
+		return;
+	}
+	if (r >= 0 && j->pages.n)
 		r = hand_over(j, output, rp, &e);
 	if (r < 0)
 		worker_reply_fail(rp, code_of(r, stage), &e);
+	else if (j->in.report.kind != REPORT_NONE)
+		reply_report(j, rp);
 }
 
 void worker_parse_mail(const struct worker_request *rq, const void *message, size_t len,
@@ -257,6 +456,43 @@ void worker_parse_mail(const struct worker_request *rq, const void *message, siz
 	examine(&j, message, len, output, rp);
 	page_list_clear(&j.pages);	/* they point into the files */
 	incoming_free(&j.in);
+}
+
+static int set_notice(struct job *j, const char *text, size_t len, struct error *e)
+{
+	struct paper_limits l = left_over(j);
+	struct typeset *t = NULL;
+	int r = typeset_new(&t, j->engine, &l, j->rq->title, e);
+
+	if (r >= 0 && j->rq->mark[0])
+		r = typeset_add(t, TYPESET_MARK, j->rq->mark, strlen(j->rq->mark), e);
+	if (r >= 0 && j->rq->title[0])
+		r = typeset_add(t, TYPESET_TITLE, j->rq->title, strlen(j->rq->title), e);
+	if (r >= 0)
+		r = typeset_add(t, TYPESET_PROSE, text, len, e);
+	if (r >= 0)
+		r = typeset_finish(t, &j->pages, e);
+	typeset_free(t);
+	return r;
+}
+
+void worker_set_notice(const struct worker_request *rq, const char *text, size_t len, int output,
+		       struct worker_reply *rp)
+{
+	struct job j = { 0 };
+	struct error e = { 0 };
+	int r;
+
+	worker_reply_init(rp);
+	set_limits(&j, rq);
+	r = set_notice(&j, text, len, &e);
+	if (r >= 0)
+		r = fit_pages(&j, &e);
+	if (r >= 0)
+		r = hand_over(&j, output, rp, &e);
+	if (r < 0)
+		worker_reply_fail(rp, code_of(r, WORKER_TOO_LARGE), &e);
+	page_list_clear(&j.pages);
 }
 
 /* Reads the whole file: mapped, it could be cut short while it is parsed. */
@@ -310,7 +546,9 @@ void worker_parse_fd(const struct worker_request *rq, int message, int output,
 	_free_ void *data = load(message, max, &len, &e);
 
 	worker_reply_init(rp);
-	if (data)
+	if (data && rq->op == WORKER_SET_TEXT)
+		worker_set_notice(rq, data, len, output, rp);
+	else if (data)
 		worker_parse_mail(rq, data, len, output, rp);
 	else
 		worker_reply_fail(rp, code_of(e.code, WORKER_BAD_MAIL), &e);

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "mail/text.h"
 #include "worker/protocol.h"
 
@@ -38,13 +40,6 @@ void worker_request_init(struct worker_request *rq)
 	rq->op = WORKER_PARSE_MAIL;
 }
 
-bool worker_request_ok(const struct worker_request *rq)
-{
-	return rq->magic == WORKER_MAGIC && rq->version == WORKER_VERSION &&
-	       rq->op == WORKER_PARSE_MAIL && rq->engine.nwidths <= RASTER_WIDTHS &&
-	       rq->engine.nresolutions <= RASTER_RESOLUTIONS;
-}
-
 void worker_reply_init(struct worker_reply *rp)
 {
 	memset(rp, 0, sizeof(*rp));
@@ -53,6 +48,16 @@ void worker_reply_init(struct worker_reply *rp)
 }
 
 #define CLEAN(array) text_end(array, sizeof(array))
+
+bool worker_request_check(struct worker_request *rq)
+{
+	CLEAN(rq->title);
+	CLEAN(rq->mark);
+	return rq->magic == WORKER_MAGIC && rq->version == WORKER_VERSION &&
+	       (rq->op == WORKER_PARSE_MAIL || rq->op == WORKER_SET_TEXT) &&
+	       rq->text <= WORKER_TEXT_NEVER && rq->engine.nwidths <= RASTER_WIDTHS &&
+	       rq->engine.nresolutions <= RASTER_RESOLUTIONS;
+}
 
 bool worker_reply_check(struct worker_reply *rp)
 {
@@ -69,7 +74,9 @@ bool worker_reply_check(struct worker_reply *rp)
 	for (size_t i = 0; rp->digest[i]; i++)
 		if (!isxdigit((unsigned char)rp->digest[i]))
 			return false;
-	return rp->code != WORKER_PAGES || (strlen(rp->digest) == WORKER_DIGEST_LEN && rp->pages);
+	if (rp->pages && rp->code != WORKER_PAGES && rp->code != WORKER_REPORT)
+		return false;
+	return rp->pages ? strlen(rp->digest) == WORKER_DIGEST_LEN : rp->code != WORKER_PAGES;
 }
 
 void worker_reply_fail(struct worker_reply *rp, enum worker_code code, const struct error *e)
@@ -154,4 +161,22 @@ int worker_recv(int sock, void *data, size_t len, int *fds, size_t nfds)
 	if ((size_t)n != len || extra || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		return -EPROTO;
 	return 0;
+}
+
+int worker_listen(const char *path, struct error *e)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	_close_ int fd = -1;
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return error_set(e, -ENAMETOOLONG, "The socket's path is too long: %s", path);
+	strcpy(a.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return error_set(e, -errno, "Cannot make a socket: %m");
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_set(e, -errno, "Cannot replace %s: %m", path);
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0)
+		return error_set(e, -errno, "Cannot listen on %s: %m", path);
+	return take_fd(fd);
 }

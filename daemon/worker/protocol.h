@@ -2,8 +2,8 @@
 /*
  * What ifaxd and its worker say to each other on a SOCK_SEQPACKET socket: one
  * request and one reply a connection, both of fixed size and in the machine's
- * own byte order. The request carries two descriptors (SCM_RIGHTS): the mail,
- * to be read from its start, and a memfd for the pages (page/pageset.h).
+ * own byte order. The request carries two descriptors (SCM_RIGHTS): the mail or
+ * text, to be read from its start, and a memfd for the pages (page/pageset.h).
  *
  * Either side checks what the other says.
  */
@@ -17,20 +17,28 @@
 #include "page/raster.h"
 
 #define WORKER_MAGIC	  0x6b776669u	/* "ifwk" */
-#define WORKER_VERSION	  3
+#define WORKER_VERSION	  4
 #define WORKER_NFDS	  2
 #define WORKER_DIGEST_LEN 64		/* hex SHA-256 */
 
 enum worker_op {
 	WORKER_PARSE_MAIL = 1,
+	WORKER_SET_TEXT,	/* a text of ours, UTF-8, as pages */
+};
+
+/* Whether the words of a mail become pages. */
+enum worker_text {
+	WORKER_TEXT_AUTO,	/* but for those beside a fax, which is what the TIFF is */
+	WORKER_TEXT_ALWAYS,
+	WORKER_TEXT_NEVER,	/* a mail of nothing else is WORKER_TEXT_ONLY */
 };
 
 /* What became of a mail. */
 enum worker_code {
 	WORKER_PAGES,		/* it has pages; they lie in the memfd */
-	WORKER_TEXT_ONLY,	/* text, nothing attached */
+	WORKER_TEXT_ONLY,	/* text alone, and that was not asked for */
 	WORKER_NO_PAGES,	/* neither text nor pages */
-	WORKER_REPORT,		/* a DSN or MDN */
+	WORKER_REPORT,		/* a DSN or MDN; its words for people may lie in the memfd */
 	WORKER_BAD_MAIL,	/* no mail, or beyond a limit */
 	WORKER_BAD_ATTACHMENT,	/* an attachment that cannot be printed */
 	WORKER_BAD_TIFF,	/* a TIFF file that cannot be read */
@@ -60,9 +68,11 @@ struct worker_request {
 	uint32_t magic;
 	uint32_t version;
 	uint32_t op;
-	uint32_t pad;
+	uint32_t text;			/* enum worker_text */
 	struct worker_limits limits;
 	struct raster_engine engine;	/* nwidths 0: raster_common_engine */
+	char title[256];		/* SET_TEXT: what it is, on each page; may be empty */
+	char mark[256];			/* a line that goes above the first page's head; or empty */
 };
 
 struct worker_reply {
@@ -71,7 +81,7 @@ struct worker_reply {
 	uint32_t code;		/* enum worker_code */
 	int32_t error;		/* 0 or a negative errno */
 	uint32_t pages;
-	uint32_t files;		/* TIFF attachments */
+	uint32_t files;		/* attachments that bring pages */
 	uint32_t texts;		/* text parts */
 	uint32_t rows_bad;	/* of all pages */
 	struct incoming_summary summary;
@@ -85,7 +95,8 @@ struct worker_reply {
 const char *worker_code_name(enum worker_code code);
 
 void worker_request_init(struct worker_request *rq);
-bool worker_request_ok(const struct worker_request *rq);
+/* Ends the strings; false: it is no request. */
+bool worker_request_check(struct worker_request *rq);
 void worker_reply_init(struct worker_reply *rp);
 /* Ends every string and makes it clean text; false: the reply is none. */
 bool worker_reply_check(struct worker_reply *rp);
@@ -100,5 +111,7 @@ int worker_send(int sock, const void *data, size_t len, const int *fds, size_t n
  * descriptors.
  */
 int worker_recv(int sock, void *data, size_t len, int *fds, size_t nfds);
+/* A listening socket at @path, which is replaced: the caller's to close. */
+int worker_listen(const char *path, struct error *e);
 
 #endif

@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,7 +93,7 @@ static int answer(const struct worker_server_options *o, int conn)
 	r = worker_recv(conn, &rq, sizeof(rq), fds, WORKER_NFDS);
 	if (r == -EPIPE)
 		return 0;	/* came and went */
-	if (r < 0 || !worker_request_ok(&rq) || fds[WORKER_NFDS - 1] < 0) {
+	if (r < 0 || !worker_request_check(&rq) || fds[WORKER_NFDS - 1] < 0) {
 		struct error e;
 
 		error_set(&e, -EPROTO, "The worker was asked in a way that it does not understand");
@@ -271,22 +270,4 @@ void worker_server_free(struct worker_server *s)
 	close(s->listen_fd);
 	sd_event_unref(s->event);
 	free(s);
-}
-
-int worker_listen(const char *path, struct error *e)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	_close_ int fd = -1;
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		return error_set(e, -ENAMETOOLONG, "The socket's path is too long: %s", path);
-	strcpy(a.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return error_set(e, -errno, "Cannot make a socket: %m");
-	if (unlink(path) < 0 && errno != ENOENT)
-		return error_set(e, -errno, "Cannot replace %s: %m", path);
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0)
-		return error_set(e, -errno, "Cannot listen on %s: %m", path);
-	return take_fd(fd);
 }

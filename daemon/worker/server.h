@@ -33,7 +33,4 @@ int worker_server_new(struct worker_server **ret, sd_event *event, int listen_fd
 /* Children at work are killed. NULL is fine. */
 void worker_server_free(struct worker_server *s);
 
-/* A listening socket at @path, which is replaced: the caller's to close. */
-int worker_listen(const char *path, struct error *e);
-
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <linux/fax.h>
 
 #include "base/cleanup.h"
 #include "mail/dsn.h"
@@ -869,9 +870,9 @@ static void reports_come_back(void **state)
 {
 	static const char by_id[] = "Message-ID: <fax.7@box.example.test>\r\n\r\nx\r\n";
 	struct svc *s = *state;
+	uint64_t id, other;
 	char envid[128];
 	struct job *j;
-	uint64_t id;
 
 	svc_open(s, 0);
 	svc_start_worker(s, NULL);
@@ -879,11 +880,13 @@ static void reports_come_back(void **state)
 	svc_add_user(s, "101", "u", 0);
 	id = sent_job(s, envid);
 
-	/* To somebody else, or with a name that was guessed: not believed. */
-	svc_expect(s, report(s, "101", envid, text, DSN_FAILED, "rfc822;a@x.test"), JOB_FAILED,
-		   NULL);
+	/* To somebody else, or with a name that was guessed: for people to read, not believed. */
+	other = report(s, "101", envid, text, DSN_FAILED, "rfc822;a@x.test");
+	svc_wait_page(s);
+	fake_printer_end(&s->printer, FAX_CODE_OK, false);
+	svc_expect(s, other, JOB_PRINTED, NULL);
 	svc_expect(s, report(s, "100", "ifax.1.1@box.example.test", text, DSN_FAILED,
-			     "rfc822;a@x.test"), JOB_FAILED, NULL);
+			     "rfc822;a@x.test"), JOB_DUPLICATE, NULL);
 	svc_expect(s, id, JOB_SENT, NULL);
 
 	svc_expect(s, report(s, "100", envid, text, DSN_DELIVERED, "rfc822;A@x.test"),

@@ -123,6 +123,19 @@ static void twin(void **state)
 
 static void no_pages(void **state)
 {
+	static const char text[] = "Subject: x\r\nContent-Type: application/zip\r\n\r\nPK\r\n";
+	struct svc *s = *state;
+	uint64_t id;
+
+	svc_start_worker(s, NULL);
+	svc_open(s, 0);
+	id = accept_bytes(s, "pop3/100/a", text, strlen(text));
+	svc_expect(s, id, JOB_FAILED, "cannot be printed");
+	assert_int_equal(s->printer.pages, 0);
+}
+
+static void words(void **state)
+{
 	static const char text[] = "Subject: words\r\nContent-Type: text/plain\r\n\r\nwords\r\n";
 	struct svc *s = *state;
 	uint64_t id;
@@ -130,8 +143,31 @@ static void no_pages(void **state)
 	svc_start_worker(s, NULL);
 	svc_open(s, 0);
 	id = accept_bytes(s, "pop3/100/a", text, strlen(text));
-	svc_expect(s, id, JOB_FAILED, "text");
-	assert_int_equal(s->printer.pages, 0);
+	svc_wait_page(s);
+	fake_printer_end(&s->printer, FAX_CODE_OK, false);
+	svc_expect(s, id, JOB_PRINTED, NULL);
+	assert_int_equal(s->printer.pages, 1);
+}
+
+/* A report that no job waits for is for people. */
+static void report_of_another(void **state)
+{
+	static const char text[] =
+		"Subject: lost\r\nContent-Type: multipart/report; boundary=b;"
+		" report-type=delivery-status\r\n\r\n--b\r\n\r\nYour mail is lost.\r\n"
+		"--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+		"Reporting-MTA: dns; x.test\r\n\r\nFinal-Recipient: rfc822; a@x.test\r\n"
+		"Action: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n";
+	struct svc *s = *state;
+	uint64_t id;
+
+	svc_start_worker(s, NULL);
+	svc_open(s, 0);
+	id = accept_bytes(s, "pop3/100/a", text, strlen(text));
+	svc_wait_page(s);
+	fake_printer_end(&s->printer, FAX_CODE_OK, false);
+	svc_expect(s, id, JOB_PRINTED, NULL);
+	assert_int_equal(s->printer.pages, 1);
 }
 
 /* Canceled while the worker looks at it: it is not printed after all. */
@@ -317,7 +353,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(printed), TEST(known_already), TEST(twin), TEST(no_pages),
+		TEST(printed), TEST(known_already), TEST(twin), TEST(no_pages), TEST(words),
+		TEST(report_of_another),
 		TEST(cancel_while_checked), TEST(no_worker), TEST(trouble_stands_aside),
 		TEST(goes_on_waiting), TEST(goes_on_queued), TEST(goes_on_printing),
 		TEST(stop_with_a_mail), TEST(full_disk),

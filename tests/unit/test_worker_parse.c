@@ -16,6 +16,7 @@
 #include "mail_aux.h"
 #include "page/pageset.h"
 #include "page_aux.h"
+#include "picture_aux.h"
 #include "worker/parse.h"
 
 /* Has @mail examined; pages, if any, are appended to @l. */
@@ -30,10 +31,11 @@ static struct worker_reply examine_with(const struct worker_request *rq, const s
 	assert_true(fd >= 0);
 	worker_parse_mail(rq, mail->data, mail->len, fd, &rp);
 	assert_true(worker_reply_check(&rp));
-	if (rp.code == WORKER_PAGES) {
+	if (rp.pages) {
 		assert_int_equal(pageset_seal(fd, l, &e), 0);
 		assert_int_equal(rp.pages, l->n - before);
-	} else {
+	}
+	if (rp.code != WORKER_PAGES) {
 		assert_true(strlen(rp.sentence) > 10);
 		assert_true(rp.error < 0);
 	}
@@ -46,7 +48,7 @@ static struct worker_reply examine(const struct buffer *mail, struct page_list *
 	struct worker_request rq;
 
 	worker_request_init(&rq);
-	assert_true(worker_request_ok(&rq));
+	assert_true(worker_request_check(&rq));
 	return examine_with(&rq, mail, l);
 }
 
@@ -177,7 +179,7 @@ static void G3_attachments_decide(void **state)
 {
 	_buffer_ struct buffer tiff = {0};
 	struct aux_part text = {AUX_TEXT_HEADERS, "Hello.", 0, false}, fax, octets, magic, pdf,
-			junk, signature, html, cut;
+			junk, signature, html, cut, zip;
 
 	aux_tiff_file(&tiff, 1, TIFF_PROFILE_S, 40);
 	fax = (struct aux_part){AUX_TIFF_HEADERS, tiff.data, tiff.len, true};
@@ -190,6 +192,8 @@ static void G3_attachments_decide(void **state)
 			"Content-Transfer-Encoding: base64\r\n";
 	pdf = (struct aux_part){"Content-Type: application/pdf; name=\"a.pdf\"\r\n", "%PDF-1.4", 0,
 				false};
+	zip = (struct aux_part){"Content-Type: application/zip; name=\"a.zip\"\r\n", "PK", 0,
+				false};
 	junk = (struct aux_part){AUX_TIFF_HEADERS, "this is no TIFF file", 0, true};
 	signature =
 		(struct aux_part){"Content-Type: application/pgp-signature\r\n", "-----", 0, false};
@@ -201,18 +205,20 @@ static void G3_attachments_decide(void **state)
 	expect("mixed", (struct aux_part[]){fax, pdf}, 2, WORKER_BAD_ATTACHMENT, 0, "a.pdf");
 	expect("mixed", (struct aux_part[]){fax, junk}, 2, WORKER_BAD_TIFF, 0, "Attachment 2");
 	expect("mixed", (struct aux_part[]){cut, fax}, 2, WORKER_BAD_TIFF, 0, "Attachment 1");
-	expect("mixed", (struct aux_part[]){text}, 1, WORKER_TEXT_ONLY, 0, "text only");
+	expect("mixed", (struct aux_part[]){zip, fax}, 2, WORKER_BAD_ATTACHMENT, 0, "a.zip");
+	expect("mixed", (struct aux_part[]){text}, 1, WORKER_PAGES, 1, "");
 	expect("mixed", (struct aux_part[]){signature}, 1, WORKER_NO_PAGES, 0, "no pages");
-	expect("report", (struct aux_part[]){text, fax}, 2, WORKER_REPORT, 0, "report");
+	expect("report", (struct aux_part[]){text, fax}, 2, WORKER_REPORT, 1, "report");
 	expect("encrypted", (struct aux_part[]){text, fax}, 2, WORKER_SEALED, 0, "encrypted");
 	expect("signed", (struct aux_part[]){fax, signature}, 2, WORKER_SEALED, 0, "signed");
 	/* G1: the first alternative that can be printed */
-	expect("alternative", (struct aux_part[]){text, html}, 2, WORKER_TEXT_ONLY, 0, "text");
+	expect("alternative", (struct aux_part[]){text, html}, 2, WORKER_PAGES, 1, "");
 	expect("alternative", (struct aux_part[]){text, fax, octets}, 3, WORKER_PAGES, 1, "");
 	expect("alternative", (struct aux_part[]){pdf, fax}, 2, WORKER_PAGES, 1, "");
 	expect("alternative", (struct aux_part[]){pdf, pdf}, 2, WORKER_BAD_ATTACHMENT, 0, "pdf");
-	/* pictures that only a text refers to */
-	expect("related", (struct aux_part[]){html, pdf, fax}, 3, WORKER_PAGES, 1, "");
+	expect("alternative", (struct aux_part[]){zip, html}, 2, WORKER_PAGES, 1, "");
+	/* what only a text refers to */
+	expect("related", (struct aux_part[]){html, zip, fax}, 3, WORKER_PAGES, 1, "");
 }
 
 /* Line ends, boundary and header fields as fax machines of the time wrote them. */
@@ -289,8 +295,9 @@ static void garbage_is_no_trouble(void **state)
 
 		aux_put(&mail, mails[i]);
 		rp = examine(&mail, &l);
-		assert_true(rp.code == WORKER_NO_PAGES || rp.code == WORKER_TEXT_ONLY ||
+		assert_true(rp.code == WORKER_NO_PAGES || rp.code == WORKER_PAGES ||
 			    rp.code == WORKER_BAD_MAIL || rp.code == WORKER_BAD_ATTACHMENT);
+		page_list_clear(&l);
 	}
 }
 
@@ -397,6 +404,114 @@ static void damage_beyond_the_share_is_told(void **state)
 	page_list_clear(&l);
 }
 
+/* Pages of what is asked for with @text and @mark. */
+static struct worker_reply ask(const struct buffer *mail, enum worker_text text, const char *mark,
+			       struct page_list *l)
+{
+	struct worker_request rq;
+
+	worker_request_init(&rq);
+	rq.text = text;
+	snprintf(rq.mark, sizeof(rq.mark), "%s", mark);
+	return examine_with(&rq, mail, l);
+}
+
+static void M3_words_are_printed_where_they_are_wanted(void **state)
+{
+	_buffer_ struct buffer tiff = {0}, words = {0}, fax = {0}, png = {0};
+	struct aux_part text = {AUX_TEXT_HEADERS, "Hello.", 0, false}, file, blank, picture;
+	_grey_ struct grey g = aux_gradient(64, 64);
+	_buffer_ struct buffer file_png = {0};
+	struct page_list l = {0};
+
+	aux_tiff_file(&tiff, 1, TIFF_PROFILE_S, 40);
+	file = (struct aux_part){AUX_TIFF_HEADERS, tiff.data, tiff.len, true};
+	aux_mail(&words, "mixed", &text, 1);
+	aux_mail(&fax, "mixed", (struct aux_part[]){text, file}, 2);
+	assert_int_equal(ask(&words, WORKER_TEXT_AUTO, "", &l).pages, 1);
+	assert_int_equal(ask(&words, WORKER_TEXT_NEVER, "", &l).code, WORKER_TEXT_ONLY);
+	assert_int_equal(ask(&fax, WORKER_TEXT_AUTO, "", &l).pages, 1);
+	assert_int_equal(ask(&fax, WORKER_TEXT_ALWAYS, "", &l).pages, 2);
+	assert_int_equal(ask(&fax, WORKER_TEXT_NEVER, "", &l).pages, 1);
+
+	/* beside a picture words are no covering note; blanks are no words */
+	aux_png(&file_png, &g);
+	picture = (struct aux_part){"Content-Type: image/png; name=\"a.png\"\r\n"
+				    "Content-Transfer-Encoding: base64\r\n",
+				    file_png.data, file_png.len, true};
+	blank = text;
+	blank.data = " \r\n";
+	aux_mail(&png, "mixed", (struct aux_part[]){text, picture}, 2);
+	assert_int_equal(ask(&png, WORKER_TEXT_AUTO, "", &l).pages, 2);
+	buffer_clear(&png);
+	aux_mail(&png, "mixed", (struct aux_part[]){blank, picture}, 2);
+	assert_int_equal(ask(&png, WORKER_TEXT_ALWAYS, "", &l).pages, 1);
+	/* an ornament of a text in HTML is not printed */
+	buffer_clear(&png);
+	aux_mail(&png, "related", (struct aux_part[]){text, picture}, 2);
+	assert_int_equal(ask(&png, WORKER_TEXT_AUTO, "", &l).pages, 1);
+	/* a text that is a file is a document, beside a fax as well */
+	text.headers = "Content-Type: text/plain\r\n"
+		       "Content-Disposition: attachment; filename=\"list.txt\"\r\n";
+	buffer_clear(&fax);
+	aux_mail(&fax, "mixed", (struct aux_part[]){file, text}, 2);
+	assert_int_equal(ask(&fax, WORKER_TEXT_AUTO, "", &l).pages, 2);
+	page_list_clear(&l);
+}
+
+static void a_mark_stands_above_the_first_page(void **state)
+{
+	_buffer_ struct buffer tiff = {0}, words = {0}, fax = {0};
+	struct aux_part text = {AUX_TEXT_HEADERS, "Hello.", 0, false}, file;
+	struct page_list l = {0};
+	struct worker_reply plain, marked;
+	struct aux_extent x, y;
+
+	aux_tiff_file(&tiff, 2, TIFF_PROFILE_S, 400);
+	file = (struct aux_part){AUX_TIFF_HEADERS, tiff.data, tiff.len, true};
+	aux_mail(&words, "mixed", &text, 1);
+	aux_mail(&fax, "mixed", &file, 1);
+	marked = ask(&fax, WORKER_TEXT_AUTO, "Signed by Ada Muster", &l);
+	assert_int_equal(marked.code, WORKER_PAGES);
+	assert_in_range(l.pages[0].rows, 420, 450);
+	assert_int_equal(l.pages[1].rows, 400);
+	page_list_clear(&l);
+	plain = ask(&words, WORKER_TEXT_AUTO, "", &l);
+	marked = ask(&words, WORKER_TEXT_AUTO, "Signed by Ada Muster", &l);
+	assert_string_not_equal(plain.digest, marked.digest);
+	assert_true(aux_extent(&l.pages[0], &x) && aux_extent(&l.pages[1], &y));
+	assert_true(y.black > x.black);
+	page_list_clear(&l);
+}
+
+static void E4_notices_are_set_as_pages(void **state)
+{
+	static const char text[] = "Mail for user 100 is kept until tomorrow.\n\nThree pages.";
+	struct worker_request rq;
+	struct worker_reply rp;
+	struct page_list l = {0};
+	struct error e;
+	int fd = pageset_create(&e), message = aux_fd(text, sizeof(text) - 1);
+
+	worker_request_init(&rq);
+	rq.op = WORKER_SET_TEXT;
+	strcpy(rq.title, "Notice");
+	assert_true(worker_request_check(&rq));
+	worker_parse_fd(&rq, message, fd, &rp);
+	assert_true(worker_reply_check(&rp));
+	assert_int_equal(rp.code, WORKER_PAGES);
+	assert_int_equal(pageset_seal(fd, &l, &e), 0);
+	assert_int_equal(l.n, 1);
+	page_list_clear(&l);
+	close(fd);
+	close(message);
+	rq.op = 7;
+	assert_false(worker_request_check(&rq));
+	rq.op = WORKER_SET_TEXT;
+	rq.text = WORKER_TEXT_NEVER + 1;
+	assert_false(worker_request_check(&rq));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +525,9 @@ int main(void)
 		cmocka_unit_test(bombs_of_parts_do_not_go_off),
 		cmocka_unit_test(limits_have_their_messages),
 		cmocka_unit_test(damage_beyond_the_share_is_told),
+		cmocka_unit_test(M3_words_are_printed_where_they_are_wanted),
+		cmocka_unit_test(a_mark_stands_above_the_first_page),
+		cmocka_unit_test(E4_notices_are_set_as_pages),
 	};
 
 	aux_tiff_quiet();
