@@ -55,7 +55,7 @@ static long failures(long armed)
 	       number(FAULTS "fail_page_alloc/times");
 }
 
-/* Allocations of the kernel's tasks so named are to fail ("1"), or not; how many tasks there are. */
+/* Allocations of the tasks so named are to fail ("1"), or not ("0"); how many tasks there are. */
 static unsigned int mark(const char *task, const char *value)
 {
 	char path[300], name[64];
