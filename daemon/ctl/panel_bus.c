@@ -81,7 +81,7 @@ static int on_user(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	if (!a.error && dict_read(m, &d) < 0)
 		a.error = "the answer of ifaxd is not understood; are both of one version?";
 	a.text = dict_text(&d, "name");
-	a.yes = dict_number(&d, "collect-after-send");
+	a.yes = dict_number(&d, "collect-after-send") && *dict_text(&d, "pop3-host");
 	answer(p, &a);
 	dict_free(&d);
 	return 0;
@@ -282,6 +282,7 @@ static int on_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e)
 		dialogue_job(p->dialogue, &j);
 	}
 	dict_list_free(jobs, n);
+	dialogue_looked(p->dialogue);
 	return 0;
 }
 

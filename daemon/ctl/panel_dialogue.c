@@ -30,6 +30,7 @@ struct question {
 
 static const struct question questions[_PANEL_STEPS];
 
+#define LOOKS_MAX      15
 #define TITLE_REGISTER "User registration"
 #define TITLE_SEND     "Sending"
 #define TITLE_COLLECT  "Collecting mail"
@@ -59,6 +60,7 @@ static void forget(struct dialogue *d)
 {
 	explicit_bzero(&d->user, sizeof(d->user));
 	d->sent = d->collected = 0;
+	d->looks = 0;
 	d->recipient[0] = d->name[0] = '\0';
 }
 
@@ -689,6 +691,15 @@ void dialogue_job(struct dialogue *d, const struct panel_job *j)
 	say_job(d, j);
 	if (j->final)
 		job_ended(d, j);
+}
+
+/* The daemon may have had its reasons not to begin: who stands at the panel is not kept. */
+void dialogue_looked(struct dialogue *d)
+{
+	if (d->step != STEP_COLLECTING || d->collected || ++d->looks < LOOKS_MAX)
+		return;
+	d->looks = 0;
+	show(d, "The mail is sent. The mailbox is not looked into; the journal of ifaxd says why.");
 }
 
 void dialogue_message(struct dialogue *d, const char *when, const char *from, const char *text)

@@ -133,6 +133,7 @@ struct dialogue {
 	char name[PANEL_INPUT_MAX + 1];	/* of the sender */
 	char recipient[PANEL_INPUT_MAX + 1];
 	uint64_t sent, collected;	/* jobs that are followed, 0 = none */
+	unsigned int looks;		/* for a collection that has not begun */
 	const struct panel_touch *touch;
 	size_t n_touch;
 	char messages[PANEL_MESSAGES][PANEL_MESSAGE_MAX + 1];	/* the newest first */
@@ -156,6 +157,8 @@ void dialogue_answer(struct dialogue *d, const struct panel_answer *a);
 /* The user whose jobs are of interest now, NULL: nobody's. */
 const char *dialogue_follows(const struct dialogue *d);
 void dialogue_job(struct dialogue *d, const struct panel_job *j);
+/* All jobs of the user were told of; about once a second. */
+void dialogue_looked(struct dialogue *d);
 /* A message that somebody sent to this panel. */
 void dialogue_message(struct dialogue *d, const char *when, const char *from, const char *text);
 void dialogue_set_touch(struct dialogue *d, const struct panel_touch *touch, size_t n);

@@ -565,6 +565,29 @@ static void S48_is_not_asked_where_sending_failed(void **state)
 	at(d, STEP_SHOWN, "");
 }
 
+static void S49_that_does_not_begin_is_not_waited_for(void **state)
+{
+	struct dialogue *d = *state;
+
+	to_sending(d, true);
+	for (int i = 0; i < 100; i++)
+		dialogue_looked(d);
+	at(d, STEP_SENDING, "S47");
+	job(d, 7, false, "sent", true);
+	for (int i = 0; i < 100 && d->step == STEP_COLLECTING; i++)
+		dialogue_looked(d);
+	noted(d, "The mail is sent. The mailbox is not looked into");
+	at(d, STEP_SHOWN, "");
+	/* One that has begun may take its time. */
+	press(d, "x");
+	to_sending(d, true);
+	job(d, 7, false, "sent", true);
+	job(d, 8, true, "collecting", false);
+	for (int i = 0; i < 100; i++)
+		dialogue_looked(d);
+	at(d, STEP_COLLECTING, "S49");
+}
+
 static void stop_leaves_a_job_to_itself(void **state)
 {
 	struct dialogue *d = *state;
@@ -712,6 +735,7 @@ int main(void)
 		T(S48_off_ends_after_sending),
 		T(S48_on_leads_to_S49_which_is_followed),
 		T(S48_is_not_asked_where_sending_failed),
+		T(S49_that_does_not_begin_is_not_waited_for),
 		T(stop_leaves_a_job_to_itself),
 		T(collecting_now_is_followed),
 		T(kept_mail_is_printed_by_code_and_password),
