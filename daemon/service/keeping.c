@@ -414,6 +414,22 @@ int keeping_remove(struct keeping *k, const char *user, uint64_t id, struct erro
 	return do_asked(k, user, id, remove_asked, e);
 }
 
+/* What waited for its last slip: that may have come out just before the box stopped. */
+static int recover(struct keeping *k)
+{
+	struct job_filter f = { .kind = JOB_PRINT, .state = JOB_KEPT, .limit = INT32_MAX };
+	struct job **jobs = NULL;
+	uint64_t now = words_now();
+	size_t n = 0;
+	int r = store_job_list(k->box->store, &f, &jobs, &n);
+
+	for (size_t i = 0; i < n && r >= 0; i++)
+		if (jobs[i]->deadline <= now && jobs[i]->next_try > now)
+			r = act(k, jobs[i], now);
+	job_list_free(jobs, n);
+	return r;
+}
+
 int keeping_new(struct keeping **ret, struct box *box, struct error *e)
 {
 	struct keeping *k = calloc(1, sizeof(*k));
@@ -424,9 +440,11 @@ int keeping_new(struct keeping **ret, struct box *box, struct error *e)
 	k->box = box;
 	r = sd_event_add_time_relative(box->event, &k->timer, CLOCK_MONOTONIC, 0, 10000, on_timer,
 				       k);
+	if (r >= 0)
+		r = recover(k);
 	if (r < 0) {
-		free(k);
-		return error_set(e, r, "cannot set a timer: %s", strerror(-r));
+		keeping_free(k);
+		return error_set(e, r, "cannot take over what is kept: %s", strerror(-r));
 	}
 	*ret = k;
 	return 0;

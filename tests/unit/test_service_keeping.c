@@ -347,7 +347,7 @@ static void ends_by_notice(void **state)
 static void stopped_between_notice_and_removal(void **state)
 {
 	struct svc *s = *state;
-	struct job *j, *slip;
+	struct job *slip;
 	uint64_t id, n = 0;
 
 	put_user(s, "100", false, 2, "notice");
@@ -363,11 +363,6 @@ static void stopped_between_notice_and_removal(void **state)
 	assert_int_equal(job_say(&s->box.keeper, slip, LOG_DEBUG, JOB_PRINTED, NULL, NULL, "out"),
 			 0);
 	job_free(slip);
-	j = svc_job(s, id);
-	assert_int_equal(j->state, JOB_KEPT);
-	j->next_try = 0;
-	assert_int_equal(job_say(&s->box.keeper, j, LOG_DEBUG, JOB_KEPT, NULL, NULL, "x"), 0);
-	job_free(j);
 	reopen(s);
 	svc_expect(s, id, JOB_REMOVED, NULL);
 	assert_int_equal(s->printer.pages, 0);
