@@ -72,9 +72,9 @@ static __always_inline u16 *t4_note_block(struct t4_places *p, u32 at, __m256i c
 static __always_inline u32 t4_changing_bytes(const u8 *row, u32 width, u64 invert,
 					     struct t4_places *p)
 {
-	const __m256i count = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
-					       16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
-					       29, 30, 31);
+	const __m256i count = _mm256_setr_epi8(
+		0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+		23, 24, 25, 26, 27, 28, 29, 30, 31);
 	const char pad = (char)(0xff00 >> (((width - 1) & 7) + 1));
 	u32 last = (width + 7) / 8 - T4_BLOCK, at;
 	__m256i changes, known;
