@@ -429,35 +429,43 @@ static enum step take_vertical(struct t4_decoder *d, u16 *a, const u16 *b, s32 d
 /* The line at hand on the quick way: d's fields of the same names, and pointers for indices. */
 struct quick_2d {
 	struct t4_reader r;
-	const struct t4_look *entries;	/* of the state that it is in */
+	const struct t4_looks *looks;	/* of the state that it is in */
 	u32 a0;			/* make-up codes of the run at hand included */
 	u16 *a;			/* where the next changing element goes */
 	const u16 *b;		/* b1 */
 };
 
-static __always_inline const struct t4_look *look_ahead(const struct quick_2d *q)
+static __always_inline u32 look_state(const struct quick_2d *q)
 {
-	return q->entries + (q->r.acc >> (64 - T4_LOOK_BITS));
+	return (u32)(q->looks - t4_looks);
 }
 
-static __always_inline void take_look(struct quick_2d *q, const struct t4_look *look,
-				      const u16 *b, u32 a0)
+static __always_inline void enter_look_state(struct quick_2d *q, u32 state)
 {
-	t4_skip(&q->r, look->bits);
-	q->a = (u16 *)((u8 *)q->a + look->list);
+	q->looks = t4_looks + state;
+}
+
+static __always_inline u32 look_ahead(const struct quick_2d *q)
+{
+	return (u32)(q->r.acc >> (64 - T4_LOOK_BITS));
+}
+
+static __always_inline void take_look(struct quick_2d *q, u32 ahead, const u16 *b, u32 a0)
+{
+	q->a = (u16 *)((u8 *)q->a + q->looks->look[ahead].list);
 	q->b = b;
-	q->entries = (const struct t4_look *)((const u8 *)t4_looks.look + look->state);
 	q->a0 = a0;
+	t4_skip(&q->r, q->looks->taken[ahead]);
+	q->looks = (const struct t4_looks *)((const u8 *)t4_looks + q->looks->next[ahead]);
 }
 
 /* One look; false where the line ends, or where it takes a closer one. */
-static __always_inline bool quick_look(struct quick_2d *q, const struct t4_look **ahead)
+static __always_inline bool quick_look(struct quick_2d *q)
 {
-	const struct t4_look *look = look_ahead(q);
+	u32 ahead = look_ahead(q), a0;
+	const struct t4_look *look = &q->looks->look[ahead];
 	const u16 *b = (const u16 *)((const u8 *)q->b + look->ref);
-	u32 a0;
 
-	*ahead = look;
 	if (unlikely(!t4_look_lanes(look, q->b, q->a0, q->a, &a0))) {
 		/* a single vertical mode, and only the next b1 not as usual: on dense lines */
 		if (!look->single || a0 <= q->a0 || a0 >= q->b[-1])
@@ -470,18 +478,8 @@ static __always_inline bool quick_look(struct quick_2d *q, const struct t4_look 
 		if (unlikely(b[0] <= a0))
 			return false;
 	}
-	take_look(q, look, b, a0);
+	take_look(q, ahead, b, a0);
 	return true;
-}
-
-static __always_inline u32 look_state(const struct quick_2d *q)
-{
-	return (u32)(q->entries - t4_looks.look) >> T4_LOOK_BITS;
-}
-
-static __always_inline void enter_look_state(struct quick_2d *q, u32 state)
-{
-	q->entries = t4_looks.look + (state << T4_LOOK_BITS);
 }
 
 /*
@@ -502,7 +500,7 @@ static __always_inline bool quick_last_vertical(struct quick_2d *q, const struct
 		n--;
 		a1 = q->a[n];
 	}
-	t4_skip(&q->r, t4_look_ends(look) >> 8 * n & 15);
+	t4_skip(&q->r, look->ends >> 4 * n & 15);
 	enter_look_state(q, look_state(q) ^ ((n + 1) & 1));
 	q->a += n;
 	q->b += n + 1;
@@ -531,23 +529,24 @@ static __always_inline void quick_last_run(struct quick_2d *q, const struct t4_l
 		n += 2;
 	if (2 * n >= look->list || q->a[n] != width)
 		return;
-	t4_skip(&q->r, t4_look_ends(look) >> 8 * n & 15);
+	t4_skip(&q->r, look->ends >> 4 * n & 15);
 	enter_look_state(q, T4_LOOK_MODES);
 	q->a += n + 1;
 	q->a0 = width;
 }
 
-/* Where quick_look() stopped, at @look; false if the line ends here, or the quick way does. */
-static __always_inline bool closer_look(struct quick_2d *q, const struct t4_look *look,
-					const u16 *first, u32 width)
+/* Where quick_look() stopped; false if the line ends here, or the quick way does. */
+static __always_inline bool closer_look(struct quick_2d *q, const u16 *first, u32 width)
 {
+	u32 ahead = look_ahead(q);
+	const struct t4_look *look = &q->looks->look[ahead];
 	const u16 *b = (const u16 *)((const u8 *)q->b + look->ref);
 	u32 n, a0;
 
-	if (q->r.n < T4_LOOK_BITS || !look->bits)
+	if (q->r.n < T4_LOOK_BITS || !q->looks->taken[ahead])
 		return false;
 	if (t4_look_lanes(look, q->b, q->a0, q->a, &a0) && b[0] > a0) {
-		take_look(q, look, b, a0);
+		take_look(q, ahead, b, a0);
 		return true;
 	}
 	if (look->relative) {
@@ -560,7 +559,7 @@ static __always_inline bool closer_look(struct quick_2d *q, const struct t4_look
 	}
 	while (b[0] <= a0)
 		b += 2;
-	take_look(q, look, b, a0);
+	take_look(q, ahead, b, a0);
 	return true;
 }
 
@@ -596,7 +595,6 @@ static noinline void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 		.r = *r, .a = decoder_list(d, d->cur) + d->n,
 		.b = decoder_list(d, !d->cur) + d->ref, .a0 = d->a0 + d->run,
 	};
-	const struct t4_look *look;
 
 	if (q.a0 >= d->p.width || r->end - r->p < QUICK_INPUT)
 		return;
@@ -604,14 +602,11 @@ static noinline void quick_2d(struct t4_decoder *d, struct t4_reader *r)
 			      T4_LOOK_SECOND) + (d->n & 1));
 	do {
 		do {
-			if (q.r.p > limit) {
-				look = look_ahead(&q);
+			if (q.r.p > limit)
 				break;
-			}
 			t4_refill_quick(&q.r);
-		} while (quick_look(&q, &look) && quick_look(&q, &look) &&
-			 quick_look(&q, &look) && quick_look(&q, &look));
-	} while (closer_look(&q, look, first, width));
+		} while (quick_look(&q) && quick_look(&q) && quick_look(&q) && quick_look(&q));
+	} while (closer_look(&q, first, width));
 	leave_quick(d, &q);
 	*r = q.r;
 }

@@ -141,13 +141,15 @@ def in_lanes(values):
 
 
 def look(lanes, bits, after, count=0, ref=0, relative=False, ends=()):
-    """what struct t4_looks has of an entry"""
+    """what an entry has in the arrays of struct t4_looks"""
     assert relative or len(lanes) <= 2
     gaps = list(least_gaps(lanes)) if relative else []
     gaps = in_lanes(0x8000 - gap for gap in gaps + [0] * (LOOK_LANES - len(gaps)))
-    entry = (f"{{ {after << LOOK_BITS + 3}, {bits}, {2 * count}, {2 * ref}, "
-             f"{64 - 16 * len(lanes)}, {-1 if relative else 0}, {int(relative and count == 1 and ref == 1)} }}")
-    return entry, in_lanes(lanes), gaps, sum(e << 8 * i for i, e in enumerate(ends))
+    ends = sum(e << 4 * i for i, e in enumerate(ends))
+    single = int(relative and count == 1 and ref == 1)
+    return bits, f"T4_LOOK_NEXT({after})", (
+        f"{{ {in_lanes(lanes):#x}, {gaps:#x}, {ends:#x}, {2 * count}, {2 * ref}, "
+        f"{64 - 16 * len(lanes)}, {-1 if relative else 0}, {single} }}")
 
 
 def still_look(bits, after):
@@ -313,10 +315,14 @@ for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
     print("\t},")
 print("};")
 emit("const u8 t4_mode[1 << T4_MODE_BITS]", MODE, "0x{:02x}")
-print("\nconst struct t4_looks t4_looks = {")
-for name, values in zip(("look", "deltas", "gaps", "ends"), zip(*looks())):
-    print(f"\t.{name} = {{")
-    rows((v if name == "look" else hex(v) for v in values), "{}", "\t\t")
+entries = list(looks())
+print("\nconst struct t4_looks t4_looks[T4_LOOK_STATES] = {")
+for i in range(0, len(entries), 1 << LOOK_BITS):
+    print("\t{")
+    for name, values in zip(("taken", "next", "look"), zip(*entries[i:i + (1 << LOOK_BITS)])):
+        print(f"\t\t.{name} = {{")
+        rows(values, "{}", "\t\t\t")
+        print("\t\t},")
     print("\t},")
 print("};")
 emit("const u8 t4_vertical_code[7]", [v << 6 | n for n, v in VERTICAL], "0x{:02x}")

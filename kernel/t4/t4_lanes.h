@@ -42,16 +42,16 @@ static inline u32 t4_first_lane(u64 tops)
 static __always_inline bool t4_look_lanes(const struct t4_look *look, const u16 *b, u32 a0,
 					  u16 *a, u32 *last)
 {
-	u64 from = t4_lanes(b), a1, gaps;
+	u64 from = t4_lanes(b), relative = (u64)(s64)look->relative, base = a0 & ~relative;
+	u64 a1 = (from & relative) + look->deltas, gaps;
 
+	/* what the next look waits for: a0 goes into it last */
+	*last = (u32)((a1 << look->last >> 48) + base);
 	/* no more than two are relative to a0 */
-	a1 = a0 | (u64)a0 << 16;
-	a1 ^= (a1 ^ from) & (u64)(s64)look->relative;
-	a1 += *t4_look_deltas(look);
+	a1 += base | base << 16;
 	memcpy(a, &a1, sizeof(a1));
-	*last = (u32)(a1 << look->last >> 48);
 	/* the top bit of each lane tells that its gap suffices */
-	gaps = from - t4_lanes(b - 1) + *t4_look_gaps(look);
+	gaps = from - t4_lanes(b - 1) + look->gaps;
 	return !(~gaps & T4_LANE_TOP) && (u16)a1 > a0;
 }
 

@@ -44,6 +44,12 @@ struct t4_ranks {
 #endif
 
 #ifndef __KERNEL__
+/* The changes of a row by its bytes, and where the pixels of those begin in which there are any. */
+struct t4_places {
+	u8 changes[T4_WIDTH_MAX / 8];
+	u16 x[T4_WIDTH_MAX / 8 + 8];
+};
+
 /*
  * The changing elements of a line by a bit for each pixel, as they lie in a row:
  * there is one where just one of the two has its bit set. All 0 before and after.
@@ -69,6 +75,7 @@ struct t4_encoder {
 	u16 list[2][T4_LIST_LEN];
 #ifndef __KERNEL__
 	struct t4_ranks ranks;
+	struct t4_places places;
 #endif
 };
 

@@ -64,11 +64,10 @@ enum t4_look_state {
 	T4_LOOK_STATES,
 };
 
-#define T4_LOOKS	(T4_LOOK_STATES << T4_LOOK_BITS)
-
 struct t4_look {
-	u16 state;	/* the next one: bytes to the first of its entries */
-	u8 bits;	/* taken; 0 = none of this, and a position that fails the check */
+	u64 deltas;	/* the positions less what they are relative to, 16 bits each */
+	u64 gaps;	/* lanes, too: see t4_look_lanes() */
+	u16 ends;	/* where their codes end, 4 bits each, the first one's lowest */
 	u8 list;	/* bytes by which the list grows */
 	u8 ref;		/* bytes to the new b1 */
 	u8 last;	/* shift that brings the last position to the top */
@@ -76,29 +75,21 @@ struct t4_look {
 	u8 single;	/* 1: there is but one vertical mode, and no pass mode */
 };
 
-#define T4_LOOK_BYTES(state)	((u32)(state) << T4_LOOK_BITS << 3)
+/*
+ * The entries of a state. The next look waits for nothing but the bits that this
+ * one takes and the state that it leads to, and most of that is to load them: they
+ * lie apart, and the bits are bytes, whose index needs no scale.
+ */
+struct t4_looks {
+	u8 taken[1 << T4_LOOK_BITS];	/* 0 = none of this, and a position that fails the check */
+	u32 next[1 << T4_LOOK_BITS];	/* T4_LOOK_NEXT of the state */
+	struct t4_look look[1 << T4_LOOK_BITS];
+};
 
-extern const struct t4_looks {
-	struct t4_look look[T4_LOOKS];
-	u64 deltas[T4_LOOKS];	/* the positions less what they are relative to, 16 bits each */
-	u64 gaps[T4_LOOKS];	/* lanes, too: see t4_look_lanes() */
-	u32 ends[T4_LOOKS];	/* where their codes end, a byte each, the first one's lowest */
-} t4_looks;
+/* Bytes to the entries of @state. */
+#define T4_LOOK_NEXT(state)	((u32)((state) * sizeof(struct t4_looks)))
 
-static __always_inline const u64 *t4_look_deltas(const struct t4_look *look)
-{
-	return (const u64 *)((const u8 *)look + offsetof(struct t4_looks, deltas));
-}
-
-static __always_inline const u64 *t4_look_gaps(const struct t4_look *look)
-{
-	return (const u64 *)((const u8 *)look + offsetof(struct t4_looks, gaps));
-}
-
-static __always_inline u32 t4_look_ends(const struct t4_look *look)
-{
-	return t4_looks.ends[look - t4_looks.look];
-}
+extern const struct t4_looks t4_looks[T4_LOOK_STATES];
 
 #define T4_LONG_ZEROS	4	/* taken on the way to T4_LOOK_LONG_FIRST and _SECOND */
 
