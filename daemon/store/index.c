@@ -448,7 +448,8 @@ static void bind_row(sqlite3_stmt *st, const struct job *j, uint64_t segment)
 	bind_text(st, 8, j->message_id);
 	bind_text(st, 9, j->digest);
 	sqlite3_bind_int64(st, 11, (int64_t)segment);
-	if (j->deadline && has_deadline(j))
+	/* The queue's: of what is kept it is the end of its days. */
+	if (j->deadline && has_deadline(j) && job_kind_queued(j->kind))
 		sqlite3_bind_int64(st, 18, (int64_t)j->deadline);
 	if (final && (j->kind == JOB_MAIL || j->kind == JOB_NOTICE || j->slip))
 		sqlite3_bind_int64(st, 19, (int64_t)j->changed);

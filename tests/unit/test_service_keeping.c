@@ -275,12 +275,14 @@ static void unprinted_slip_is_dropped(void **state)
 static void ends_by_print(void **state)
 {
 	struct svc *s = *state;
-	uint64_t id;
+	uint64_t id, other, when;
 
 	put_user(s, "100", false, 3, "print");
 	keep_one(s, "100", "pop3/100/a", &id);
 	wake(s);
 	assert_int_equal(s->printer.pages, 1);
+	/* Its end is nothing that the queue looks at. */
+	assert_int_equal(store_deadline_next(s->box.store, &other, &when), -ENOENT);
 	pass(s, id, 2 * DAY + DAY / 2);
 	wake(s);
 	assert_int_equal(slips(s, id, "warning", -1, NULL), 1);
