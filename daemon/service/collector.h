@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * POP3 collector: fetches the mailboxes of users with automatic reception at
- * their intervals and any mailbox on demand, in the order of service/turns.h. Never two connections to one
- * mailbox, whichever users have it. A mail is deleted on the server only after
- * it is durable here, and is remembered by its UIDL until the server no longer
- * lists it.
+ * their intervals and any mailbox on demand, in the order of service/turns.h.
+ * Never two connections to one mailbox, whichever users have it. A mail is deleted
+ * on the server only after it is durable here, and is remembered by its UIDL until
+ * the server no longer lists it, or has confirmed that it is gone.
  */
 #ifndef IFAX_SERVICE_COLLECTOR_H
 #define IFAX_SERVICE_COLLECTOR_H
