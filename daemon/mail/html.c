@@ -164,7 +164,9 @@ static void take_reference(struct html *h)
 
 /* --- tags --- */
 
-enum tag_act { ACT_BREAK, ACT_PARAGRAPH, ACT_ITEM, ACT_CELL, ACT_RULE, ACT_PRE, ACT_QUOTE, ACT_SKIP };
+enum tag_act {
+	ACT_BREAK, ACT_PARAGRAPH, ACT_ITEM, ACT_CELL, ACT_RULE, ACT_PRE, ACT_QUOTE, ACT_SKIP,
+};
 
 static const struct tag {
 	char name[NAME_MAX_LEN];
@@ -296,7 +298,8 @@ static void take_tag(struct html *h)
 		skip_comment(h);
 		return;
 	}
-	if (name >= h->end || !(g_ascii_isalpha(*name) || (!closing && (*name == '!' || *name == '?')))) {
+	if (name >= h->end ||
+	    !(g_ascii_isalpha(*name) || (!closing && (*name == '!' || *name == '?')))) {
 		put_word(h, "<", 1);
 		h->at++;
 		return;

@@ -304,7 +304,8 @@ static int decode_text(GMimeContentType *t, const GByteArray *bytes, struct buff
 
 	plain_clean(out);
 	if (r >= 0 && unknown)
-		r = buffer_printf(out, "\n[The character set \"%.40s\" is not known here.]", charset);
+		r = buffer_printf(out, "\n[The character set \"%.40s\" is not known here.]",
+				  charset);
 	if (unknown)
 		plain_clean(out);
 	return r;
@@ -380,7 +381,8 @@ static int refuse_part(GMimeContentType *t, const char *name, struct error *e)
 
 	text_copy(text, sizeof(text), name);
 	return error_set(e, -ENOTSUP,
-			 "The attachment%s%s (%s/%s) cannot be printed; TIFF, PDF, PNG, JPEG and text can",
+			 "The attachment%s%s (%s/%s) cannot be printed; "
+			 "TIFF, PDF, PNG, JPEG and text can",
 			 text[0] ? " " : "", text, g_mime_content_type_get_media_type(t),
 			 g_mime_content_type_get_media_subtype(t));
 }

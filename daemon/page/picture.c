@@ -220,7 +220,7 @@ static int place(struct grey *g, const struct paper *p, struct page *ret)
 	_bitmap_ struct bitmap b = { 0 };
 	_grey_ struct grey turned = { 0 }, scaled = { 0 };
 	double across = fit(p, g->rows, g->width), size = fit(p, g->width, g->rows);
-	bool as_is = g->width == p->width && g->rows <= p->rows;	/* a page that was scanned */
+	bool as_is = g->width == p->width && g->rows <= p->rows;	/* it was scanned */
 	int r = bitmap_alloc(&b, p->width, p->rows);
 
 	if (r >= 0 && !as_is && across > size * 1.05) {

@@ -75,7 +75,8 @@ static int systemd_socket(struct error *e)
 
 static int run(const char *path, struct error *e)
 {
-	static const struct worker_server_options options = { .max_memory = MAX_MEMORY };
+	static const struct worker_server_options options = { .parse = worker_parse_fd,
+							.max_memory = MAX_MEMORY };
 	struct worker_server *server = NULL;
 	sd_event *event = NULL;
 	sigset_t signals;

@@ -13,7 +13,6 @@
 
 #include "base/cleanup.h"
 #include "page/pageset.h"
-#include "worker/parse.h"
 #include "worker/server.h"
 
 #define DEFAULT_CHILDREN 4
@@ -235,10 +234,7 @@ int worker_server_new(struct worker_server **ret, sd_event *event, int listen_fd
 		return error_set(e, -ENOMEM, "Out of memory");
 	s->listen_fd = listen_fd;
 	s->event = sd_event_ref(event);
-	if (o)
-		s->o = *o;
-	if (!s->o.parse)
-		s->o.parse = worker_parse_fd;
+	s->o = *o;
 	if (!s->o.max_children)
 		s->o.max_children = DEFAULT_CHILDREN;
 	if (!s->o.timeout_ms)

@@ -18,7 +18,7 @@ typedef void (*worker_parse_fn)(const struct worker_request *rq, int message, in
 				struct worker_reply *rp);
 
 struct worker_server_options {
-	worker_parse_fn parse;		/* NULL = worker_parse_fd() */
+	worker_parse_fn parse;		/* worker_parse_fd(), where its libraries are linked */
 	uint32_t max_children;		/* at a time, 0 = 4; further connections wait */
 	uint32_t timeout_ms;		/* of a child whatever its request says, 0 = 120000 */
 	uint64_t max_memory;		/* address space of a child, bytes; 0 = no limit */

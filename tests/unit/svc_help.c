@@ -166,7 +166,7 @@ void svc_parse(const struct worker_request *rq, int message, int output, struct 
 
 void svc_start_worker(struct svc *s, worker_parse_fn parse)
 {
-	struct worker_server_options o = { .parse = parse, .timeout_ms = 30000 };
+	struct worker_server_options o = { .parse = parse ?: worker_parse_fd, .timeout_ms = 30000 };
 	struct worker_server *server;
 	sigset_t set;
 	sd_event *event;

@@ -1013,7 +1013,7 @@ static enum rcpt_state state_of(struct svc *s, uint64_t id, size_t i)
 static void reports_about_mail(void **state)
 {
 	struct svc *s = *state;
-	uint64_t id, other;
+	uint64_t id, other, printed;
 
 	svc_open(s, 0);
 	svc_start_worker(s, NULL);
@@ -1021,11 +1021,13 @@ static void reports_about_mail(void **state)
 	id = submit(s, ADA, "QQ314159", "<1@ada.test>");
 	other = submit(s, "bert@far.test", "QQ314159", "<2@bert.test>");
 
-	/* Whose mail it is not is not believed, by neither name. */
-	svc_expect(s, report(s, "101", "QQ314159", text, DSN_FAILED, "rfc822;a@x.test"),
-		   JOB_FAILED, NULL);
+	/* Whose mail it is not is not believed, by neither name; people may read it. */
+	printed = report(s, "101", "QQ314159", text, DSN_FAILED, "rfc822;a@x.test");
+	svc_wait_page(s);
+	fake_printer_end(&s->printer, FAX_CODE_OK, false);
+	svc_expect(s, printed, JOB_PRINTED, NULL);
 	svc_expect(s, report(s, "100", NULL, "Message-ID: <2@bert.test>\r\n\r\n", DSN_FAILED,
-			     "rfc822;a@x.test"), JOB_FAILED, NULL);
+			     "rfc822;a@x.test"), JOB_DUPLICATE, NULL);
 	svc_expect(s, id, JOB_SENT, NULL);
 	svc_expect(s, other, JOB_SENT, NULL);
 
