@@ -58,8 +58,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 	else if (r < 0)
 		error_set(&e, r, "ifax-keyring cannot be heard: %s", strerror(-r));
 	else if (!keys_reply_ok(&rp))
-		r = error_set(&e, -EPROTO, "The answer of ifax-keyring is not understood; it may be "
-			      "of another version than ifaxd");
+		r = error_set(&e, -EPROTO, "The answer of ifax-keyring is not understood; it may "
+			      "be of another version than ifaxd");
 	finish(c, r, &rp, &e);
 	return 0;
 }
@@ -79,7 +79,8 @@ static int dial(const char *path, struct error *e)
 	_close_ int fd = -1;
 
 	if (strlen(path) >= sizeof(a.sun_path))
-		return error_set(e, -ENAMETOOLONG, "The path of ifax-keyring is too long: %s", path);
+		return error_set(e, -ENAMETOOLONG, "The path of ifax-keyring is too long: %s",
+				 path);
 	strcpy(a.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

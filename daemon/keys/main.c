@@ -30,7 +30,7 @@
 
 static int usage(FILE *f)
 {
-	fputs("ifax-keyring --state FOLDER                 serve the socket handed over by systemd\n"
+	fputs("ifax-keyring --state FOLDER                 serve the socket that systemd gives\n"
 	      "ifax-keyring --state FOLDER --listen PATH   serve a socket of its own\n"
 	      "ifax-keyring --version\n", f);
 	return f == stdout ? EXIT_SUCCESS : 2;
@@ -51,7 +51,8 @@ static int answer(const char *state, int conn)
 	if (r < 0 || !keys_request_ok(&rq) || fds[KEYS_NFDS - 1] < 0) {
 		struct error e;
 
-		error_set(&e, -EPROTO, "ifax-keyring was asked in a way that it does not understand");
+		error_set(&e, -EPROTO, "ifax-keyring was asked in a way that it does not "
+			  "understand");
 		keys_reply_init(&rp);
 		keys_reply_fail(&rp, KEYS_TROUBLE, &e);
 	} else {

@@ -109,8 +109,10 @@ static int put_pgp(struct buffer *out, const struct buffer *sealed)
 			  " protocol=\"application/pgp-encrypted\";\r\n"
 			  " boundary=\"%s\"\r\n\r\n"
 			  "This is an OpenPGP/MIME encrypted message (RFC 3156).\r\n\r\n"
-			  "--%s\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n"
-			  "--%s\r\nContent-Type: application/octet-stream; name=\"encrypted.asc\"\r\n"
+			  "--%s\r\nContent-Type: application/pgp-encrypted\r\n\r\n"
+			  "Version: 1\r\n\r\n"
+			  "--%s\r\nContent-Type: application/octet-stream;"
+			  " name=\"encrypted.asc\"\r\n"
 			  "Content-Disposition: inline; filename=\"encrypted.asc\"\r\n\r\n",
 			  boundary, boundary, boundary);
 	if (r >= 0)
@@ -120,10 +122,10 @@ static int put_pgp(struct buffer *out, const struct buffer *sealed)
 
 static int put_smime(struct buffer *out, const struct buffer *sealed)
 {
-	int r = buffer_printf(out, "Content-Type: application/pkcs7-mime; smime-type=enveloped-data;"
-				   "\r\n name=\"smime.p7m\"\r\n"
-				   "Content-Transfer-Encoding: base64\r\n"
-				   "Content-Disposition: attachment; filename=\"smime.p7m\"\r\n\r\n");
+	int r = buffer_printf(out, "Content-Type: application/pkcs7-mime;"
+			      " smime-type=enveloped-data;\r\n name=\"smime.p7m\"\r\n"
+			      "Content-Transfer-Encoding: base64\r\n"
+			      "Content-Disposition: attachment; filename=\"smime.p7m\"\r\n\r\n");
 
 	return r < 0 ? r : append_crlf(out, sealed);
 }
@@ -302,7 +304,8 @@ static int peel_signed(struct opening *o, GMimeObject *part)
 	r = ring_verify(o->others, method_of(part), &data, &signature, &verdict, o->e);
 	/* A signature that cannot be read is as good as none: the mail is still read. */
 	if (r == -EBADMSG) {
-		verdict = (struct ring_signature){ RING_UNKNOWN, "nobody: the signature is damaged" };
+		verdict = (struct ring_signature){ RING_UNKNOWN,
+						   "nobody: the signature is damaged" };
 		r = 0;
 	}
 	if (r < 0)

@@ -205,7 +205,7 @@ static int find_key(struct ring *r, enum keys_method method, const char *who, gp
 	if (!found)
 		return error_set(e, -ENOKEY,
 				 unusable ? "The %s key of %s has expired, is revoked or does not "
-					    "encrypt; get a newer one and \"ifaxctl keys import\" it"
+					    "encrypt; get a newer one, \"ifaxctl keys import\""
 					  : "There is no %s key of %s; \"ifaxctl keys import\" "
 					    "takes one",
 				 keys_method_name(method), who);
@@ -551,8 +551,8 @@ int ring_import(struct ring *r, const struct buffer *file, const char *password,
 		for (int m = KEYS_OPENPGP; m < _KEYS_METHODS && !came.considered; m++)
 			import_data(r, m, file, &came);
 		if (!came.considered)
-			q = error_set(e, -EBADMSG, "The file holds no key that can be used: OpenPGP "
-				      "keys, X.509 certificates and PKCS#12 are known");
+			q = error_set(e, -EBADMSG, "The file holds no key that can be used: "
+				      "OpenPGP keys, X.509 certificates and PKCS#12 are known");
 	}
 	if (q >= 0)
 		q = trust_roots(r, e);
@@ -674,12 +674,14 @@ int ring_make(struct ring *r, const char *name, const char *address, struct erro
 	gpgme_error_t why;
 
 	if (strpbrk(name, "<>()\n") || strpbrk(address, "<> \n"))
-		return error_set(e, -EINVAL, "A name or address with brackets cannot stand in a key");
+		return error_set(e, -EINVAL, "A name or address with brackets cannot stand in "
+				 "a key");
 	if (asprintf(&id, "%s%s<%s>", name, *name ? " " : "", address) < 0)
 		return error_set(e, -ENOMEM, "Out of memory");
 	/* Two years would end unseen in a machine that nobody looks at. */
 	why = gpgme_op_createkey(c, id, "default", 0, 0, NULL,
-				 GPGME_CREATE_NOPASSWD | GPGME_CREATE_NOEXPIRE | GPGME_CREATE_FORCE);
+				 GPGME_CREATE_NOPASSWD | GPGME_CREATE_NOEXPIRE |
+				 GPGME_CREATE_FORCE);
 	if (why)
 		return fail(e, why, "The key cannot be made");
 	result = gpgme_op_genkey_result(c);

@@ -575,8 +575,8 @@ static bool on_ok(struct pop3_client *c, struct pop3_event *ev)
 		break;
 	case SCRAM:
 		if (!c->scram.proved)
-			return fail(c, ev, "the server did not prove that it knows the password, so "
-				    "it may not be the right one");
+			return fail(c, ev, "the server did not prove that it knows the password, "
+				    "so it may not be the right one");
 		scram_client_end(&c->scram);
 		ask(c, STAT);
 		break;

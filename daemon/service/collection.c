@@ -608,6 +608,7 @@ bool collection_has(const struct collection *k, const struct user *u)
 	const struct user *own = k->user;
 
 	return u->pop3_host && u->pop3_login && own->pop3_host && own->pop3_login &&
-	       !strcasecmp(u->pop3_host, own->pop3_host) && collection_port(u) == collection_port(own) &&
+	       !strcasecmp(u->pop3_host, own->pop3_host) &&
+	       collection_port(u) == collection_port(own) &&
 	       !strcmp(u->pop3_login, own->pop3_login);
 }

@@ -238,6 +238,7 @@ static int ask_worker(struct inbound *i, int body, struct error *e)
 	rq.limits.max_message = i->box->conf.max_message;
 	rq.limits.max_pages = i->box->conf.max_received_pages;
 	rq.text = text_mode(i->box->conf.print_text);
+	snprintf(rq.mark, sizeof(rq.mark), "%s", i->job->mark ? i->job->mark : "");
 	box_engine(i->box, &rq.engine);
 	return worker_parse(i->box->event, i->box->conf.worker, &rq, body, 0, on_answer, i,
 			    &i->call, e);

@@ -8,11 +8,9 @@
 
 #include <linux/fax.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
 #include "device/words.h"
 #include "service/printing.h"
-#include "service/words.h"
 
 #define RETRY_USEC	5000000u
 #define FAILURES_MAX	5	 /* of one page, then a person must look */
@@ -320,21 +318,6 @@ static const struct print_handlers page_handlers = {
 	.done = on_page_done,
 };
 
-/* What stands above a page: that it may be a second copy, and how the document came. */
-static int make_banner(struct task *t, const struct page *page, struct page *ret, struct error *e)
-{
-	const char *mark = page_number(t) == 1 && t->job->mark ? t->job->mark : "";
-	_free_ char *text = NULL;
-
-	if (!t->second_copy && !*mark)
-		return 0;
-	words_set(&text, "%s%s%s", t->second_copy ? SECOND_COPY : "",
-		  t->second_copy && *mark ? "  " : "", mark);
-	if (!text)
-		return error_set(e, -ENOMEM, "Out of memory.");
-	return t->printing->o.banner(text, page->width, page->xres, page->yres, ret, e);
-}
-
 /* The page in hand is durable: paper may move. */
 static void print_page(struct task *t)
 {
@@ -342,8 +325,11 @@ static void print_page(struct task *t)
 	const struct page *page = &t->pages.pages[page_number(t) - 1];
 	struct page banner = {};
 	struct error e = {};
-	int r = make_banner(t, page, &banner, &e);
+	int r = 0;
 
+	if (t->second_copy)
+		r = t->printing->o.banner(SECOND_COPY, page->width, page->xres, page->yres, &banner,
+					  &e);
 	if (r >= 0) {
 		t->state = TASK_MOVING;
 		r = printer->ops->page(printer, page, banner.strips, &page_handlers, t, &e);

@@ -108,7 +108,9 @@ static bool sender_encrypts(struct box *box, const struct job *job)
 
 static const char *method_words(enum keys_method method)
 {
-	return method == KEYS_SMIME ? "S/MIME" : method == KEYS_OPENPGP ? "OpenPGP" : "no encryption";
+	return method == KEYS_SMIME   ? "S/MIME" :
+	       method == KEYS_OPENPGP ? "OpenPGP" :
+					"no encryption";
 }
 
 int sealing_method(struct box *box, const struct job *job, enum keys_method *ret,
@@ -130,9 +132,9 @@ int sealing_method(struct box *box, const struct job *job, enum keys_method *ret
 		look_up(box, job->recipients[i].address, encrypt, &w);
 		if (w.method != *ret)
 			return error_set(e, -EINVAL,
-					 "one mail cannot go to both: %s takes %s, and %s takes %s; "
-					 "send to them one after the other, or set their methods by "
-					 "\"ifaxctl recipients set\"",
+					 "one mail cannot go to both: %s takes %s, and %s takes "
+					 "%s; send to them one after the other, or set their "
+					 "methods by \"ifaxctl recipients set\"",
 					 who, method_words(*ret), job->recipients[i].address,
 					 method_words(w.method));
 	}

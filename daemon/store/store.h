@@ -126,7 +126,7 @@ struct job {
 	char *encoding;		/* "mh", "mr" or "mmr" of what was scanned */
 	char *detail;		/* the last thing to be known, a sentence for people */
 	char *envid;		/* the sender's own name for the mail (RFC 3461) */
-	char *mark;		/* how it came, for its first page; not kept, opening finds it anew */
+	char *mark;		/* how it came, for its first page; opening finds it anew */
 	enum ret ret;
 	bool eight_bit;		/* declared by who sent it: BODY=8BITMIME */
 	bool utf8;		/* SMTPUTF8 */
@@ -310,10 +310,10 @@ struct user {
 	char *panel_hash;	/* crypt(5), of the password at the panel; only with @secrets */
 	bool has_panel_password; /* out: one is stored */
 	bool auto_receive;	/* the mailbox is collected by itself */
-	bool auto_print;	/* what came is printed at once; else it is kept, and a notice printed */
+	bool auto_print;	/* what came is printed at once; else kept, and a notice printed */
 	uint32_t interval;	/* seconds between collections, 0 = the configured one */
 	uint32_t keep_days;	/* 1 to 31 */
-	char *at_end;		/* "print" or "notice" ends these days, then it goes; NULL = "print" */
+	char *at_end;		/* "print" or "notice" ends them, then it goes; NULL = "print" */
 	bool leave_on_server;
 	bool receive_text;	/* mail without pages is fetched, too, and set as pages */
 	bool collect_after_send;
@@ -358,7 +358,7 @@ struct recipient {
 	char *name;
 	char *accepts;		/* "s" (MH), "f-mr" (MR), "f" (MMR) */
 	char *method;		/* "openpgp" or "smime"; NULL: none, mail goes in the clear */
-	char *key;		/* fingerprint of the recipient's key or certificate; NULL: by address */
+	char *key;		/* fingerprint of his key or certificate; NULL: by address */
 	bool must_encrypt;	/* never in the clear, whoever sends */
 	uint32_t one_touch;	/* the panel's key for him, 1 to ONE_TOUCH_KEYS; 0 = none */
 };

@@ -184,7 +184,8 @@ static bool act(struct fake_server *f, struct line *l, const char *what)
 	else if (!strcmp(what, "BODY"))
 		return read_body(f, l);
 	else if (!strcmp(what, "TLS"))
-		begin_tls(f, l);		/* a client that does not trust us hangs up: WAIT sees it */
+		/* a client that does not trust us hangs up: WAIT sees it */
+		begin_tls(f, l);
 	else if (!strcmp(what, "NEXT"))
 		return pick_up(f, l);
 	else

@@ -71,7 +71,7 @@ static void get_file(const char *name, struct buffer *b)
 	fclose(f);
 }
 
-/* One request, as ifax-keyring would answer it; what comes out is put into @io, where there is any. */
+/* One request, as ifax-keyring would answer it; what comes out is put into @io, if any. */
 static struct keys_reply ask(enum keys_op op, enum keys_method method, struct buffer *io,
 			     size_t n, const char *const *argv)
 {
@@ -340,7 +340,7 @@ static void signatures_are_judged(void **unused)
 		get_file("mail", &b);
 		rp = ASK(KEYS_OPEN, KEYS_ANY, &b, "100");
 		assert_int_equal(rp.code, KEYS_OK);
-		assert_non_null(strstr(rp.mark, "came encrypted, signed, but NOT VERIFIED, by key "));
+		assert_non_null(strstr(rp.mark, "encrypted, signed, but NOT VERIFIED, by key "));
 	}
 }
 

@@ -175,8 +175,8 @@ static void s48_only_after_sending(void **state)
 	uint64_t id;
 
 	fake_server_start(&smtp, SCRIPT(SMTP_HELLO, SMTP_MAIL, "S:250 taken\r\n", SMTP_BYE, "NEXT",
-					SMTP_HELLO, SMTP_MAIL, "S:550 no\r\n", SMTP_NOTICE, SMTP_BYE,
-					"NEXT",
+					SMTP_HELLO, SMTP_MAIL, "S:550 no\r\n", SMTP_NOTICE,
+					SMTP_BYE, "NEXT",
 					SMTP_HELLO, SMTP_MAIL, "S:250 taken\r\n", SMTP_BYE));
 	svc_open(s, smtp.port);
 	svc_add_user(s, "100", "u", 9);

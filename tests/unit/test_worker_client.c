@@ -62,7 +62,8 @@ static void take_answer(void *userdata, int r, const struct worker_reply *reply,
 /* A server in a process of its own. */
 static pid_t serve(worker_parse_fn parse, uint32_t timeout_ms, uint32_t max_children)
 {
-	struct worker_server_options o = { .parse = parse ?: worker_parse_fd, .timeout_ms = timeout_ms,
+	struct worker_server_options o = { .parse = parse ?: worker_parse_fd,
+					   .timeout_ms = timeout_ms,
 					   .max_children = max_children,
 					   .max_memory = MAX_MEMORY };
 	struct worker_server *s;
