@@ -93,7 +93,7 @@ static void P1_panasonic_look(void **state)
 	static const char *const order[] = {
 		"Date: Tue, 14 Nov 2023", "Message-Id: <1.2@example.test>\r\n",
 		"Mime-Version: 1.0\r\n", "X-Mailer: Internet FAX, ", "From: \"Front",
-		"Subject: " MESSAGE_PANASONIC_SUBJECT, "To: office@example.test",
+		"Subject: IMAGE from Internet FAX", "To: office@example.test",
 		"Content-Type: multipart/mixed; boundary=+-+-+-",
 	};
 	struct message_spec s = plain();

@@ -44,8 +44,9 @@ static __always_inline __m256i t4_changes_at(const u8 *row, u32 at, u64 invert)
 static __always_inline u16 *t4_note_block(struct t4_places *p, u32 at, __m256i changes,
 					  __m256i known, u16 *out)
 {
-	const __m256i turn = _mm256_broadcastsi128_si256(
-		_mm_setr_epi8(7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8));
+	const __m128i half = _mm_setr_epi8(7, 6, 5, 4, 3, 2, 1, 0,
+					   15, 14, 13, 12, 11, 10, 9, 8);
+	const __m256i turn = _mm256_broadcastsi128_si256(half);
 	__m256i none = _mm256_cmpeq_epi8(changes, _mm256_setzero_si256());
 	__m128i x = _mm_set1_epi16((s16)(8 * at)), bytes;
 	u32 some, i;
@@ -72,9 +73,9 @@ static __always_inline u16 *t4_note_block(struct t4_places *p, u32 at, __m256i c
 static __always_inline u32 t4_changing_bytes(const u8 *row, u32 width, u64 invert,
 					     struct t4_places *p)
 {
-	const __m256i count = _mm256_setr_epi8(
-		0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
-		23, 24, 25, 26, 27, 28, 29, 30, 31);
+	const __m256i count = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+					       15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
+					       28, 29, 30, 31);
 	const char pad = (char)(0xff00 >> (((width - 1) & 7) + 1));
 	u32 last = (width + 7) / 8 - T4_BLOCK, at;
 	__m256i changes, known;
