@@ -453,7 +453,8 @@ static void send_and_cancel(void **state)
 	refused(call(r, "CancelJob", "t", id), INVALID, "is canceled already");
 	refused(call(r, "RetryJob", "t", id), INVALID, "put the original in the feeder");
 	svc_run(&r->svc, 100);
-	assert_true(r->signals >= 2);
+	/* Changes that come close together are told as one. */
+	assert_true(r->signals >= 1);
 	assert_non_null(strstr(r->signal_text, "canceled"));
 	granted(call(r, "RemoveJob", "t", id));
 	refused(call(r, "GetJob", "t", id), INVALID, "there is no job");
