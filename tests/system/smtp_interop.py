@@ -416,7 +416,7 @@ def submitted():
           "Postfix's notice of failure and Exim's of delivery change the job of a user's mail",
           words + their_words("example.test", "exim.test"))
     found = notices([d for owner, d in DOCUMENTS.update() if owner == "100"], "of-my-own")
-    told = {(str(b["Final-Recipient"]).split()[-1], str(b["Action"]).lower())
+    told = {(re.split(r"[;\s]+", str(b["Final-Recipient"]))[-1], str(b["Action"]).lower())
             for blocks in found for b in blocks[1:] if b["Action"]}
     # Postfix tells that it followed an alias, too.
     check({("late@example.test", "failed"), ("office@exim.test", "delivered")} <= told,
