@@ -177,7 +177,8 @@ def tiff_of(message):
 def deliver(raw, to="office@example.test"):
     """Hands a whole message to Postfix and waits until it lies in the mailbox."""
     before = set(mailbox(to.split("@", maxsplit=1)[0]))
-    must("/usr/sbin/sendmail", "-i", "-f", "sender@example.test", to, input=raw)
+    must("/usr/sbin/sendmail", "-i", "-f", "sender@example.test", to, input=raw,
+         errors="surrogateescape")
     wait_for(lambda: set(mailbox(to.split("@", maxsplit=1)[0])) - before)
 
 
