@@ -11,7 +11,7 @@
 #include "sim.h"
 
 #define AUTOSUSPEND_MS	100
-#define RESET_MS	1000	/* a thread plays the hardware, on a machine that may be busy */
+#define RESET_MS	300	/* a thread plays the hardware, on a machine that may be busy */
 
 struct sim_hw *sim_hw_of(struct device *dev)
 {

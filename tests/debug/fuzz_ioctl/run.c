@@ -16,7 +16,7 @@
 
 #define PATIENCE_MS	15	/* before calls that wait are interrupted, again and again */
 #define AGAIN_MS	2
-#define HANG_S		60	/* a reset of a deaf board takes a part of a second */
+#define HANG_S		60	/* a reset of a deaf board takes a third of a second */
 
 enum part { PART_FIRST, PART_RACE, PART_CLEAN };
 
