@@ -2,8 +2,8 @@
 /*
  * User space only: the coder is built once for each instruction set, from one
  * source, and works with the best one that the machine has. Their results are
- * the same to the bit, and so are their state objects: to change the variant
- * between two calls is allowed.
+ * the same to the bit. A state object stays with the variant that it was
+ * initialised under: one may note of a line what another does not.
  */
 #ifndef T4_VARIANT_H
 #define T4_VARIANT_H
