@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -73,24 +71,6 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static int dial(const char *path, struct error *e)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	_close_ int fd = -1;
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		return error_set(e, -ENAMETOOLONG, "The path of ifax-keyring is too long: %s",
-				 path);
-	strcpy(a.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_set(e, -errno, "Cannot make a socket: %m");
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return error_set(e, -errno, "Cannot reach ifax-keyring at %s: %m; "
-				 "see systemctl status ifax-keyring.socket", path);
-	return take_fd(fd);
-}
-
 static int write_arguments(const struct keys_question *q, struct error *e)
 {
 	_buffer_ struct buffer row = { .max = KEYS_ARGUMENT_BYTES };
@@ -141,7 +121,7 @@ int keys_ask(sd_event *event, const char *socket_path, const struct keys_questio
 	c->done = done;
 	c->userdata = userdata;
 	c->output = -1;
-	c->sock = r = dial(socket_path, e);
+	c->sock = r = worker_dial(socket_path, "ifax-keyring", "ifax-keyring.socket", e);
 	if (r >= 0)
 		r = send_question(c, q, e);
 	if (r >= 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <gpgme.h>
-#include <locale.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -525,11 +525,12 @@ static int import_pkcs12(struct ring *r, const struct buffer *file, const char *
 	if (fd < 0 || empty < 0)
 		return fd < 0 ? fd : empty;
 	lseek(empty, 0, SEEK_SET);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", dup(fd));
+	/* The program that is run inherits this one. */
+	fcntl(fd, F_SETFD, 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	memcpy(argv, import, sizeof(import));
 	argv[ARRAY_SIZE(import) - 2] = path;
 	q = run(r, empty, argv);
-	close(atoi(path + strlen("/proc/self/fd/")));
 	if (q < 0)
 		return error_set(e, q, "gpgsm does not take the key of this PKCS#12 file");
 	came->considered++;

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -94,23 +92,6 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static int dial(const char *path, struct error *e)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	_close_ int fd = -1;
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		return error_set(e, -ENAMETOOLONG, "The worker's path is too long: %s", path);
-	strcpy(a.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_set(e, -errno, "Cannot make a socket: %m");
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return error_set(e, -errno, "Cannot reach the worker at %s: %m; "
-				 "see systemctl status ifax-worker.socket", path);
-	return take_fd(fd);
-}
-
 static int start(struct worker_call *c, sd_event *event, const struct worker_request *rq,
 		 int message, uint64_t timeout_usec)
 {
@@ -139,7 +120,7 @@ int worker_parse(sd_event *event, const char *socket_path, const struct worker_r
 	c->done = done;
 	c->userdata = userdata;
 	c->output = -1;
-	c->sock = r = dial(socket_path, e);
+	c->sock = r = worker_dial(socket_path, "the worker", "ifax-worker.socket", e);
 	if (r >= 0)
 		c->output = r = pageset_create(e);
 	if (r >= 0) {

@@ -180,3 +180,21 @@ int worker_listen(const char *path, struct error *e)
 		return error_set(e, -errno, "Cannot listen on %s: %m", path);
 	return take_fd(fd);
 }
+
+int worker_dial(const char *path, const char *whom, const char *unit, struct error *e)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	_close_ int fd = -1;
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return error_set(e, -ENAMETOOLONG, "The path to reach %s is too long: %s", whom,
+				 path);
+	strcpy(a.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set(e, -errno, "Cannot make a socket: %m");
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return error_set(e, -errno, "Cannot reach %s at %s: %m; see systemctl status %s",
+				 whom, path, unit);
+	return take_fd(fd);
+}

@@ -113,5 +113,10 @@ int worker_send(int sock, const void *data, size_t len, const int *fds, size_t n
 int worker_recv(int sock, void *data, size_t len, int *fds, size_t nfds);
 /* A listening socket at @path, which is replaced: the caller's to close. */
 int worker_listen(const char *path, struct error *e);
+/*
+ * A line to who listens there, which does not block: the caller's to close. @whom and
+ * @unit name him where he does not answer. -ENOENT, -ECONNREFUSED: nobody listens.
+ */
+int worker_dial(const char *path, const char *whom, const char *unit, struct error *e);
 
 #endif

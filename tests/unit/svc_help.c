@@ -309,3 +309,12 @@ void svc_fax_mail(struct buffer *mail, const char *message_id)
 		     &(struct aux_part){ AUX_TIFF_HEADERS, tiff.data, tiff.len, true });
 	aux_put(mail, "--b0--\r\n");
 }
+
+void svc_on_taken(void *taken, int r)
+{
+	struct svc_taken *t = taken;
+
+	if (!r && write(t->fd, &t->id, sizeof(t->id)) != sizeof(t->id))
+		_exit(3);
+	free(t);
+}

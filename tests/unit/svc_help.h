@@ -54,6 +54,17 @@ void svc_expect(struct svc *s, uint64_t id, enum job_state state, const char *wo
 /* The number of jobs of @kind (-1 = any) in @state (-1 = any); *@id: of the last. */
 size_t svc_count(struct svc *s, int kind, int state, uint64_t *id);
 
+/*
+ * For a child that is to be killed: its parent hears by @fd of what it took, only when
+ * that is durable. A callback of the store's; malloc() it, it is freed there.
+ */
+struct svc_taken {
+	uint64_t id;
+	int fd;
+};
+
+void svc_on_taken(void *taken, int r);
+
 /* A mail with a fax of one page; free data by buffer_free(). */
 void svc_fax_mail(struct buffer *mail, const char *message_id);
 

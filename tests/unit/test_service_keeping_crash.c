@@ -27,24 +27,9 @@
 #define ROUNDS 10
 #define MAILS_MAX 10000
 
-struct taken {
-	uint64_t id;
-	int fd;
-};
-
-/* Told to the parent only when it is durable. */
-static void on_taken(void *userdata, int r)
-{
-	struct taken *t = userdata;
-
-	if (!r && write(t->fd, &t->id, sizeof(t->id)) != sizeof(t->id))
-		_exit(3);
-	free(t);
-}
-
 static void take(struct svc *s, int fd)
 {
-	struct taken *t = malloc(sizeof(*t));
+	struct svc_taken *t = malloc(sizeof(*t));
 	_buffer_ struct buffer mail = { 0 };
 	char name[64];
 	struct error e;
@@ -56,7 +41,7 @@ static void take(struct svc *s, int fd)
 	if (!t)
 		_exit(3);
 	t->fd = fd;
-	if (inbound_accept(s->box.inbound, "100", NULL, &piece, 1, on_taken, t, &t->id, &e) < 0)
+	if (inbound_accept(s->box.inbound, "100", NULL, &piece, 1, svc_on_taken, t, &t->id, &e) < 0)
 		_exit(3);
 }
 

@@ -22,21 +22,6 @@
 
 #define ROUNDS 25
 
-struct taken {
-	uint64_t id;
-	int fd;
-};
-
-/* Told to the parent only when it is durable. */
-static void on_taken(void *userdata, int r)
-{
-	struct taken *t = userdata;
-
-	if (!r && write(t->fd, &t->id, sizeof(t->id)) != sizeof(t->id))
-		_exit(3);
-	free(t);
-}
-
 static void take(struct svc *s, int fd)
 {
 	struct envelope_rcpt rcpts[] = {
@@ -47,13 +32,13 @@ static void take(struct svc *s, int fd)
 	const struct envelope env = { .from = (char *)"ada@far.test", .rcpts = rcpts,
 				      .n_rcpts = 3 };
 	const struct iovec body = { (void *)(uintptr_t)"Subject: x\r\n\r\nx\r\n", 17 };
-	struct taken *t = malloc(sizeof(*t));
+	struct svc_taken *t = malloc(sizeof(*t));
 	struct error e;
 
 	if (!t)
 		_exit(3);
 	t->fd = fd;
-	if (queue_accept(s->box.queue, &env, &body, 1, on_taken, t, &t->id, &e) < 0)
+	if (queue_accept(s->box.queue, &env, &body, 1, svc_on_taken, t, &t->id, &e) < 0)
 		_exit(3);
 }
 
