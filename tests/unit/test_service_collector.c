@@ -776,7 +776,10 @@ static void *serve_crowd(void *arg)
 	uintptr_t n = 0;
 	int fd;
 
-	/* They are accepted in the order in which they were begun. */
+	/*
+	 * They are accepted in the order of their connects; those that are begun in one turn
+	 * of the loop have their addresses in any order, and so connect in any order.
+	 */
 	while ((fd = accept(crowd.listener, NULL, NULL)) >= 0)
 		if (pthread_create(&one, NULL, serve_one, (void *)(n++ << 16 | fd)) == 0)
 			pthread_detach(one);
@@ -841,7 +844,7 @@ static int by_text(const void *a, const void *b)
 static void thousand_in_order(void **state)
 {
 	struct svc *s = *state;
-	size_t before, most = 0;
+	size_t before, most = 0, each = s->box.conf.collect_connections_per_host;
 	struct timespec from;
 
 	start_crowd();
@@ -861,10 +864,11 @@ static void thousand_in_order(void **state)
 		      seconds(&from), (most - before) / 1024);
 	svc_run(s, 300);
 	assert_int_equal(count_logins(), DUE);
-	assert_true(crowd.most_lines <= s->box.conf.collect_connections_per_host);
+	assert_true(crowd.most_lines <= each);
 	assert_true(most - before < 1 << 20);
 	for (size_t i = 0; i < DUE; i++)
-		assert_int_equal(crowd.logins[i][0], i < PRINTING ? 'p' : 'k');
+		if (i + each < PRINTING || i >= PRINTING + each)
+			assert_int_equal(crowd.logins[i][0], i < PRINTING ? 'p' : 'k');
 	qsort(crowd.logins, DUE, sizeof(crowd.logins[0]), by_text);
 	for (size_t i = 1; i < DUE; i++)
 		assert_string_not_equal(crowd.logins[i - 1], crowd.logins[i]);
