@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""kill -9 of the daemon at ten random instants of the main job.
+"""kill -9 of the daemon at random instants of the main job: ROUNDS of them, 10 if not said.
 
 Afterwards the document was sent once and printed once, or its job says what is known: that pages
 must be put in the feeder again, that a mail may have been taken twice, that a page may be a second
@@ -15,7 +15,7 @@ from guest import (check, ctl, done_testing, empty_mailbox, feed, job, jobs, las
                    make_page, must, pixels, read_mail, run, say, send, sim_write, start_box, tray,
                    wait_for)
 
-ROUNDS = 10
+ROUNDS = int(os.environ.get("ROUNDS", "10"))
 FINAL = ("sent", "printed", "failed", "canceled", "duplicate", "collected")
 
 
@@ -123,7 +123,9 @@ def judge(number, page, mine):
 
 
 def main():
-    random.seed(os.environ.get("SEED"))
+    seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
+    say(f"SEED={seed}")
+    random.seed(seed)
     start_box()
     # Slow enough that a page is under way for a good part of the time.
     sim_write("rows_per_second", 1000)
