@@ -114,10 +114,24 @@ def make_page(seed, width=1728, height=400):
 
 # Jobs
 
-def jobs():
-    """All jobs, oldest first, each as the dictionary that "ifaxctl jobs show" prints."""
+def _job_numbers():
     out = ctl("jobs", "list", "--all").stdout.splitlines()[1:]
-    return [job(int(line.split()[0])) for line in reversed(out)]
+    return [int(line.split()[0]) for line in reversed(out)]
+
+
+def jobs():
+    """All jobs, oldest first, each as the dictionary that "ifaxctl jobs show" prints.
+
+    While they are shown, one of them may end and leave another behind (a collection its mail):
+    who finds that one final is to find the other, too.
+    """
+    numbers = _job_numbers()
+    while True:
+        shown = [job(number) for number in numbers]
+        again = _job_numbers()
+        if again == numbers:
+            return shown
+        numbers = again
 
 
 def job(number):
