@@ -12,6 +12,7 @@
 #define T4_LINE_HEADER	"t4_line_scalar.h"
 #endif
 #include T4_LINE_HEADER
+#include "t4_fill.h"
 #include "t4_tables.h"
 
 #define EOL_ZEROS	11	/* T.4 4.1.2: no run or mode code has as many */

@@ -52,100 +52,25 @@ static __always_inline u64 t4_changes_in(u64 word, u64 before)
 	return word ^ (word >> 1 | before << 63);
 }
 
-#ifndef T4_OWN_FILL_ROW
-/* Whole words of the row, from @k to before @end, become black. */
-static inline void t4_blacken_words(u8 *row, size_t k, size_t end, u64 invert)
+/* Makes the pixels of a byte black whose bits are set. */
+static inline void t4_blacken_byte(u8 *byte, u32 bits, u64 invert)
 {
-	for (; k < end; k++)
-		t4_store(row + 8 * k, ~invert);
+	*byte = (u8)(((*byte ^ invert) | bits) ^ invert);
 }
 
-/* Makes a row white. */
-static __always_inline void t4_whiten(u8 *row, size_t len, u64 white)
+/* The pixels from @x to @end become black, however many they are. */
+static inline void t4_blacken(u8 *row, u32 x, u32 end, u64 invert)
 {
-	size_t i;
+	u32 first = 0xff >> (x & 7), last = 0xff00 >> (end & 7) & 0xff;
 
-	if (unlikely(len < sizeof(white))) {
-		memset(row, (int)(white & 0xff), len);
+	if (x / 8 == end / 8) {
+		t4_blacken_byte(row + x / 8, first & last, invert);
 		return;
 	}
-	for (i = 0; i + 4 * sizeof(white) <= len; i += 4 * sizeof(white)) {
-		memcpy(row + i, &white, sizeof(white));
-		memcpy(row + i + 8, &white, sizeof(white));
-		memcpy(row + i + 16, &white, sizeof(white));
-		memcpy(row + i + 24, &white, sizeof(white));
-	}
-	for (; i + sizeof(white) <= len; i += sizeof(white))
-		memcpy(row + i, &white, sizeof(white));
-	memcpy(row + len - sizeof(white), &white, sizeof(white));
+	t4_blacken_byte(row + x / 8, first, invert);
+	memset(row + x / 8 + 1, (int)(~invert & 0xff), end / 8 - x / 8 - 1);
+	if (last)
+		t4_blacken_byte(row + end / 8, last, invert);
 }
-
-/* The word at hand of the row that is being painted; @v as it lies in memory. */
-struct t4_brush {
-	u8 *row;
-	size_t k;
-	u64 v;
-};
-
-/*
- * The colour changes at @x, and was @before up to there. The word is stored with
- * each change, so that no branch asks whether it was the last one.
- */
-static __always_inline void t4_stroke(struct t4_brush *b, u32 x, u64 before)
-{
-	u64 suffix;
-
-	memcpy(&suffix, t4_suffix[x & 63], sizeof(suffix));
-	b->v = (x / 64 == b->k ? b->v : before) ^ suffix;
-	b->k = x / 64;
-	memcpy(b->row + 8 * b->k, &b->v, sizeof(b->v));
-}
-
-/* Black runs that end in whole words. */
-static __always_inline void t4_fill_runs(const u16 *list, const u16 *end, u64 invert,
-					 struct t4_brush *b)
-{
-	size_t from;
-
-	for (; list < end; list += 2) {
-		t4_stroke(b, list[0], invert);
-		from = b->k + 1;
-		t4_stroke(b, list[1], ~invert);
-		if (unlikely(b->k > from))
-			t4_blacken_words(b->row, from, b->k, invert);
-	}
-}
-
-/*
- * The inverse of t4_find_changes(): paints a row, of @n changes and the width
- * behind them. Its pad bits become white.
- */
-static inline void t4_fill_row(const u16 *list, u32 n, u32 width, u64 invert, u8 *row)
-{
-	u32 words = width / 64, m = n & ~1u;
-	struct t4_brush b = { .row = row, .v = invert };
-	u64 edge = 0;
-
-	t4_whiten(row, (width + 7) / 8, invert);
-	/* the runs that reach beyond the whole words */
-	while (m && list[m - 1] >= words * 64)
-		m -= 2;
-	t4_fill_runs(list, list + m, invert, &b);
-	for (; m < n; m += 2) {
-		if (list[m] < words * 64) {
-			t4_stroke(&b, list[m], invert);
-			t4_blacken_words(row, b.k + 1, words, invert);
-			edge = ~0ull;
-		} else {
-			edge |= ~0ull >> (list[m] & 63);
-		}
-		/* the pad bits are white, too */
-		if (width % 64)
-			edge &= ~(~0ull >> (list[m + 1] & 63));
-	}
-	if (width % 64 && edge)
-		t4_store_tail(row + 8 * (size_t)words, edge ^ invert, (width % 64 + 7) / 8);
-}
-#endif
 
 #endif

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include "../t4_line.h"
 #include "t4_match_avx2.h"
+#include "t4_paint_avx2.h"
 #include "../t4_lanes.h"
 
 #define T4_BLOCK	32u	/* bytes of a row that are looked at together */

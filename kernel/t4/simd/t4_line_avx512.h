@@ -4,8 +4,8 @@
 #define T4_LINE_AVX512_H
 
 #include <immintrin.h>
-#include "t4_fill_avx512.h"
 #include "t4_marks_avx512.h"
+#include "t4_paint_avx512.h"
 #include "../t4_line.h"
 #include "../t4_runs.h"
 #include "../t4_lanes.h"
