@@ -18,6 +18,24 @@
 /* A recipient that has no verdict yet has this in place of one. */
 #define UNDECIDED	((enum smtp_result)-1)
 
+/* What is to be sent, and what became of it. */
+struct message {
+	struct envelope e;	/* borrowed */
+	struct extent body;	/* its descriptor is borrowed */
+	bool transacting;	/* a server has heard of it */
+	bool dotted;		/* a final dot of it may have gone out */
+	enum smtp_blame blame;
+
+	/* Recipients of the transaction in hand: where they stand in e.rcpts. */
+	struct envelope_rcpt *rcpts;	/* their strings are borrowed */
+	size_t *places;
+	size_t n_rcpts;
+	enum smtp_verdict *taken; /* RCPT's verdicts of that transaction */
+
+	struct smtp_session_verdict *verdicts;
+	char **texts;		/* of verdicts, owned */
+};
+
 struct smtp_session {
 	unsigned int refs;	/* 1, and one for each callback under way */
 	sd_event *event;
@@ -40,25 +58,11 @@ struct smtp_session {
 	bool lost_line;		/* the last words are the stream's, with its host in them */
 	size_t messages;	/* begun on this line */
 
-	/* The message in hand. */
-	bool busy;		/* there is one */
-	bool transacting;	/* a server has heard of it */
-	bool dotted;		/* a final dot of it may have gone out */
-	enum smtp_blame blame;
-	struct envelope e;	/* borrowed */
-	struct extent body;	/* its descriptor is borrowed */
-	uint64_t pushed;	/* of it */
+	struct message *message;	/* in hand; NULL: none */
+	struct message *next;	/* follows it: its envelope goes out with the dot */
+	uint64_t pushed;	/* of the body */
 	bool pushing;
 	bool held;		/* before_dot() was told: what is left goes out with the dot */
-
-	/* Recipients of the transaction in hand: where they stand in e.rcpts. */
-	struct envelope_rcpt *rcpts;	/* their strings are borrowed */
-	size_t *places;
-	size_t n_rcpts;
-
-	struct smtp_session_verdict *verdicts;
-	char **texts;		/* of verdicts, owned */
-	enum smtp_verdict *taken; /* RCPT's verdicts of the transaction in hand */
 };
 
 static void drive(struct smtp_session *s, const char *data, size_t len);
@@ -77,18 +81,48 @@ const char *smtp_result_name(enum smtp_result r)
 	return (size_t)r < ARRAY_SIZE(names) ? names[r] : "unknown";
 }
 
-static void forget_message(struct smtp_session *s)
+static void message_free(struct message *m)
 {
-	for (size_t i = 0; s->texts && i < s->e.n_rcpts; i++)
-		free(s->texts[i]);
-	free(take_ptr(s->texts));
-	free(take_ptr(s->verdicts));
-	free(take_ptr(s->taken));
-	free(take_ptr(s->rcpts));
-	free(take_ptr(s->places));
-	s->busy = s->transacting = s->dotted = false;
-	s->blame = SMTP_BLAME_MESSAGE;
-	s->e = (struct envelope){ 0 };
+	if (!m)
+		return;
+	for (size_t i = 0; m->texts && i < m->e.n_rcpts; i++)
+		free(m->texts[i]);
+	free(m->texts);
+	free(m->verdicts);
+	free(m->taken);
+	free(m->rcpts);
+	free(m->places);
+	free(m);
+}
+
+/* Nobody has heard of it yet. */
+static int message_new(struct message **ret, const struct envelope *e, const struct extent *body,
+		       struct error *err)
+{
+	size_t n = e->n_rcpts;
+	struct message *m;
+
+	if (!n)
+		return error_set(err, -EINVAL, "there is nobody to send it to");
+	m = calloc(1, sizeof(*m));
+	if (m) {
+		m->e = *e;
+		m->e.size = body->len;
+		m->body = *body;
+		m->verdicts = calloc(n, sizeof(*m->verdicts));
+		m->texts = calloc(n, sizeof(*m->texts));
+		m->taken = calloc(n, sizeof(*m->taken));
+		m->rcpts = calloc(n, sizeof(*m->rcpts));
+		m->places = calloc(n, sizeof(*m->places));
+	}
+	if (!m || !m->verdicts || !m->texts || !m->taken || !m->rcpts || !m->places) {
+		message_free(m);
+		return error_set(err, -ENOMEM, "there is no memory to send a message");
+	}
+	for (size_t i = 0; i < n; i++)
+		m->verdicts[i].result = UNDECIDED;
+	*ret = m;
+	return 0;
 }
 
 static void unref(struct smtp_session *s)
@@ -101,7 +135,8 @@ static void unref(struct smtp_session *s)
 	sd_event_source_disable_unref(s->exit);
 	for (size_t i = 0; i < s->n_hosts; i++)
 		free(s->hosts[i]);
-	forget_message(s);
+	message_free(s->message);
+	message_free(s->next);
 	sd_event_unref(s->event);
 	free(s);
 }
@@ -139,28 +174,28 @@ static enum smtp_result result_of(enum smtp_verdict v)
 	}
 }
 
-static void decide(struct smtp_session *s, size_t place, enum smtp_result r, const char *enhanced,
+static void decide(struct message *m, size_t place, enum smtp_result r, const char *enhanced,
 		   const char *text)
 {
-	struct smtp_session_verdict *v = &s->verdicts[place];
+	struct smtp_session_verdict *v = &m->verdicts[place];
 
 	v->result = r;
 	snprintf(v->enhanced, sizeof(v->enhanced), "%s", enhanced);
-	free(s->texts[place]);
-	s->texts[place] = strdup(text);
-	v->text = s->texts[place] ?: "there is no memory to say why";
+	free(m->texts[place]);
+	m->texts[place] = strdup(text);
+	v->text = m->texts[place] ?: "there is no memory to say why";
 }
 
-static void decide_rest(struct smtp_session *s, enum smtp_result r, const char *enhanced,
+static void decide_rest(struct message *m, enum smtp_result r, const char *enhanced,
 			const char *text)
 {
-	for (size_t i = 0; i < s->e.n_rcpts; i++)
-		if (s->verdicts[i].result == UNDECIDED)
-			decide(s, i, r, enhanced, text);
+	for (size_t i = 0; i < m->e.n_rcpts; i++)
+		if (m->verdicts[i].result == UNDECIDED)
+			decide(m, i, r, enhanced, text);
 }
 
 /* The one verdict that stands for all: see the header. */
-static size_t foremost(const struct smtp_session *s)
+static size_t foremost(const struct message *m)
 {
 	static const enum smtp_result order[] = {
 		SMTP_RESULT_IN_DOUBT, SMTP_RESULT_ACCEPTED, SMTP_RESULT_TRANSIENT,
@@ -168,38 +203,43 @@ static size_t foremost(const struct smtp_session *s)
 	};
 
 	for (size_t k = 0; k < ARRAY_SIZE(order); k++)
-		for (size_t i = 0; i < s->e.n_rcpts; i++)
-			if (s->verdicts[i].result == order[k])
+		for (size_t i = 0; i < m->e.n_rcpts; i++)
+			if (m->verdicts[i].result == order[k])
 				return i;
 	return 0;
 }
 
-/* The caller may cancel the session from within. */
+/* Of the message in hand, which is over; the one behind it takes its place. The caller may
+ * cancel the session from within. */
 static void tell_done(struct smtp_session *s)
 {
-	const struct smtp_session_verdict *v = &s->verdicts[foremost(s)];
-	struct smtp_session_outcome o = {
+	struct message *m = s->message;
+	const struct smtp_session_verdict *v = &m->verdicts[foremost(m)];
+	const struct smtp_session_outcome o = {
 		.result = v->result,
-		.blame = s->blame,
+		.blame = m->blame,
 		.text = v->text,
 		.host = s->n_hosts ? s->hosts[s->host] : NULL,
 		.dsn = s->client && smtp_client_offers(s->client)->dsn,
-		.rcpts = s->verdicts,
-		.n_rcpts = s->e.n_rcpts,
+		.rcpts = m->verdicts,
+		.n_rcpts = m->e.n_rcpts,
 	};
 
-	s->busy = false;
+	s->message = take_ptr(s->next);
 	s->callbacks.done(s->userdata, &o);
+	message_free(m);
 }
 
-/* It ends here, for the rest of the recipients with this. */
+/* It ends here, for the rest of the recipients with this. What was to follow was not begun. */
 static void end(struct smtp_session *s, enum smtp_result r, const char *enhanced, const char *text)
 {
-	if (r == SMTP_RESULT_CANNOT_CONNECT)
-		s->blame = SMTP_BLAME_HOST;
+	if (s->message && r == SMTP_RESULT_CANNOT_CONNECT)
+		s->message->blame = SMTP_BLAME_HOST;
+	if (s->next)
+		s->next->blame = SMTP_BLAME_LINE;
 	s->refs++;
-	if (s->busy) {
-		decide_rest(s, r, enhanced, text);
+	while (s->message && !s->over) {
+		decide_rest(s->message, r, enhanced, text);
 		tell_done(s);
 	}
 	if (!s->over) {
@@ -244,7 +284,6 @@ static void finish(struct smtp_session *s)
 	tell_done(s);
 	if (s->over)
 		return;
-	forget_message(s);
 	if (s->callbacks.ready)
 		s->callbacks.ready(s->userdata, s);
 	else
@@ -289,45 +328,78 @@ static bool has_eight_bit(const struct extent *body)
 	return false;
 }
 
-/* Gathers those without a verdict; none: done. */
+/* Gathers those without a verdict. */
+static void gather(struct message *m)
+{
+	m->n_rcpts = 0;
+	for (size_t i = 0; i < m->e.n_rcpts; i++) {
+		if (m->verdicts[i].result != UNDECIDED)
+			continue;
+		m->rcpts[m->n_rcpts] = m->e.rcpts[i];
+		m->places[m->n_rcpts] = i;
+		m->taken[m->n_rcpts++] = SMTP_TRANSIENT;
+	}
+}
+
+/* The envelope of the transaction with those that were gathered. */
+static struct envelope gathered(const struct smtp_session *s, const struct message *m)
+{
+	struct envelope e = m->e;
+
+	/* Declared as 8-bit by who brought it; often it is not. */
+	if (e.eight_bit && !smtp_client_offers(s->client)->eight_bit)
+		e.eight_bit = has_eight_bit(&m->body);
+	e.rcpts = m->rcpts;
+	e.n_rcpts = m->n_rcpts;
+	return e;
+}
+
+/* The server hears of the message in hand. */
+static void begin_transaction(struct smtp_session *s)
+{
+	struct message *m = s->message;
+
+	s->messages += !m->transacting;
+	m->transacting = true;
+	s->pushed = 0;
+	s->pushing = s->held = false;
+}
+
+/* Nobody left to send to: done. */
 static void next_transaction(struct smtp_session *s)
 {
-	struct envelope e = s->e;
+	struct message *m = s->message;
+	struct envelope e;
 
-	s->n_rcpts = 0;
-	for (size_t i = 0; i < s->e.n_rcpts; i++) {
-		if (s->verdicts[i].result != UNDECIDED)
-			continue;
-		s->rcpts[s->n_rcpts] = s->e.rcpts[i];
-		s->places[s->n_rcpts] = i;
-		s->taken[s->n_rcpts++] = SMTP_TRANSIENT;
-	}
-	if (!s->n_rcpts) {
+	gather(m);
+	if (!m->n_rcpts) {
 		finish(s);
 		return;
 	}
-	s->messages += !s->transacting;
-	s->transacting = true;
-	/* Declared as 8-bit by who brought it; often it is not. */
-	if (e.eight_bit && !smtp_client_offers(s->client)->eight_bit)
-		e.eight_bit = has_eight_bit(&s->body);
-	s->pushed = 0;
-	s->pushing = s->held = false;
-	e.rcpts = s->rcpts;
-	e.n_rcpts = s->n_rcpts;
+	begin_transaction(s);
+	e = gathered(s, m);
 	if (smtp_client_send(s->client, &e) < 0)
 		end(s, SMTP_RESULT_TRANSIENT, "", "the message could not be handed to the server");
 }
 
+/* The message in hand is done with, and the engine is at the one that followed. */
+static void go_to_next(struct smtp_session *s)
+{
+	tell_done(s);
+	if (!s->over)
+		begin_transaction(s);
+}
+
 static void on_recipient(struct smtp_session *s, const struct smtp_event *ev)
 {
+	struct message *m = s->message;
 	struct error e = { 0 };
 
-	s->taken[ev->rcpt] = ev->verdict;
+	m->taken[ev->rcpt] = ev->verdict;
 	if (ev->verdict == SMTP_ACCEPTED || ev->verdict == SMTP_DEFERRED)
 		return;
 	sentence(s, ev->text, &e);
-	decide(s, s->places[ev->rcpt], result_of(ev->verdict), ev->enhanced, e.text);
+	decide(m, m->places[ev->rcpt], result_of(ev->verdict), ev->enhanced, e.text);
 }
 
 /*
@@ -338,15 +410,16 @@ static void on_recipient(struct smtp_session *s, const struct smtp_event *ev)
 static void on_result(struct smtp_session *s, const struct smtp_event *ev)
 {
 	bool through = ev->verdict == SMTP_ACCEPTED;
+	struct message *m = s->message;
 	struct error e = { 0 };
 
 	sentence(s, ev->text, &e);
-	for (size_t i = 0; i < s->n_rcpts; i++) {
-		if (s->verdicts[s->places[i]].result != UNDECIDED)
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		if (m->verdicts[m->places[i]].result != UNDECIDED)
 			continue;
-		if (through && s->taken[i] == SMTP_DEFERRED)
+		if (through && m->taken[i] == SMTP_DEFERRED)
 			continue;
-		decide(s, s->places[i], s->taken[i] == SMTP_DEFERRED ? SMTP_RESULT_TRANSIENT :
+		decide(m, m->places[i], m->taken[i] == SMTP_DEFERRED ? SMTP_RESULT_TRANSIENT :
 		       result_of(ev->verdict), ev->enhanced, e.text);
 	}
 }
@@ -361,7 +434,7 @@ static void body_broke_off(struct smtp_session *s)
 static int push_some(struct smtp_session *s)
 {
 	char chunk[BODY_CHUNK];
-	ssize_t n = read_body(&s->body, s->pushed, chunk, sizeof(chunk));
+	ssize_t n = read_body(&s->message->body, s->pushed, chunk, sizeof(chunk));
 
 	if (n < 0)
 		return n;
@@ -375,20 +448,22 @@ static int push_some(struct smtp_session *s)
  */
 static void push_body(struct smtp_session *s)
 {
-	while (s->pushed < s->body.len && net_stream_queued(s->stream) < BODY_CHUNK) {
+	uint64_t len = s->message->body.len;
+
+	while (s->pushed < len && net_stream_queued(s->stream) < BODY_CHUNK) {
 		bool last;
 
 		if (push_some(s) < 0) {
 			body_broke_off(s);
 			return;
 		}
-		last = s->pushed == s->body.len && !net_stream_queued(s->stream);
+		last = s->pushed == len && !net_stream_queued(s->stream);
 		if (!last && net_stream_push(s->stream, smtp_client_output(s->client)) < 0) {
 			body_broke_off(s);
 			return;
 		}
 	}
-	if (s->pushed < s->body.len || net_stream_queued(s->stream))
+	if (s->pushed < len || net_stream_queued(s->stream))
 		return;
 	s->pushing = false;
 	smtp_client_body_end(s->client);
@@ -403,11 +478,49 @@ static void before_dot(struct smtp_session *s)
 		smtp_session_go_on(s, 0);
 }
 
+/* Those that are put off to another transaction of this message go before the next. */
+static bool has_deferred(const struct message *m)
+{
+	for (size_t i = 0; i < m->n_rcpts; i++)
+		if (m->taken[i] == SMTP_DEFERRED)
+			return true;
+	return false;
+}
+
+bool smtp_session_may_follow(const struct smtp_session *s)
+{
+	return !s->over && s->held && !s->next && smtp_client_offers(s->client)->pipelining &&
+	       !has_deferred(s->message);
+}
+
+int smtp_session_follow(struct smtp_session *s, const struct envelope *e,
+			const struct extent *body, struct error *err)
+{
+	struct message *m = NULL;
+	struct envelope env;
+	int r;
+
+	if (!smtp_session_may_follow(s))
+		return error_set(err, -EBUSY, "the server takes no message behind this one");
+	r = message_new(&m, e, body, err);
+	if (r < 0)
+		return r;
+	gather(m);
+	env = gathered(s, m);
+	r = smtp_client_follow(s->client, &env);
+	if (r < 0) {
+		message_free(m);
+		return error_set(err, r, "the message could not be handed to the server");
+	}
+	s->next = m;
+	return 0;
+}
+
 void smtp_session_go_on(struct smtp_session *s, int r)
 {
 	struct error e = { 0 };
 
-	if (s->over || !s->busy)
+	if (s->over || !s->held)
 		return;
 	s->held = false;
 	if (r < 0) {
@@ -416,9 +529,7 @@ void smtp_session_go_on(struct smtp_session *s, int r)
 		end(s, SMTP_RESULT_TRANSIENT, "", e.text);
 		return;
 	}
-	if (smtp_client_dot(s->client) < 0)
-		return;
-	s->dotted = true;
+	s->message->dotted = smtp_client_dot(s->client) >= 0;
 	if (!s->driving)
 		drive(s, NULL, 0);
 }
@@ -427,9 +538,9 @@ void smtp_session_go_on(struct smtp_session *s, int r)
 static void next_host_or_end(struct smtp_session *s, enum smtp_result r, const char *enhanced,
 			     const char *text)
 {
-	if (s->blame != SMTP_BLAME_LOGIN)
-		s->blame = SMTP_BLAME_HOST;
-	if (!s->busy || s->host + 1 >= s->n_hosts) {
+	if (s->message && s->message->blame != SMTP_BLAME_LOGIN)
+		s->message->blame = SMTP_BLAME_HOST;
+	if (!s->message || s->host + 1 >= s->n_hosts) {
 		end(s, r, enhanced, text);
 		return;
 	}
@@ -440,6 +551,7 @@ static void next_host_or_end(struct smtp_session *s, enum smtp_result r, const c
 
 static void on_failed(struct smtp_session *s, const struct smtp_event *ev)
 {
+	struct message *m = s->message;
 	struct error e = { 0 };
 
 	if (s->over) {
@@ -447,13 +559,13 @@ static void on_failed(struct smtp_session *s, const struct smtp_event *ev)
 		return;
 	}
 	sentence(s, ev->text, &e);
-	if (ev->login)
-		s->blame = SMTP_BLAME_LOGIN;
-	if (s->transacting) {
-		if (s->messages > 1 && !s->dotted)
-			s->blame = SMTP_BLAME_LINE;
+	if (m && ev->login)
+		m->blame = SMTP_BLAME_LOGIN;
+	if (m && m->transacting) {
+		if (s->messages > 1 && !m->dotted)
+			m->blame = SMTP_BLAME_LINE;
 		else if (s->silent)
-			s->blame = SMTP_BLAME_HOST;
+			m->blame = SMTP_BLAME_HOST;
 		on_result(s, ev);
 		end(s, SMTP_RESULT_TRANSIENT, "", e.text);
 	} else {
@@ -472,7 +584,7 @@ static bool on_event(struct smtp_session *s, const struct smtp_event *ev)
 			smtp_client_lost(s->client, "encryption could not be set up");
 		break;
 	case SMTP_READY:
-		if (!s->over && s->busy)
+		if (!s->over && s->message)
 			next_transaction(s);
 		else if (!s->over)	/* adopted, and greeted */
 			s->callbacks.ready(s->userdata, s);
@@ -489,6 +601,9 @@ static bool on_event(struct smtp_session *s, const struct smtp_event *ev)
 		break;
 	case SMTP_RESULT:
 		on_result(s, ev);
+		break;
+	case SMTP_NEXT:
+		go_to_next(s);
 		break;
 	case SMTP_FAILED:
 		on_failed(s, ev);
@@ -684,39 +799,14 @@ static void on_mx(void *userdata, int r, const char *const *hosts, const struct 
 		    r == -ENOENT ? "5.1.2" : "", r < 0 ? e->text : "there is no memory");
 }
 
-/* Nothing is told of it before this has returned 0. */
-static int take_message(struct smtp_session *s, const struct envelope *e,
-			const struct extent *body, struct error *err)
-{
-	size_t n = e->n_rcpts;
-
-	if (!n)
-		return error_set(err, -EINVAL, "there is nobody to send it to");
-	forget_message(s);
-	s->verdicts = calloc(n, sizeof(*s->verdicts));
-	s->texts = calloc(n, sizeof(*s->texts));
-	s->taken = calloc(n, sizeof(*s->taken));
-	s->rcpts = calloc(n, sizeof(*s->rcpts));
-	s->places = calloc(n, sizeof(*s->places));
-	if (!s->verdicts || !s->texts || !s->taken || !s->rcpts || !s->places)
-		return error_set(err, -ENOMEM, "there is no memory to send a message");
-	for (size_t i = 0; i < n; i++)
-		s->verdicts[i].result = UNDECIDED;
-	s->e = *e;
-	s->e.size = body->len;
-	s->body = *body;
-	s->busy = true;
-	return 0;
-}
-
 int smtp_session_next(struct smtp_session *s, const struct envelope *e,
 		      const struct extent *body, struct error *err)
 {
 	int r;
 
-	if (s->busy || s->over || !s->stream)
+	if (s->message || s->over || !s->stream)
 		return error_set(err, -EBUSY, "the connection is busy or gone");
-	r = take_message(s, e, body, err);
+	r = message_new(&s->message, e, body, err);
 	if (r < 0)
 		return r;
 	s->refs++;
@@ -765,7 +855,7 @@ int smtp_session_send(struct smtp_session **ret, sd_event *event,
 
 	if (!s)
 		return error_set(err, -ENOMEM, "there is no memory to send a message");
-	r = take_message(s, e, body, err);
+	r = message_new(&s->message, e, body, err);
 	if (!r)
 		r = find_hosts(s, err);
 	if (r < 0) {

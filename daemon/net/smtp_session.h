@@ -6,6 +6,9 @@
  *	smtp_session_send() ... before_dot() -> smtp_session_go_on() ... done()
  *	[ready() ... smtp_session_next() ... done()]... smtp_session_quit() or closed()
  *
+ * smtp_session_follow() names the next message before the dot of the one in hand: then
+ * it has its before_dot() and done() after the other's done(), without a ready() between.
+ *
  * It is opened with its first message. Where the caller has no ready(), done() ends
  * it: saying goodbye to the server goes on by itself. Else the session stays the
  * caller's handle until closed() was called or the caller has it quit or cancels
@@ -118,6 +121,15 @@ int smtp_session_adopt(struct smtp_session **ret, sd_event *event,
 /* After ready(): one more message. -EBUSY: one is under way. */
 int smtp_session_next(struct smtp_session *s, const struct envelope *e,
 		      const struct extent *body, struct error *err);
+/*
+ * From before_dot() until smtp_session_go_on(): the message that comes after the one in
+ * hand, whose envelope is sent along with the dot. If the line ends first, done() says of
+ * it what is said of a line that broke (SMTP_BLAME_LINE). -EBUSY: it must wait for ready(),
+ * as the other function would have told.
+ */
+int smtp_session_follow(struct smtp_session *s, const struct envelope *e,
+			const struct extent *body, struct error *err);
+bool smtp_session_may_follow(const struct smtp_session *s);
 /* After ready(), with nothing under way: leaves politely; nothing more is told. */
 void smtp_session_quit(struct smtp_session *s);
 /* @r below 0: the message is not to be sent after all; done() says TRANSIENT. */

@@ -21,13 +21,23 @@ struct in_hand {
 	struct delivery *delivery;	/* NULL: over */
 };
 
+static bool is_of(const struct delivery *d, uint64_t id)
+{
+	return d && d->mail->job->id == id;
+}
+
 struct delivery *delivery_of(struct queue *q, const struct destination *to, uint64_t id)
 {
 	struct connection *c;
 
-	LIST_FOREACH(c, &q->connections, of_queue)
-		if (c->delivery && c->delivery->mail->job->id == id && (!to || c->to == to))
+	LIST_FOREACH(c, &q->connections, of_queue) {
+		if (to && c->to != to)
+			continue;
+		if (is_of(c->delivery, id))
 			return c->delivery;
+		if (is_of(c->next, id))
+			return c->next;
+	}
 	return NULL;
 }
 
@@ -37,7 +47,7 @@ static void delivery_free(struct delivery *d)
 		return;
 	if (d->note)
 		d->note->delivery = NULL;
-	if (d->over)
+	if (d->over && d->over->delivery == d)
 		d->over->delivery = NULL;
 	if (d->mail) {
 		d->mail->deliveries--;
@@ -54,6 +64,7 @@ void connection_free(struct connection *c)
 
 	smtp_session_cancel(c->session);
 	delivery_free(c->delivery);
+	delivery_free(c->next);
 	sd_event_source_disable_unref(c->idle);
 	LIST_REMOVE(c, of_destination);
 	LIST_REMOVE(c, of_queue);
@@ -122,6 +133,9 @@ static int await_note(struct delivery *d)
 	return r;
 }
 
+static void choose_next(struct connection *c);
+
+/* The next mail's note is written first: so one flush of the disk does for both. */
 static void before_dot(void *userdata, struct smtp_session *session)
 {
 	struct connection *c = userdata;
@@ -130,6 +144,8 @@ static void before_dot(void *userdata, struct smtp_session *session)
 
 	if (!d->noted)
 		note_in_hand(d);
+	if (d->noted_with >= 0)
+		choose_next(c);
 	r = d->noted_with < 0 ? d->noted_with : await_note(d);
 	if (r)
 		go_on(d, r);
@@ -210,6 +226,14 @@ static void judge_host(struct destination *to, const struct smtp_session_outcome
 	to->not_before = queue_monotonic(to->queue) + queue_wait(conf, to->failures);
 }
 
+/* Until a host was reached, one line finds out whether it can be. */
+static bool has_all_lines(const struct destination *to)
+{
+	uint32_t most = to->reached ? to->queue->box->conf.connections_per_host : 1;
+
+	return to->n_connections >= most;
+}
+
 static void settle(struct mail *m, const struct smtp_session_outcome *out)
 {
 	const char *text = out->text ? out->text : smtp_result_name(out->result);
@@ -257,10 +281,10 @@ static void collect_for_sender(struct box *box, const struct job *job)
 	user_free(u);
 }
 
-static void on_done(void *userdata, const struct smtp_session_outcome *out)
+/* Writes into the job what became of @d, which ends here. */
+static void settle_delivery(struct connection *c, struct delivery *d,
+			    const struct smtp_session_outcome *out)
 {
-	struct connection *c = userdata;
-	struct delivery *d = c->delivery;
 	struct mail *m = d->mail;
 
 	m->refs++;
@@ -273,6 +297,45 @@ static void on_done(void *userdata, const struct smtp_session_outcome *out)
 	if (is_taken(out))
 		collect_for_sender(m->queue->box, m->job);
 	mail_put(m);
+}
+
+static void on_done(void *userdata, const struct smtp_session_outcome *out)
+{
+	struct connection *c = userdata;
+	struct destination *to = c->to;
+	struct delivery *d = c->delivery;
+
+	/* It may be one of those that offer PIPELINING and take it ill. */
+	if (d->followed && out->blame == SMTP_BLAME_LINE)
+		to->one_by_one = true;
+	c->delivery = take_ptr(c->next);
+	settle_delivery(c, d, out);
+	if (!c->delivery)
+		return;
+	if (c->delivery->withdrawn)
+		connection_free(c);
+	/* It was reached: there may be more lines now. */
+	if (!has_all_lines(to))
+		destination_wake(to);
+}
+
+/* A mail that follows another can only go when that has its answer. */
+void connection_withdraw(struct connection *c, uint64_t id)
+{
+	static const struct smtp_session_outcome not_begun = {
+		.result = SMTP_RESULT_TRANSIENT, .blame = SMTP_BLAME_LINE,
+		.text = "its line was needed no more",
+	};
+	struct destination *to = c->to;
+
+	if (is_of(c->next, id))
+		c->next->withdrawn = true;
+	if (!is_of(c->delivery, id))
+		return;
+	if (c->next && !c->next->withdrawn)
+		settle_delivery(c, take_ptr(c->next), &not_begun);
+	connection_free(c);
+	destination_wake(to);
 }
 
 /*
@@ -377,7 +440,6 @@ static int delivery_new(struct delivery **ret, struct destination *to, uint64_t 
 static void hand_over(struct connection *c, struct delivery *d)
 {
 	d->over = c;
-	c->delivery = d;
 	c->messages++;
 	d->mail->job->attempts++;
 }
@@ -411,12 +473,33 @@ static int go_over(struct connection *c, uint64_t id)
 	if (r < 0)
 		return r;
 	sd_event_source_set_enabled(c->idle, SD_EVENT_OFF);
+	c->delivery = d;
 	hand_over(c, d);
 	note_in_hand(d);
 	if (smtp_session_next(c->session, &d->env, &d->mail->body, &e) >= 0)
 		return 0;
 	give_up_line(c, SMTP_BLAME_LINE, &e);
 	return -EPIPE;
+}
+
+/* Sends behind the mail that is at its dot. */
+static int follow(struct connection *c, uint64_t id)
+{
+	struct delivery *d = NULL;
+	struct error e = { 0 };
+	int r = delivery_new(&d, c->to, id);
+
+	if (!r)
+		r = smtp_session_follow(c->session, &d->env, &d->mail->body, &e);
+	if (r < 0) {
+		delivery_free(d);
+		return r;
+	}
+	c->next = d;
+	d->followed = true;
+	hand_over(c, d);
+	note_in_hand(d);
+	return 0;
 }
 
 static void quit(struct connection *c)
@@ -435,17 +518,17 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata)
 }
 
 /*
- * 0: the line is busy again; -ENOENT: nothing is due; -EPIPE: as above. What cannot
- * be sent has said so and is not due any more.
+ * Finds the next mail for the line and gives it to @go. 0: it has one; -ENOENT: nothing
+ * is due; -EPIPE: as above. What cannot be sent has said so and is not due any more.
  */
-static int take_next(struct connection *c)
+static int take_next(struct connection *c, int (*go)(struct connection *c, uint64_t id))
 {
 	struct queue *q = c->to->queue;
 	uint64_t id, when;
 
 	while ((c->turned || c->messages < MESSAGES_MAX) && queue_monotonic(q) >= q->not_before &&
 	       queue_next(c->to, &id, &when) > 0) {
-		int r = go_over(c, id);
+		int r = go(c, id);
 
 		if (r >= 0 || r == -EPIPE)
 			return r;
@@ -455,12 +538,10 @@ static int take_next(struct connection *c)
 	return -ENOENT;
 }
 
-/* Until a host was reached, one line finds out whether it can be. */
-static bool has_all_lines(const struct destination *to)
+static void choose_next(struct connection *c)
 {
-	uint32_t most = to->reached ? to->queue->box->conf.connections_per_host : 1;
-
-	return to->n_connections >= most;
+	if (!c->to->one_by_one && smtp_session_may_follow(c->session))
+		take_next(c, follow);
 }
 
 static void on_ready(void *userdata, struct smtp_session *session)
@@ -468,7 +549,7 @@ static void on_ready(void *userdata, struct smtp_session *session)
 	struct connection *c = userdata;
 	struct destination *to = c->to;
 	uint64_t keep = to->queue->box->conf.idle_usec;
-	int r = take_next(c);
+	int r = take_next(c, go_over);
 
 	/* More may be due than its lines carry; or the next look has another time now. */
 	if (r || !has_all_lines(to))
@@ -604,6 +685,7 @@ int connection_deliver(struct destination *to, uint64_t id)
 		delivery_free(d);
 		return r;
 	}
+	c->delivery = d;
 	hand_over(c, d);
 	if (open_line(c, d, &e) < 0)
 		give_up_line(c, SMTP_BLAME_HOST, &e);

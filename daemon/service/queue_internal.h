@@ -38,6 +38,7 @@ struct destination {
 	bool turns;			/* its host fetches its mail: service/turn.h */
 	uint64_t turned;		/* when it last began to: what was due then goes */
 	bool reached;			/* by the last connection that was tried */
+	bool one_by_one;		/* it lost a line on which one mail followed another */
 	bool barred;			/* the login was refused: until a person says go on */
 	unsigned int failures;		/* to reach it, in a row */
 	uint64_t not_before;		/* CLOCK_MONOTONIC */
@@ -50,6 +51,7 @@ struct connection {
 	struct destination *to;
 	struct smtp_session *session;
 	struct delivery *delivery;	/* NULL: idle */
+	struct delivery *next;		/* its envelope goes out with the dot of the other */
 	sd_event_source *idle;
 	unsigned int messages;
 	bool turned;			/* the host came to us, and goes when it has all */
@@ -66,6 +68,8 @@ struct delivery {
 	uint64_t mark;			/* the store's, at the note */
 	struct in_hand *note;		/* the session waits at the dot for the disk to have it */
 	bool dot_out;			/* the host may have the mail */
+	bool followed;			/* another mail over its line */
+	bool withdrawn;			/* before its turn: the line ends then, and nothing is said */
 };
 
 struct queue {
@@ -119,6 +123,8 @@ void job_not_in_hand(struct job *job);
 int connection_deliver(struct destination *to, uint64_t id);
 /* The mail for @to goes over @stream, on which its host awaits us as client: as queue_turn(). */
 int connection_turn(struct destination *to, struct net_stream *stream, struct error *e);
+/* Takes job @id off the line, whose final dot must not be out; the caller writes what it is then. */
+void connection_withdraw(struct connection *c, uint64_t id);
 void connection_free(struct connection *c);	/* and what goes over it, unsettled */
 /* May another line be opened at all? Ends an idle one for it where it must. */
 bool connection_room(struct queue *q);

@@ -24,13 +24,8 @@ int queue_cancel(struct queue *q, uint64_t id, struct error *e)
 					 "already", (unsigned long long)id);
 	}
 	for (c = LIST_FIRST(&q->connections); c; c = next) {
-		struct destination *to = c->to;
-
 		next = LIST_NEXT(c, of_queue);
-		if (!c->delivery || c->delivery->mail->job->id != id)
-			continue;
-		connection_free(c);
-		destination_wake(to);
+		connection_withdraw(c, id);
 	}
 	return 0;
 }

@@ -4,9 +4,10 @@
  * needs no word from the server (send the next command, tell the next event),
  * answer() takes one whole reply. Both return true when they filled in an event.
  *
- * MAIL and the RCPTs go out together where the server offers PIPELINING, at
- * most PIPELINE_MAX unanswered; DATA waits for all their answers, so that it is
- * never sent without a recipient.
+ * MAIL, the RCPTs and DATA go out together where the server offers PIPELINING, at
+ * most PIPELINE_MAX unanswered. So may those of the next message behind a final dot:
+ * what is kept of a message is needed only until then, so the next takes its place
+ * at once, and its answers are awaited when the dot has its own.
  */
 #include <errno.h>
 #include <limits.h>
@@ -49,7 +50,8 @@ enum state {
 	BODY,		/* the caller pushes */
 	SAY_DOT,
 	HELD,		/* SMTP_DOT was told */
-	DOT,		/* the final dot is out */
+	DOT,		/* the final dot is out, and the next envelope where one follows */
+	SAY_NEXT,	/* SMTP_NEXT is to be told */
 	RESET,
 	QUIT,
 	LOST,		/* the end is to be told, by lost_text */
@@ -67,8 +69,9 @@ struct smtp_client {
 
 	struct scram_client scram;	/* while it goes on */
 
-	/* The message in hand. */
+	/* The message in hand; from its dot on, the one that follows. */
 	struct envelope e;
+	bool follows;
 	bool mail_sent;
 	bool mail_pending;		/* MAIL is not answered */
 	bool mail_failed;
@@ -114,6 +117,7 @@ enum smtp_timeout smtp_client_timeout(const struct smtp_client *c)
 	case DOT:
 		return SMTP_TIMEOUT_DOT;
 	case SAY_READY:
+	case SAY_NEXT:
 	case IDLE:
 	case HELD:
 	case LOST:
@@ -237,7 +241,8 @@ static void command(struct smtp_client *c, enum state next, const char *fmt, ...
 		memcpy(line + n, "\r\n", 2);
 		r = buffer_append(&c->out, line, n + 2);
 	}
-	OPENSSL_cleanse(line, sizeof(line));
+	if (n > 0)
+		OPENSSL_cleanse(line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line));
 	if (r < 0)
 		lose(c, SMTP_TRANSIENT, "there was no memory for a command");
 	else
@@ -569,17 +574,35 @@ static bool answer_auth(struct smtp_client *c, struct smtp_event *ev, int class)
  * One message
  */
 
+static void take_envelope(struct smtp_client *c, const struct envelope *e)
+{
+	c->e = *e;
+	c->mail_sent = c->mail_pending = c->mail_failed = c->split = c->data_sent = false;
+	c->sent = c->answered = c->in_flight = c->accepted = c->transient = 0;
+	c->stuffing = (struct smtp_stuffing){ 0 };
+}
+
 int smtp_client_send(struct smtp_client *c, const struct envelope *e)
 {
 	if (c->state != IDLE)
 		return -EBUSY;
 	if (!e->n_rcpts)
 		return -EINVAL;
-	c->e = *e;
-	c->mail_sent = c->mail_pending = c->mail_failed = c->split = c->data_sent = false;
-	c->sent = c->answered = c->in_flight = c->accepted = c->transient = 0;
-	c->stuffing = (struct smtp_stuffing){ 0 };
+	take_envelope(c, e);
 	c->state = ENVELOPE;
+	return 0;
+}
+
+int smtp_client_follow(struct smtp_client *c, const struct envelope *e)
+{
+	if (c->state != HELD || c->follows)
+		return -EBUSY;
+	if (!e->n_rcpts)
+		return -EINVAL;
+	if (!c->caps.pipelining)
+		return -EOPNOTSUPP;
+	take_envelope(c, e);
+	c->follows = true;
 	return 0;
 }
 
@@ -812,17 +835,36 @@ int smtp_client_body_end(struct smtp_client *c)
 	return r;
 }
 
+/* One that is unfit says so in its turn. */
+static void send_next_envelope(struct smtp_client *c)
+{
+	const char *enhanced;
+
+	if (unfit(c, &enhanced))
+		return;
+	mail(c);
+	send_recipients(c);
+	send_data(c);
+}
+
 int smtp_client_dot(struct smtp_client *c)
 {
 	if (c->state != HELD)
 		return -EBUSY;
 	command(c, DOT, ".");
-	return c->state == DOT ? 0 : -ENOMEM;
+	if (c->state == DOT && c->follows)
+		send_next_envelope(c);
+	if (c->state == LOST) {
+		buffer_clear(&c->out);		/* the dot with it */
+		return -ENOMEM;
+	}
+	c->state = DOT;
+	return 0;
 }
 
 static bool answer_dot(struct smtp_client *c, struct smtp_event *ev, int class)
 {
-	c->state = SAY_READY;
+	c->state = c->follows ? SAY_NEXT : SAY_READY;
 	if (class == 2)
 		return tell_reply(c, ev, SMTP_RESULT, SMTP_ACCEPTED, "accepted");
 	if (class == 3)
@@ -850,6 +892,10 @@ static bool step(struct smtp_client *c, struct smtp_event *ev)
 	case SAY_READY:
 		c->state = IDLE;
 		return tell(ev, SMTP_READY);
+	case SAY_NEXT:
+		c->follows = false;
+		c->state = ENVELOPE;
+		return tell(ev, SMTP_NEXT);
 	case ENVELOPE:
 		return step_envelope(c, ev);
 	case SAY_DOT:

@@ -11,12 +11,15 @@
  *	[SMTP_STARTTLS] SMTP_READY { smtp_client_send() SMTP_RECIPIENT...
  *	[SMTP_BODY SMTP_DOT] SMTP_RESULT SMTP_READY }... smtp_client_quit() SMTP_CLOSED
  *
+ * with SMTP_NEXT in place of SMTP_READY where smtp_client_follow() named the next
+ * message already.
+ *
  * and may end with SMTP_FAILED at any point; its verdict is then that of the
  * message in hand and of all its recipients that had none or were accepted.
  *
  * Lifetime: options and the envelope are borrowed, the first for the
- * client's life, the second until SMTP_RESULT or SMTP_FAILED. What an event
- * points to stays until the next call.
+ * client's life, the second until the message's SMTP_RESULT or SMTP_FAILED. What an
+ * event points to stays until the next call.
  */
 #ifndef IFAX_SMTP_CLIENT_H
 #define IFAX_SMTP_CLIENT_H
@@ -61,6 +64,7 @@ enum smtp_event_type {
 	SMTP_BODY,		/* smtp_client_body() as often as needed, smtp_client_body_end() */
 	SMTP_DOT,		/* the body is out; the final dot waits for smtp_client_dot() */
 	SMTP_RESULT,		/* verdict on the message, for the recipients accepted before */
+	SMTP_NEXT,		/* what is told now is of the message that followed */
 	SMTP_FAILED,		/* the session is over: close the stream */
 	SMTP_CLOSED,		/* QUIT was answered: close the stream */
 };
@@ -124,6 +128,13 @@ int smtp_client_send(struct smtp_client *c, const struct envelope *e);
 int smtp_client_body(struct smtp_client *c, const void *data, size_t len);
 /* Ends the last line where it is open, and has SMTP_DOT told. */
 int smtp_client_body_end(struct smtp_client *c);
+/*
+ * After SMTP_DOT, and before smtp_client_dot(): the message that is next. Its envelope
+ * goes out behind the dot (RFC 2920 3.1), which spares it a round trip; should the
+ * session end before SMTP_NEXT, no server has heard of it. -EOPNOTSUPP: the server does
+ * not offer PIPELINING; -EBUSY, -EINVAL as above.
+ */
+int smtp_client_follow(struct smtp_client *c, const struct envelope *e);
 /* After SMTP_DOT: from here on the message may count as sent. */
 int smtp_client_dot(struct smtp_client *c);
 int smtp_client_quit(struct smtp_client *c);

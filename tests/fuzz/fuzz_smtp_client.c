@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A server that says anything. The first octet chooses the options, the second
- * the size of the pieces. Checked: a message has one verdict, "accepted" only
- * after its final dot, "in doubt" never before it; commands are whole lines.
+ * A server that says anything. The first octet chooses the options and whether a message
+ * follows another, the second the size of the pieces. Checked: a message
+ * has one verdict, "accepted" only after its final dot, "in doubt" never before it;
+ * the one that follows begins when the other has its verdict; commands are whole lines.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,7 +23,9 @@ static struct envelope_rcpt rcpts[] = {
 struct talk {
 	struct smtp_client *c;
 	int messages;
+	bool follow;
 	bool dot_out, open, over;
+	bool followed;		/* one is named that has not begun */
 };
 
 static void drain(struct talk *t)
@@ -47,7 +50,7 @@ static void on_event(struct talk *t, const struct smtp_event *ev)
 		smtp_client_secured(t->c);
 		break;
 	case SMTP_READY:
-		if (t->open)
+		if (t->open || t->followed)
 			abort();
 		if (t->messages++ < 3) {
 			t->open = smtp_client_send(t->c, &e) == 0;
@@ -65,12 +68,21 @@ static void on_event(struct talk *t, const struct smtp_event *ev)
 		smtp_client_body_end(t->c);
 		break;
 	case SMTP_DOT:
+		if (t->follow && t->messages < 3)
+			t->followed = smtp_client_follow(t->c, &e) == 0;
+		t->messages += t->followed;
 		t->dot_out = smtp_client_dot(t->c) == 0;
 		break;
 	case SMTP_RESULT:
 		if (!t->open || (ev->verdict == SMTP_ACCEPTED && !t->dot_out))
 			abort();
 		t->open = t->dot_out = false;
+		break;
+	case SMTP_NEXT:
+		if (t->open || !t->followed)
+			abort();
+		t->open = true;
+		t->followed = false;
 		break;
 	case SMTP_FAILED:
 		if (ev->verdict == SMTP_IN_DOUBT && !t->dot_out)
@@ -109,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o.tls_active = data[0] & 4;
 	o.user = data[0] & 8 ? "u" : NULL;
 	o.password = data[0] & 8 ? "p" : NULL;
+	t.follow = data[0] & 16;
 	step = data[1] + 1;
 	if (smtp_client_new(&t.c, &o) < 0)
 		return 0;

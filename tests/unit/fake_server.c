@@ -22,6 +22,8 @@
 struct line {
 	int fd;
 	SSL *ssl;
+	char in[4096];		/* in the clear: what is read and not looked at yet */
+	size_t at, n;
 };
 
 static EVP_PKEY *key;
@@ -86,7 +88,19 @@ const char *fake_server_ca(void)
 
 static bool read_octet(struct line *l, char *o)
 {
-	return l->ssl ? SSL_read(l->ssl, o, 1) == 1 : recv(l->fd, o, 1, 0) == 1;
+	ssize_t n;
+
+	if (l->ssl)
+		return SSL_read(l->ssl, o, 1) == 1;
+	if (l->at == l->n) {
+		n = recv(l->fd, l->in, sizeof(l->in), 0);
+		if (n <= 0)
+			return false;
+		l->n = (size_t)n;
+		l->at = 0;
+	}
+	*o = l->in[l->at++];
+	return true;
 }
 
 static bool read_line(struct line *l, char *s, size_t size)
@@ -188,6 +202,8 @@ static bool act(struct fake_server *f, struct line *l, const char *what)
 		begin_tls(f, l);
 	else if (!strcmp(what, "NEXT"))
 		return pick_up(f, l);
+	else if (!strcmp(what, "PAUSE"))
+		usleep(300000);
 	else
 		while (read_octet(l, &o))
 			;

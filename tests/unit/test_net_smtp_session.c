@@ -44,6 +44,12 @@ struct test {
 	enum smtp_result rcpts[3];
 	char enhanced[3][12];
 	char text[400];
+
+	/* Of two messages, the second named at the dot of the first. */
+	bool cancel;			/* when the first is done */
+	int follows;			/* what smtp_session_follow() said */
+	int n_done;
+	struct { enum smtp_result result; enum smtp_blame blame; } each[2];
 };
 
 static int on_later(sd_event_source *source, uint64_t usec, void *userdata)
@@ -471,13 +477,18 @@ static void test_large_body(void **state)
 /* A server that goes away in the middle has not got it, whatever was still to be written. */
 static void test_gone_within_the_body(void **state)
 {
+	enum { LEN = 120000 };
 	struct fake_server f;
+	char lines[LEN + 1];
 	struct test t;
 
+	for (size_t i = 0; i < LEN; i++)
+		lines[i] = "0123456789\r\n"[i % 12];
+	lines[LEN] = '\0';
 	fake_server_start(&f, SCRIPT(HELLO, ONE));
 	setup(&t, 1);
-	for (int i = 0; i < 1000000; i++)
-		add_to_body(&t, "0123456789\r\n");
+	for (int i = 0; i < 100; i++)
+		add_to_body(&t, lines);
 	start_with(&t, &(struct smtp_session_options){
 		.host = "127.0.0.1", .port = f.port, .helo = "box", .timeout_usec = 10000000,
 	});
@@ -486,6 +497,155 @@ static void test_gone_within_the_body(void **state)
 	fake_server_stop(&f);
 	assert_int_equal(t.result, SMTP_RESULT_TRANSIENT);
 	assert_int_equal(t.dots, 0);
+	buffer_free(&f.body);
+}
+
+/*
+ * Two messages
+ */
+
+static void before_either_dot(void *userdata, struct smtp_session *s)
+{
+	const struct envelope next = { .from = "me@box", .rcpts = addresses + 2, .n_rcpts = 1 };
+	struct test *t = userdata;
+	struct error e = { 0 };
+
+	if (!t->n_done && !t->dots) {
+		bool may = smtp_session_may_follow(s);
+
+		t->follows = smtp_session_follow(s, &next, &t->body, &e);
+		assert_int_equal(t->follows == 0, may);
+		assert_false(smtp_session_may_follow(s) && may);
+	}
+	before_dot(userdata, s);
+}
+
+static void on_either_done(void *userdata, const struct smtp_session_outcome *o)
+{
+	struct test *t = userdata;
+
+	assert_true(t->n_done < 2);
+	t->each[t->n_done].result = o->result;
+	t->each[t->n_done++].blame = o->blame;
+	t->done = t->n_done == 2 || t->follows || t->cancel;
+	if (t->cancel)
+		smtp_session_cancel(t->session);
+}
+
+static void run_two(struct test *t, size_t n_rcpts, int go_on, bool cancel,
+		    const char *const *script, struct fake_server *f)
+{
+	static const struct smtp_session_callbacks callbacks = {
+		.before_dot = before_either_dot, .done = on_either_done,
+	};
+	const struct envelope e = { .from = "me@box", .rcpts = addresses, .n_rcpts = n_rcpts };
+	struct error err = { 0 };
+
+	fake_server_start(f, script);
+	setup(t, n_rcpts);
+	t->server = f;
+	t->go_on = go_on;
+	t->cancel = cancel;
+	assert_int_equal(smtp_session_send(&t->session, t->event,
+					   &(struct smtp_session_options){
+						.host = "127.0.0.1", .port = f->port, .helo = "box",
+						.timeout_usec = 5000000,
+					   }, &e, &t->body, &callbacks, t, &err), 0);
+	loop(t);
+	teardown(t);
+	fake_server_stop(f);
+}
+
+#define PIPES	"S:220 mx\r\n", "C:EHLO box\r\n", "S:250-mx\r\n250 PIPELINING\r\n"
+#define GROUP(a) "C:MAIL FROM:<me@box>", "C:RCPT TO:<" a "@x>", "C:DATA"
+#define TAKES	"S:250 ok\r\n250 ok\r\n354 go\r\n"
+
+/* What became of the first and of the one behind it, by what the server does at the dot. */
+static void test_at_the_dot_of_two(void **state)
+{
+	static const struct {
+		const char *script[24];
+		int go_on;
+		struct { enum smtp_result result; enum smtp_blame blame; } want[2];
+	} rows[] = {
+		{ { PIPES, GROUP("a"), TAKES, "BODY", GROUP("c"), "S:250 taken\r\n", TAKES,
+			 "BODY", "S:250 taken\r\n", GOODBYE }, 0,
+		  { { SMTP_RESULT_ACCEPTED, SMTP_BLAME_MESSAGE },
+		    { SMTP_RESULT_ACCEPTED, SMTP_BLAME_MESSAGE } } },
+		{ { PIPES, GROUP("a"), TAKES, "BODY", GROUP("c"), "S:451 later\r\n", TAKES,
+			 "BODY", "S:250 taken\r\n", GOODBYE }, 1,
+		  { { SMTP_RESULT_TRANSIENT, SMTP_BLAME_MESSAGE },
+		    { SMTP_RESULT_ACCEPTED, SMTP_BLAME_MESSAGE } } },
+		{ { PIPES, GROUP("a"), TAKES, "BODY", GROUP("c"), "S:554 no\r\n",
+			 "S:550 no\r\n503 no\r\n503 no\r\n", "C:RSET", "S:250 ok\r\n",
+			 GOODBYE }, 0,
+		  { { SMTP_RESULT_REFUSED, SMTP_BLAME_MESSAGE },
+		    { SMTP_RESULT_REFUSED, SMTP_BLAME_MESSAGE } } },
+		{ { PIPES, GROUP("a"), TAKES, "BODY", GROUP("c"), "S:421 bye\r\n" }, 0,
+		  { { SMTP_RESULT_TRANSIENT, SMTP_BLAME_MESSAGE },
+		    { SMTP_RESULT_TRANSIENT, SMTP_BLAME_LINE } } },
+		{ { PIPES, GROUP("a"), TAKES, "BODY", GROUP("c") }, 0,
+		  { { SMTP_RESULT_IN_DOUBT, SMTP_BLAME_MESSAGE },
+		    { SMTP_RESULT_TRANSIENT, SMTP_BLAME_LINE } } },
+		{ { PIPES, GROUP("a"), TAKES, "BODY", GROUP("c"), "S:250 taken\r\n" }, 0,
+		  { { SMTP_RESULT_ACCEPTED, SMTP_BLAME_MESSAGE },
+		    { SMTP_RESULT_TRANSIENT, SMTP_BLAME_LINE } } },
+		/* It hangs up, or the note cannot be written, before the dot is out. */
+		{ { PIPES, GROUP("a"), TAKES }, 1,
+		  { { SMTP_RESULT_TRANSIENT, SMTP_BLAME_MESSAGE },
+		    { SMTP_RESULT_TRANSIENT, SMTP_BLAME_LINE } } },
+		{ { PIPES, GROUP("a"), TAKES, "WAIT" }, -ENOSPC,
+		  { { SMTP_RESULT_TRANSIENT, SMTP_BLAME_MESSAGE },
+		    { SMTP_RESULT_TRANSIENT, SMTP_BLAME_LINE } } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fake_server f;
+		struct test t;
+
+		run_two(&t, 1, rows[i].go_on, false, rows[i].script, &f);
+		assert_int_equal(t.n_done, 2);
+		for (size_t k = 0; k < 2; k++)
+			if (t.each[k].result != rows[i].want[k].result ||
+			    t.each[k].blame != rows[i].want[k].blame)
+				fail_msg("row %zu, message %zu: %s, blame %d", i, k,
+					 smtp_result_name(t.each[k].result), t.each[k].blame);
+		if (f.body.len)
+			assert_string_equal(f.body.data, WIRE);
+		buffer_free(&f.body);
+	}
+}
+
+static void test_canceled_between_two(void **state)
+{
+	struct fake_server f;
+	struct test t;
+
+	run_two(&t, 1, 0, true, SCRIPT(PIPES, GROUP("a"), TAKES, "BODY", GROUP("c"),
+				       "S:250 taken\r\n", TAKES, "WAIT"), &f);
+	assert_int_equal(t.n_done, 1);
+	assert_int_equal(t.dots, 1);
+	buffer_free(&f.body);
+}
+
+/* No PIPELINING; or the message in hand takes one more transaction. */
+static void test_nothing_may_follow(void **state)
+{
+	struct fake_server f;
+	struct test t;
+
+	run_two(&t, 1, 0, false, SCRIPT(HELLO, ONE, "BODY", "S:250 taken\r\n", GOODBYE), &f);
+	assert_int_equal(t.follows, -EBUSY);
+	assert_int_equal(t.each[0].result, SMTP_RESULT_ACCEPTED);
+	buffer_free(&f.body);
+	run_two(&t, 2, 0, false,
+		SCRIPT(PIPES, "C:MAIL", "C:RCPT TO:<a@x>", "C:RCPT TO:<b@x>", "C:DATA",
+		       "S:250 ok\r\n250 ok\r\n452 enough\r\n354 go\r\n", "BODY",
+		       "S:250 taken\r\n", GROUP("b"), TAKES, "BODY", "S:250 taken\r\n", GOODBYE),
+		&f);
+	assert_int_equal(t.follows, -EBUSY);
+	assert_int_equal(t.dots, 2);
+	assert_int_equal(t.each[0].result, SMTP_RESULT_ACCEPTED);
 	buffer_free(&f.body);
 }
 
@@ -513,6 +673,9 @@ int main(void)
 		cmocka_unit_test(test_silent_server),
 		cmocka_unit_test(test_large_body),
 		cmocka_unit_test(test_gone_within_the_body),
+		cmocka_unit_test(test_at_the_dot_of_two),
+		cmocka_unit_test(test_canceled_between_two),
+		cmocka_unit_test(test_nothing_may_follow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -816,6 +816,166 @@ static void many_over_few_lines(void **state)
 	stop(s, &f);
 }
 
+/*
+ * One mail behind another: a host that will not answer the dot before it has the next
+ * envelope, and what it may do then.
+ */
+#define PIPES	"S:220 mx\r\n", "C:EHLO box", "S:250-mx\r\n250 PIPELINING\r\n"
+#define GROUP(a) "C:MAIL FROM:<ada@far.test>\r\n", "C:RCPT TO:<" a "@x.test>\r\n", "C:DATA\r\n"
+#define TAKES	"S:250 ok\r\n250 ok\r\n354 go\r\n", "BODY"
+#define SINGLY(a) GROUP(a), TAKES, OK
+
+/* To a@, b@ and c@x.test by one line; all wait before the first is begun. */
+static void take_three(struct svc *s, struct fake_server *f, const char *const *script,
+		       uint64_t ids[3])
+{
+	static const char *const to[] = { "a@x.test", "b@x.test", "c@x.test" };
+	const struct iovec body = { (void *)(uintptr_t)text, strlen(text) };
+	struct error e = { 0 };
+	int n = 0;
+
+	s->box.conf.connections = 1;
+	s->box.conf.idle_usec = 20000;
+	s->box.conf.retry_usec = 3600 * 1000000ull;
+	fake_server_start(f, script);
+	svc_open(s, f->port);
+	for (int i = 0; i < 3; i++)
+		if (queue_accept(s->box.queue, MAIL(TO(to[i])), &body, 1, on_taken, &n, &ids[i],
+				 &e) < 0)
+			fail_msg("%s", error_text(&e));
+}
+
+static void expect_tries(struct svc *s, uint64_t id, enum job_state state, uint32_t attempts)
+{
+	struct job *j = svc_wait(s, id, state);
+
+	assert_int_equal(j->attempts, attempts);
+	assert_int_equal(j->recipients[0].flags & RCPT_IN_HAND, 0);
+	job_free(j);
+}
+
+/* Each verdict is its own mail's. */
+static void one_behind_another(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t ids[3];
+	struct job *j;
+
+	take_three(s, &f, SCRIPT(PIPES, GROUP("a"), TAKES, GROUP("b"), "S:250 2.0.1 one\r\n",
+				 TAKES, GROUP("c"), "S:452 4.3.1 full\r\n", TAKES,
+				 "S:554 5.6.0 no\r\n", "C:MAIL FROM:<>", OK, "C:RCPT", OK, DATA,
+				 OK, "C:QUIT"), ids);
+	expect_tries(s, ids[0], JOB_SENT, 1);
+	expect_tries(s, ids[2], JOB_FAILED, 1);
+	expect_tries(s, ids[1], JOB_QUEUED, 1);
+	j = svc_job(s, ids[0]);
+	assert_string_equal(j->recipients[0].status, "2.0.1");
+	job_free(j);
+	svc_expect(s, ids[1], JOB_QUEUED, "452 4.3.1 full");
+	svc_expect(s, ids[2], JOB_FAILED, "554 5.6.0 no");
+	stop(s, &f);
+}
+
+/* Only the mail whose dot was out has had a try; the host gets the others one by one. */
+static void lost_at_the_dot(void **state)
+{
+	static const struct {
+		const char *answer, *words;
+		enum job_state state;
+	} cases[] = {
+		{ "S:", "may have it", JOB_QUEUED },
+		{ "S:421 4.3.2 bye\r\n", "421 4.3.2 bye", JOB_QUEUED },
+		{ "S:250 taken\r\n", "taken", JOB_SENT },
+		{ "S:250 taken\r\n421 4.3.2 enough\r\n", "taken", JOB_SENT },
+	};
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t ids[3];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (i)
+			assert_int_equal(teardown(state) | setup(state), 0);
+		s = *state;
+		take_three(s, &f, SCRIPT(PIPES, GROUP("a"), TAKES, GROUP("b"), cases[i].answer,
+					 "NEXT", PIPES, SINGLY("b"), SINGLY("c"), "C:QUIT"), ids);
+		expect_tries(s, ids[1], JOB_SENT, 1);
+		expect_tries(s, ids[2], JOB_SENT, 1);
+		expect_tries(s, ids[0], cases[i].state, 1);
+		svc_expect(s, ids[0], cases[i].state, cases[i].words);
+		stop(s, &f);
+	}
+}
+
+static enum job_state job_state_of(struct svc *s, uint64_t id)
+{
+	struct job *j = svc_job(s, id);
+	enum job_state state = j->state;
+
+	job_free(j);
+	return state;
+}
+
+static int hold(struct svc *s, uint64_t id)
+{
+	struct job *j = svc_job(s, id);
+	struct error e = { 0 };
+	int r = queue_hold(s->box.queue, j, &e);
+
+	job_free(j);
+	return r;
+}
+
+static void release(struct svc *s, uint64_t id)
+{
+	struct job *j = svc_job(s, id);
+	struct error e = { 0 };
+
+	assert_int_equal(queue_release(s->box.queue, j, &e), 0);
+	job_free(j);
+}
+
+/* Its envelope is out: it is not sent, and the mail before it is none the worse. */
+static void held_behind_another(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t ids[3];
+
+	take_three(s, &f, SCRIPT(PIPES, GROUP("a"), TAKES, GROUP("b"), "PAUSE", OK, "WAIT", "NEXT",
+				 PIPES, GROUP("c"), TAKES, OK, GROUP("b"), TAKES, OK, "C:QUIT"), ids);
+	while (job_state_of(s, ids[1]) != JOB_SENDING)
+		assert_true(sd_event_run(s->box.event, 1000000) >= 0);
+	svc_run(s, 100);
+	assert_int_equal(hold(s, ids[0]), -EBUSY);
+	assert_int_equal(hold(s, ids[1]), 0);
+	expect_tries(s, ids[0], JOB_SENT, 1);
+	expect_tries(s, ids[2], JOB_SENT, 1);
+	assert_int_equal(job_state_of(s, ids[1]), JOB_HELD);
+	release(s, ids[1]);
+	svc_expect(s, ids[1], JOB_SENT, NULL);
+	stop(s, &f);
+}
+
+/* The first is held before its dot is out: the one behind it goes by another line. */
+static void held_before_another(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t ids[3];
+
+	take_three(s, &f, SCRIPT(PIPES, GROUP("a"), "S:250 ok\r\n250 ok\r\n354 go\r\n", "WAIT",
+				 "NEXT", PIPES, GROUP("b"), TAKES, GROUP("c"), OK, TAKES, OK,
+				 "C:QUIT"), ids);
+	while (job_state_of(s, ids[1]) != JOB_SENDING)
+		assert_true(sd_event_run(s->box.event, 1000000) >= 0);
+	assert_int_equal(hold(s, ids[0]), 0);
+	expect_tries(s, ids[1], JOB_SENT, 1);
+	expect_tries(s, ids[2], JOB_SENT, 1);
+	assert_int_equal(job_state_of(s, ids[0]), JOB_HELD);
+	stop(s, &f);
+}
+
 /* A job of user 100 that a host has, as it is after a sending. */
 static uint64_t sent_job(struct svc *s, char envid[128])
 {
@@ -1095,7 +1255,8 @@ int main(void)
 		TEST(idle_line),
 		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
-		TEST(many_over_few_lines), TEST(reports_come_back),
+		TEST(many_over_few_lines), TEST(one_behind_another), TEST(lost_at_the_dot),
+		TEST(held_behind_another), TEST(held_before_another), TEST(reports_come_back),
 		TEST(tls_by_domain), TEST(reports_about_mail), TEST(reports_about_namesakes),
 	};
 

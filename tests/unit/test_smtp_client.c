@@ -27,6 +27,7 @@ struct dialogue {
 	struct smtp_client_options o;
 	struct envelope e;
 	int messages;			/* how often the envelope is sent */
+	bool follow;			/* each named at the dot of the one before */
 	const char *body;		/* default: one line */
 	const char *const *server;	/* NULL-terminated */
 	const char *transcript;
@@ -119,6 +120,11 @@ static void on_event(struct run *t, const struct smtp_event *ev)
 		break;
 	case SMTP_DOT:
 		buffer_printf(&t->log, "= dot\n");
+		if (t->d->follow && t->sent < t->d->messages) {
+			assert_int_equal(smtp_client_follow(t->c, &t->d->e), 0);
+			assert_int_equal(smtp_client_follow(t->c, &t->d->e), -EBUSY);
+			t->sent++;
+		}
 		assert_int_equal(smtp_client_dot(t->c), 0);
 		t->dot_out = true;
 		break;
@@ -126,6 +132,9 @@ static void on_event(struct run *t, const struct smtp_event *ev)
 		buffer_printf(&t->log, "= %s\n", verdict_name(ev->verdict));
 		t->results++;
 		t->dot_out = false;
+		break;
+	case SMTP_NEXT:
+		buffer_printf(&t->log, "= next\n");
 		break;
 	case SMTP_FAILED:
 		buffer_printf(&t->log, "= failed %s\n", verdict_name(ev->verdict));
@@ -211,6 +220,9 @@ static struct envelope_rcpt injected[] = {
 #define AUTH(t) .o = { .helo = "box", .tls = t, .user = "u", .password = "p" }
 #define THREE .e = { .from = "me@box", .rcpts = three, .n_rcpts = 3, .size = 77 }
 #define ONE .e = { .from = "me@box", .rcpts = three, .n_rcpts = 1 }
+#define FOLLOW(n) .messages = n, .follow = true
+#define GROUP "C: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\nC: DATA\r\n"
+#define TAKES "250 ok\r\n", "250 ok\r\n", "354 go\r\n"
 
 static const struct dialogue dialogues[] = {
 	{
@@ -244,6 +256,46 @@ static const struct dialogue dialogues[] = {
 			"C: MAIL FROM:<me@box>\r\nC: RCPT TO:<a@x>\r\n= 0 accepted\nC: DATA\r\n"
 			"= dot\n"
 			"C: a\r\n.\r\n= transient\n= ready\nC: QUIT\r\n= closed\n",
+	}, {
+		.name = "each envelope behind the dot before it", OPTIONS, ONE, FOLLOW(3),
+		SERVER("220 mx\r\n", EHLO_PIPE, TAKES, "250 one\r\n", TAKES, "250 two\r\n", TAKES,
+		       "250 three\r\n", "221 bye\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\n" GROUP "= 0 accepted\n= dot\n"
+			"C: a\r\n.\r\n" GROUP "= accepted\n= next\n= 0 accepted\n= dot\n"
+			"C: a\r\n.\r\n" GROUP "= accepted\n= next\n= 0 accepted\n= dot\n"
+			"C: a\r\n.\r\n= accepted\n= ready\nC: QUIT\r\n= closed\n",
+	}, {
+		.name = "the first is refused, the one behind it is taken", OPTIONS, ONE, FOLLOW(2),
+		SERVER("220 mx\r\n", EHLO_PIPE, TAKES, "452 full\r\n", TAKES, "250 two\r\n",
+		       "221 bye\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\n" GROUP "= 0 accepted\n= dot\n"
+			"C: a\r\n.\r\n" GROUP "= transient\n= next\n= 0 accepted\n= dot\n"
+			"C: a\r\n.\r\n= accepted\n= ready\nC: QUIT\r\n= closed\n",
+	}, {
+		.name = "the server leaves at the dot, with the next under way", OPTIONS, ONE, FOLLOW(2),
+		SERVER("220 mx\r\n", EHLO_PIPE, TAKES, "421 bye\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\n" GROUP "= 0 accepted\n= dot\n"
+			"C: a\r\n.\r\n" GROUP "= failed transient\n",
+	}, {
+		.name = "it leaves behind the dot's answer", OPTIONS, ONE, FOLLOW(2),
+		SERVER("220 mx\r\n", EHLO_PIPE, TAKES, "250 one\r\n", "421 enough\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\n" GROUP "= 0 accepted\n= dot\n"
+			"C: a\r\n.\r\n" GROUP "= accepted\n= next\n= failed transient\n",
+	}, {
+		.name = "the sender of the one behind is refused", OPTIONS, ONE, FOLLOW(2),
+		SERVER("220 mx\r\n", EHLO_PIPE, TAKES, "250 one\r\n", "550 5.7.1 no\r\n",
+		       "503 MAIL first\r\n", "503 RCPT first\r\n", "250 reset\r\n", "221 bye\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\n" GROUP "= 0 accepted\n= dot\n"
+			"C: a\r\n.\r\n" GROUP "= accepted\n= next\n= refused\nC: RSET\r\n= ready\n"
+			"C: QUIT\r\n= closed\n",
+	}, {
+		.name = "its recipient is refused, its DATA is not", OPTIONS, ONE, FOLLOW(2),
+		SERVER("220 mx\r\n", EHLO_PIPE, TAKES, "250 one\r\n", "250 ok\r\n",
+		       "550 5.1.1 who\r\n", "354 go\r\n", "554 no\r\n", "250 reset\r\n",
+		       "221 bye\r\n"),
+		.transcript = "C: EHLO box\r\n= ready\n" GROUP "= 0 accepted\n= dot\n"
+			"C: a\r\n.\r\n" GROUP "= accepted\n= next\n= 0 refused\n= refused\n"
+			"C: .\r\nC: RSET\r\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
 		.name = "552 on RCPT puts the rest off", OPTIONS, THREE,
 		SERVER("220 mx\r\n", EHLO_BARE, "250 ok\r\n", "250 ok\r\n", "552 too many\r\n",
@@ -487,11 +539,11 @@ static const struct stuffing stuffings[] = {
 	{ "a\r\nb\nc\r\n", "a\r\nb\r\nc\r\n.\r\n" },
 };
 
-static struct smtp_client *at_body(void)
+static struct smtp_client *at_body_of(const char *s)
 {
 	const struct smtp_client_options o = { .helo = "box" };
 	const struct envelope e = { .from = "", .rcpts = three, .n_rcpts = 1 };
-	const char *s = "220 a\r\n250 a\r\n", *t = "250 a\r\n250 a\r\n354 a\r\n";
+	const char *t = "250 a\r\n250 a\r\n354 a\r\n";
 	size_t len = strlen(s);
 	struct smtp_client *c;
 	struct smtp_event ev;
@@ -507,6 +559,11 @@ static struct smtp_client *at_body(void)
 	assert_int_equal(smtp_client_timeout(c), SMTP_TIMEOUT_BODY);
 	buffer_clear(smtp_client_output(c));
 	return c;
+}
+
+static struct smtp_client *at_body(void)
+{
+	return at_body_of("220 a\r\n250 a\r\n");
 }
 
 static void check_stuffing(const struct stuffing *row, size_t cut, size_t step)
@@ -539,6 +596,59 @@ static void test_dot_stuffing(void **state)
 			check_stuffing(&stuffings[i], cut, WHOLE);
 		check_stuffing(&stuffings[i], 0, 1);
 	}
+}
+
+/* At the dot of a server that said @s, with @e behind it: what goes out. */
+static struct smtp_client *followed(const char *s, const struct envelope *e, int want)
+{
+	struct smtp_client *c = at_body_of(s);
+	const char *nothing = NULL;
+	struct smtp_event ev;
+	size_t none = 0;
+
+	assert_int_equal(smtp_client_follow(c, e), -EBUSY);
+	assert_int_equal(smtp_client_body_end(c), 0);
+	assert_true(smtp_client_next(c, &nothing, &none, &ev));
+	assert_int_equal(ev.type, SMTP_DOT);
+	assert_int_equal(smtp_client_follow(c, e), want);
+	assert_int_equal(smtp_client_dot(c), 0);
+	assert_int_equal(smtp_client_follow(c, e), -EBUSY);
+	return c;
+}
+
+static void test_what_can_not_follow(void **state)
+{
+	const struct envelope good = { .from = "me@box", .rcpts = three, .n_rcpts = 1 };
+	const struct envelope nobody = { .from = "me@box", .rcpts = three };
+	struct smtp_client *c = followed("220 a\r\n250 a\r\n", &good, -EOPNOTSUPP);
+
+	assert_string_equal(smtp_client_output(c)->data, ".\r\n");
+	smtp_client_free(c);
+	c = followed("220 a\r\n250-a\r\n250 PIPELINING\r\n", &nobody, -EINVAL);
+	assert_string_equal(smtp_client_output(c)->data, ".\r\n");
+	smtp_client_free(c);
+}
+
+/* What the server cannot take is not offered to it, and says so when its turn has come. */
+static void test_unfit_behind_the_dot(void **state)
+{
+	const struct envelope e = { .from = "me@box", .rcpts = three, .n_rcpts = 1, .utf8 = true };
+	struct smtp_client *c = followed("220 a\r\n250-a\r\n250 PIPELINING\r\n", &e, 0);
+	const char *s = "250 taken\r\n";
+	size_t len = strlen(s);
+	struct smtp_event ev;
+
+	assert_string_equal(smtp_client_output(c)->data, ".\r\n");
+	assert_true(smtp_client_next(c, &s, &len, &ev));
+	assert_true(ev.type == SMTP_RESULT && ev.verdict == SMTP_ACCEPTED);
+	assert_true(smtp_client_next(c, &s, &len, &ev));
+	assert_int_equal(ev.type, SMTP_NEXT);
+	assert_true(smtp_client_next(c, &s, &len, &ev));
+	assert_true(ev.type == SMTP_RESULT && ev.verdict == SMTP_REFUSED);
+	assert_string_equal(ev.enhanced, "5.6.7");
+	assert_true(smtp_client_next(c, &s, &len, &ev));
+	assert_int_equal(ev.type, SMTP_READY);
+	smtp_client_free(c);
 }
 
 static void test_refusal_while_the_body_goes_out(void **state)
@@ -699,6 +809,8 @@ int main(void)
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_lost_anywhere),
 		cmocka_unit_test(test_dot_stuffing),
+		cmocka_unit_test(test_what_can_not_follow),
+		cmocka_unit_test(test_unfit_behind_the_dot),
 		cmocka_unit_test(test_refusal_while_the_body_goes_out),
 		cmocka_unit_test(test_many_recipients),
 		cmocka_unit_test(test_options),

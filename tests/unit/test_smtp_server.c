@@ -1154,6 +1154,7 @@ struct mailing {
 	const char *body;
 	size_t body_len, sent, read;
 	int accepted, refused, results;
+	bool follow;		/* the second mail's envelope comes with the first's dot */
 	bool over;
 };
 
@@ -1183,7 +1184,12 @@ static void on_client_event(struct mailing *m, const struct smtp_event *ev)
 		assert_int_equal(smtp_client_body_end(m->c), 0);
 		break;
 	case SMTP_DOT:
+		if (m->follow && m->sent++ < 2)
+			assert_int_equal(smtp_client_follow(m->c, &e), 0);
 		assert_int_equal(smtp_client_dot(m->c), 0);
+		break;
+	case SMTP_NEXT:
+		assert_int_equal(m->results, 1);
 		break;
 	case SMTP_RESULT:
 		m->results += ev->verdict == SMTP_ACCEPTED;
@@ -1227,8 +1233,9 @@ static void our_own_sender(void **state)
 
 	(void)state;
 	assert_int_equal(scram_verifier_make("pencil", &v, NULL), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct mailing m = { .t.verifier = &v, .t.late = i == 1 };
+	for (size_t n = 0; n < 2 * ARRAY_SIZE(rows); n++) {
+		size_t i = n / 2;
+		struct mailing m = { .t.verifier = &v, .t.late = i == 1, .follow = n % 2 };
 		_buffer_ struct buffer body = { 0 };
 
 		for (int k = 0; k < 2000; k++)
