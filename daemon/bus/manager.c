@@ -512,22 +512,39 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD(name, in, out, on_method, SD_BUS_VTABLE_UNPRIVILEGED),
 	METHODS(ROW)
 #undef ROW
-	SD_BUS_SIGNAL("JobChanged", "tss", 0),
+	SD_BUS_SIGNAL("JobsChanged", "a(tss)", 0),
 	SD_BUS_VTABLE_END
 };
 
-static void on_job_changed(void *userdata, const struct job *job)
+static int append_job(sd_bus_message *m, const struct job *job)
 {
 	_free_ char *detail = bus_text(job->detail ? job->detail : "");
-	struct manager *mgr = userdata;
-	int r = -ENOMEM;
 
-	if (detail)
-		r = sd_bus_emit_signal(mgr->bus, BUS_PATH, BUS_INTERFACE, "JobChanged", "tss",
-				       job->id, job_state_name(job->state), detail);
+	if (!detail)
+		return -ENOMEM;
+	return sd_bus_message_append(m, "(tss)", job->id, job_state_name(job->state), detail);
+}
+
+/* One signal for many: each wakes the bus, and whoever listens. */
+static void on_jobs_changed(void *userdata, struct job *const *jobs, size_t n)
+{
+	struct manager *mgr = userdata;
+	sd_bus_message *m = NULL;
+	int r;
+
+	r = sd_bus_message_new_signal(mgr->bus, &m, BUS_PATH, BUS_INTERFACE, "JobsChanged");
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'a', "(tss)");
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = append_job(m, jobs[i]);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	if (r >= 0)
+		r = sd_bus_send(mgr->bus, m, NULL);
+	sd_bus_message_unref(m);
 	if (r < 0)
-		log_warning("cannot tell the bus that job %llu changed: %s, ignoring",
-			    (unsigned long long)job->id, strerror(-r));
+		log_warning("cannot tell the bus of %zu jobs that changed: %s, ignoring", n,
+			    strerror(-r));
 }
 
 void manager_free(struct manager *mgr)
@@ -584,7 +601,7 @@ int manager_new(struct manager **ret, struct box *box, struct error *e)
 			  strerror(-r));
 		goto fail;
 	}
-	store_watch(box->store, on_job_changed, mgr);
+	store_watch(box->store, on_jobs_changed, mgr);
 	*ret = mgr;
 	return 0;
 

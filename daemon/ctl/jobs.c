@@ -177,8 +177,11 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	const char *state, *detail;
 	uint64_t id;
 
-	if (sd_bus_message_read(m, "tss", &id, &state, &detail) >= 0 && id == f->id)
-		say(f, state, detail);
+	if (sd_bus_message_enter_container(m, 'a', "(tss)") < 0)
+		return 0;
+	while (sd_bus_message_read(m, "(tss)", &id, &state, &detail) > 0)
+		if (id == f->id)
+			say(f, state, detail);
 	return 0;
 }
 
@@ -190,7 +193,7 @@ int ctl_wait_job(struct ctl *c, uint64_t id)
 
 	/* Listen first, then look: no change falls between. */
 	r = sd_bus_match_signal(c->bus, NULL, IFAX_BUS_NAME, IFAX_BUS_PATH, IFAX_BUS_INTERFACE,
-				"JobChanged", on_changed, &f);
+				"JobsChanged", on_changed, &f);
 	if (r < 0)
 		return ctl_failed(NULL, r);
 	while (f.status < 0) {

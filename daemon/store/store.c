@@ -128,21 +128,43 @@ static int compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Sorts them, and each is there once: how many that are. */
+static size_t make_unique(uint64_t *ids, size_t n)
+{
+	size_t kept = 0;
+
+	if (n)
+		qsort(ids, n, sizeof(*ids), compare_ids);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || ids[kept - 1] != ids[i])
+			ids[kept++] = ids[i];
+	return kept;
+}
+
+/* Those that are not removed meanwhile. */
+static void tell_some(struct store *s, const uint64_t *ids, size_t n_ids)
+{
+	struct job *jobs[STORE_WATCH_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_ids; i++)
+		n += index_get_job(s->index, ids[i], &jobs[n], NULL) >= 0;
+	if (n)
+		s->watch(s->watch_data, jobs, n);
+	for (size_t i = 0; i < n; i++)
+		job_free(jobs[i]);
+}
+
 /* Whoever is called may change jobs: that is for the next time. */
 static void tell_changes(struct store *s)
 {
 	_free_ uint64_t *ids = take_ptr(s->changed);
-	size_t n = s->n_changed;
-	struct job *j;
+	size_t n = make_unique(ids, s->n_changed), some;
 
 	s->n_changed = s->changed_cap = 0;
-	if (n)
-		qsort(ids, n, sizeof(*ids), compare_ids);
-	for (size_t i = 0; i < n && s->watch; i++) {
-		if ((i && ids[i] == ids[i - 1]) || index_get_job(s->index, ids[i], &j, NULL) < 0)
-			continue;
-		s->watch(s->watch_data, j);
-		job_free(j);
+	for (size_t at = 0; at < n && s->watch; at += some) {
+		some = n - at < STORE_WATCH_MAX ? n - at : STORE_WATCH_MAX;
+		tell_some(s, ids + at, some);
 	}
 }
 

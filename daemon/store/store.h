@@ -288,10 +288,12 @@ int store_find_sent(struct store *s, enum sent_by by, const char *name, uint64_t
 		    uint64_t *ret);
 
 /*
- * Called with each job that changed once that is durable, on the event loop and some
- * milliseconds on: changes close together count as one, and the job is as it is by then.
+ * Called with the jobs that changed once that is durable, on the event loop and some
+ * milliseconds on, up to STORE_WATCH_MAX at a time: changes close together count as one,
+ * and each job is as it is by then.
  */
-typedef void (*store_watch_fn)(void *userdata, const struct job *j);
+#define STORE_WATCH_MAX 64
+typedef void (*store_watch_fn)(void *userdata, struct job *const *jobs, size_t n);
 void store_watch(struct store *s, store_watch_fn fn, void *userdata);
 
 /* Users, requirements E1. Strings are owned; password is in the clear in memory only. */

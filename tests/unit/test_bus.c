@@ -157,9 +157,11 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	struct room *r = userdata;
 	uint64_t id;
 
-	assert_true(sd_bus_message_read(m, "tss", &id, &name, &text) >= 0);
-	r->signals++;
-	snprintf(r->signal_text, sizeof(r->signal_text), "%s", text);
+	assert_true(sd_bus_message_enter_container(m, 'a', "(tss)") > 0);
+	while (sd_bus_message_read(m, "(tss)", &id, &name, &text) > 0) {
+		r->signals++;
+		snprintf(r->signal_text, sizeof(r->signal_text), "%s", text);
+	}
 	return 0;
 }
 
@@ -193,7 +195,7 @@ static int setup(void **state)
 	assert_true(sd_bus_open_system(&r->client) >= 0);
 	assert_true(sd_bus_attach_event(r->client, box->event, 0) >= 0);
 	assert_true(sd_bus_match_signal(r->client, NULL, "org.ifax1", "/org/ifax1",
-					"org.ifax1.Manager", "JobChanged", on_changed, r) >= 0);
+					"org.ifax1.Manager", "JobsChanged", on_changed, r) >= 0);
 	svc_add_user(&r->svc, "100", "u", 0);
 	*state = r;
 	return 0;

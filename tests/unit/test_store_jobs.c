@@ -281,15 +281,44 @@ static void list_filters(void **state)
 
 struct watched {
 	int n;
+	int calls;
+	uint64_t last_id;
 	enum job_state last;
 };
 
-static void on_change(void *userdata, const struct job *j)
+static void on_change(void *userdata, struct job *const *jobs, size_t n)
 {
 	struct watched *w = userdata;
 
-	w->n++;
-	w->last = j->state;
+	assert_in_range(n, 1, STORE_WATCH_MAX);
+	w->calls++;
+	for (size_t i = 0; i < n; i++) {
+		w->n++;
+		w->last = jobs[i]->state;
+		assert_true(jobs[i]->id != w->last_id || n == 1);
+		w->last_id = jobs[i]->id;
+	}
+}
+
+/* Each once, however often it changed, and in bundles. */
+static void watch_hears_of_many(void **state)
+{
+	enum { N = 2 * STORE_WATCH_MAX + 1 };
+	struct box *b = *state;
+	struct watched w = { 0 };
+
+	store_watch(b->store, on_change, &w);
+	for (int i = 0; i < N; i++) {
+		struct job *j = new_job(JOB_SEND, "x");
+
+		assert_int_equal(store_job_create(b->store, j, "m", 1, NULL, NULL, NULL), 0);
+		assert_int_equal(store_job_update(b->store, j, NULL, NULL, NULL), 0);
+		job_free(j);
+	}
+	store_flush(b->store);
+	box_wait(b, &w.n, N);
+	assert_int_equal(w.n, N);
+	assert_int_equal(w.calls, 3);
 }
 
 static void watch_hears_of_each_change(void **state)
@@ -568,6 +597,7 @@ int main(void)
 		t(attach_gives_a_document_once), t(ids_are_never_given_twice),
 		t(source_is_known_until_forgotten), t(twin_is_an_earlier_print),
 		t(list_filters),		t(watch_hears_of_each_change),
+		t(watch_hears_of_many),
 		t(close_tells_and_ends),	t(second_process_is_refused),
 		t(documents_larger_than_a_segment),
 		t(marks_are_awaited),	t(extents_outlive_their_jobs),
