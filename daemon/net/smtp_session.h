@@ -90,7 +90,7 @@ struct smtp_session_outcome {
 
 struct smtp_session_callbacks {
 	/*
-	 * All but the final dot and, at most, the 64 KiB before it, is on its way to the
+	 * All but the final dot and, at most, the 60 KiB before it, is on its way to the
 	 * server; that it cannot take the message for whole. Journal it, then call
 	 * smtp_session_go_on(), from within or later, unless done() comes before (the
 	 * server hung up). NULL: goes on at once.

@@ -29,6 +29,7 @@
 #define PIPELINE_MAX	64
 #define ADDRESS_MAX	480	/* a command line is 512 octets with its verb and parameters */
 #define SECRET_MAX	1024
+#define BODY_SPARE	1024
 
 enum state {
 	GREETING,
@@ -820,6 +821,8 @@ int smtp_client_body(struct smtp_client *c, const void *data, size_t len)
 {
 	if (c->state != BODY)
 		return -EBUSY;
+	/* At once, with some dots and what comes behind it; what is wrong, stuffing tells. */
+	buffer_reserve(&c->out, len + BODY_SPARE);
 	return no_memory_for_body(c, smtp_stuff(&c->stuffing, &c->out, data, len));
 }
 

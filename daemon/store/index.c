@@ -48,6 +48,7 @@ enum statement {
 	SQL_JOB_UPDATE,
 	SQL_JOB_STATE,
 	SQL_JOB_GET,
+	SQL_BODY_GET,
 	SQL_JOB_REMOVE,
 	SQL_ROUTE_PUT,
 	SQL_ROUTE_REMOVE,
@@ -88,6 +89,8 @@ static const char *const sql[_STATEMENTS] = {
 	[SQL_JOB_STATE] = "UPDATE jobs SET record=?1,record_len=?2,state=?4 WHERE id=?10",
 	[SQL_JOB_GET] = "SELECT record,body_segment,body_offset,body_seq,body_skip,body_len,shared "
 			"FROM jobs WHERE id=?",
+	[SQL_BODY_GET] = "SELECT state,body_segment,body_offset,body_seq,body_skip,body_len,shared "
+			 "FROM jobs WHERE id=?",
 	[SQL_JOB_REMOVE] = "DELETE FROM jobs WHERE id=?",
 	[SQL_ROUTE_PUT] = "INSERT OR REPLACE INTO routes VALUES(?,?,?)",
 	[SQL_ROUTE_REMOVE] = "DELETE FROM routes WHERE domain=? AND due=? AND id=?",
@@ -491,6 +494,16 @@ static int row_job(sqlite3_stmt *st, struct job **ret)
 	return r;
 }
 
+static void row_body(sqlite3_stmt *st, struct index_body *body)
+{
+	body->pos.segment = (uint64_t)sqlite3_column_int64(st, 1);
+	body->pos.offset = (uint64_t)sqlite3_column_int64(st, 2);
+	body->pos.seq = (uint64_t)sqlite3_column_int64(st, 3);
+	body->skip = (uint32_t)sqlite3_column_int64(st, 4);
+	body->len = (uint64_t)sqlite3_column_int64(st, 5);
+	body->shared = sqlite3_column_int(st, 6);
+}
+
 int index_get_job(struct index *x, uint64_t id, struct job **ret, struct index_body *body)
 {
 	sqlite3_stmt *st = statement(x, SQL_JOB_GET);
@@ -502,18 +515,27 @@ int index_get_job(struct index *x, uint64_t id, struct job **ret, struct index_b
 		sqlite3_reset(st);
 		return rc == SQLITE_DONE ? -ENOENT : result(rc);
 	}
-	if (body) {
-		body->pos.segment = (uint64_t)sqlite3_column_int64(st, 1);
-		body->pos.offset = (uint64_t)sqlite3_column_int64(st, 2);
-		body->pos.seq = (uint64_t)sqlite3_column_int64(st, 3);
-		body->skip = (uint32_t)sqlite3_column_int64(st, 4);
-		body->len = (uint64_t)sqlite3_column_int64(st, 5);
-		body->shared = sqlite3_column_int(st, 6);
-	}
+	if (body)
+		row_body(st, body);
 	if (ret)
 		r = row_job(st, ret);
 	sqlite3_reset(st);
 	return r;
+}
+
+int index_get_body(struct index *x, uint64_t id, enum job_state *state, struct index_body *body)
+{
+	sqlite3_stmt *st = statement(x, SQL_BODY_GET);
+	int rc;
+
+	sqlite3_bind_int64(st, 1, (int64_t)id);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		*state = (enum job_state)sqlite3_column_int(st, 0);
+		row_body(st, body);
+	}
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE ? -ENOENT : result(rc);
 }
 
 int index_remove_job(struct index *x, uint64_t id)

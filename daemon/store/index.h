@@ -47,6 +47,8 @@ const char *index_error(struct index *x);
 int index_put_job(struct index *x, const struct job *old, const struct job *j, const void *state,
 		  size_t len, uint64_t segment, const struct index_body *body);
 int index_get_job(struct index *x, uint64_t id, struct job **ret, struct index_body *body);
+/* Where its document stands and its state, without taking the record apart. */
+int index_get_body(struct index *x, uint64_t id, enum job_state *state, struct index_body *body);
 int index_remove_job(struct index *x, uint64_t id);	/* also where there is none */
 int index_list(struct index *x, const struct job_filter *f, struct job ***ret, size_t *n);
 int index_count(struct index *x, const struct job_filter *f, uint64_t *ret);

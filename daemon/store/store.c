@@ -422,15 +422,13 @@ static int unknown_job(int r, uint64_t id, struct error *e)
 
 static int find_body(struct store *s, uint64_t id, struct index_body *ret, struct error *e)
 {
-	struct job *j = NULL;
-	int r = index_get_job(s->index, id, &j, ret);
-	bool removed = j && j->state == JOB_REMOVED;
+	enum job_state state;
+	int r = index_get_body(s->index, id, &state, ret);
 
-	job_free(j);
 	if (r < 0)
 		return unknown_job(r, id, e);
 	/* What was taken away is gone at once, though its bytes go in time. */
-	if (removed || !ret->pos.segment)
+	if (state == JOB_REMOVED || !ret->pos.segment)
 		return error_set(e, -ENOENT, "Job %llu has no document.", (unsigned long long)id);
 	return 0;
 }

@@ -128,6 +128,9 @@ void svc_close(struct svc *s)
 	keeping_free(take_ptr(box->keeping));
 	inbound_free(take_ptr(box->inbound));
 	store_close(take_ptr(box->store));
+	/* As the program ends: lines that still say goodbye are dropped. */
+	if (box->event && sd_event_exit(box->event, 0) >= 0)
+		sd_event_loop(box->event);
 	box->event = sd_event_unref(box->event);
 	fake_scanner_init(&s->scanner, "S1");
 	fake_printer_init(&s->printer, "S1");

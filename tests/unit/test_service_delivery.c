@@ -976,6 +976,27 @@ static void held_before_another(void **state)
 	stop(s, &f);
 }
 
+/* A host that has no answer to QUIT: its line ends with the box at the latest. */
+static void goodbye_unanswered(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t id;
+
+	fake_server_start(&f, SCRIPT(HELLO, FROM, "C:RCPT", OK, DATA, OK, "C:QUIT", "WAIT"));
+	svc_open(s, f.port);
+	id = take(s, MAIL(TO("a@x.test")));
+	svc_expect(s, id, JOB_SENT, NULL);
+	svc_run(s, 50);
+	assert_false(f.finished);
+	svc_close(s);
+	for (int i = 0; i < 200 && !f.finished; i++)
+		usleep(10000);
+	assert_true(f.finished);
+	fake_server_stop(&f);
+	buffer_free(&f.body);
+}
+
 /* A job of user 100 that a host has, as it is after a sending. */
 static uint64_t sent_job(struct svc *s, char envid[128])
 {
@@ -1256,7 +1277,8 @@ int main(void)
 		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
 		TEST(many_over_few_lines), TEST(one_behind_another), TEST(lost_at_the_dot),
-		TEST(held_behind_another), TEST(held_before_another), TEST(reports_come_back),
+		TEST(held_behind_another), TEST(held_before_another), TEST(goodbye_unanswered),
+		TEST(reports_come_back),
 		TEST(tls_by_domain), TEST(reports_about_mail), TEST(reports_about_namesakes),
 	};
 
