@@ -28,11 +28,14 @@ CONF = "/etc/ifax/ifax.conf.d/60-interop.conf"
 
 class Tap:
     """A host between a client and a server of SMTP that takes STARTTLS out of the offers, so that
-    it can read what they say. sent: what the client said, in the pieces in which it came."""
+    it can read what they say. sent: what the client said, in the pieces in which it came.
+    While the gate is shut, nobody is greeted."""
 
     def __init__(self, server):
         self.server = server
         self.sent = []
+        self.gate = threading.Event()
+        self.gate.set()
         self.listener = socket.create_server((TAP, 25))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -42,6 +45,7 @@ class Tap:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            self.gate.wait()
             server = socket.create_connection((self.server, 25))
             for work in (self._up, self._down):
                 threading.Thread(target=work, args=(client, server), daemon=True).start()
@@ -174,7 +178,7 @@ DOCUMENTS = Documents()
 def configure(smarthost):
     with open(CONF, "w", encoding="ascii") as file:
         file.write(f"[Box]\nHostname=box.test\n[Send]\nSmarthost={smarthost}\nRetry=5s\n"
-                   "RetryMax=10s\nKeepIdle=0\n[Receive]\nDomains=box.test tapped.test\n")
+                   "RetryMax=10s\nKeepIdle=0\nConnectionsPerHost=3\n[Receive]\nDomains=box.test tapped.test\n")
 
 
 def start_sockets():
@@ -386,6 +390,33 @@ def receipts():
           words_of(number) + their_words(*PEERS))
 
 
+def behind_the_dot(domain):
+    """More mails than lines: with a dot goes the next mail's envelope, and each mail comes once."""
+    who, was = PEERS[domain], peers.MX[domain]
+    ids = [f"<row.{n}@box.test>" for n in range(20)]
+    peers.MX[domain] = [(10, "tap.test")]
+    with Tap(ADDRESS[domain]) as tap:
+        tap.gate.clear()
+        with smtplib.SMTP(BOX, 587, "client.test", timeout=120) as s:
+            s.starttls()
+            s.login("ada@box.test", "correct horse")
+            for name in ids:
+                s.sendmail("ada@box.test", [f"office@{domain}"],
+                           f"Message-ID: {name}\r\nSubject: row\r\n\r\nHello.\r\n")
+        tap.gate.set()
+
+        def come():
+            text = b"\n".join(mails_of(domain)).decode("latin-1")
+            return [len(re.findall(f"^Message-ID: {re.escape(name)}", text, re.M | re.I))
+                    for name in ids]
+
+        wait_for(lambda: all(come()), LONG)
+    peers.MX[domain] = was
+    check(come() == [1] * len(ids), f"{who}: each of {len(ids)} mails in a row comes once", come())
+    check(tap.piece_with(b"\r\n.\r\nMAIL FROM:<ada@box.test>") == (domain != "osmtpd.test"),
+          f"{who}: the next envelope goes out with the dot, where it is offered", tap.sent[-3:])
+
+
 def failed_later(domain):
     number = scan_for(f"late@{domain}")
     done = ended(number, "failed")
@@ -491,6 +522,7 @@ def main():
     one_copy_for_a_host()
     for domain in PEERS:
         tapped_to(domain)
+        behind_the_dot(domain)
     for domain in ("example.test", "osmtpd.test"):
         refused_by(domain)
     receipts()
