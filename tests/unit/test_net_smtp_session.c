@@ -67,6 +67,7 @@ static void before_dot(void *userdata, struct smtp_session *s)
 	t->dots++;
 	assert_ptr_equal(s, t->session);
 	if (t->go_on == 1) {
+		t->later = sd_event_source_disable_unref(t->later);
 		assert_true(sd_event_add_time_relative(t->event, &t->later, CLOCK_MONOTONIC, 50000,
 						       0,
 						       on_later, t) >= 0);
