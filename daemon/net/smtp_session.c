@@ -11,7 +11,7 @@
 #include "net/smtp_session.h"
 #include "net/stream.h"
 
-#define BODY_CHUNK	61440		/* on the stack; stuffed it fits 64 KiB. Most mails are one */
+#define BODY_CHUNK	61440		/* on the stack; stuffed it fits 64 KiB */
 #define CONNECT_USEC	(120 * UINT64_C(1000000))
 #define GOODBYE_USEC	(5 * UINT64_C(1000000))
 
@@ -58,7 +58,7 @@ struct smtp_session {
 	bool lost_line;		/* the last words are the stream's, with its host in them */
 	size_t messages;	/* begun on this line */
 
-	struct message *message;	/* in hand; NULL: none */
+	struct message *message; /* in hand; NULL: none */
 	struct message *next;	/* follows it: its envelope goes out with the dot */
 	uint64_t pushed;	/* of the body */
 	bool pushing;
@@ -209,8 +209,10 @@ static size_t foremost(const struct message *m)
 	return 0;
 }
 
-/* Of the message in hand, which is over; the one behind it takes its place. The caller may
- * cancel the session from within. */
+/*
+ * Of the message in hand, which is over; the one behind it takes its place. The caller
+ * may cancel the session from within.
+ */
 static void tell_done(struct smtp_session *s)
 {
 	struct message *m = s->message;

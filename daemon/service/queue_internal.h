@@ -69,7 +69,7 @@ struct delivery {
 	struct in_hand *note;		/* the session waits at the dot for the disk to have it */
 	bool dot_out;			/* the host may have the mail */
 	bool followed;			/* another mail over its line */
-	bool withdrawn;			/* before its turn: the line ends then, and nothing is said */
+	bool withdrawn;			/* before its turn: then the line ends, nothing is said */
 };
 
 struct queue {
@@ -123,7 +123,7 @@ void job_not_in_hand(struct job *job);
 int connection_deliver(struct destination *to, uint64_t id);
 /* The mail for @to goes over @stream, on which its host awaits us as client: as queue_turn(). */
 int connection_turn(struct destination *to, struct net_stream *stream, struct error *e);
-/* Takes job @id off the line, whose final dot must not be out; the caller writes what it is then. */
+/* Takes job @id, whose dot must not be out, off the line; the caller writes what it is then. */
 void connection_withdraw(struct connection *c, uint64_t id);
 void connection_free(struct connection *c);	/* and what goes over it, unsettled */
 /* May another line be opened at all? Ends an idle one for it where it must. */

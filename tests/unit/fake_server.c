@@ -187,6 +187,16 @@ static bool read_body(struct fake_server *f, struct line *l)
 	return false;
 }
 
+static bool is_quiet(struct fake_server *f, struct line *l)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+
+	if (l->at == l->n && poll(&p, 1, 100) == 0)
+		return true;
+	snprintf(f->wrong, sizeof(f->wrong), "more before its answer");
+	return false;
+}
+
 static bool act(struct fake_server *f, struct line *l, const char *what)
 {
 	char o;
@@ -202,6 +212,8 @@ static bool act(struct fake_server *f, struct line *l, const char *what)
 		begin_tls(f, l);
 	else if (!strcmp(what, "NEXT"))
 		return pick_up(f, l);
+	else if (!strcmp(what, "QUIET"))
+		return is_quiet(f, l);
 	else if (!strcmp(what, "PAUSE"))
 		usleep(300000);
 	else

@@ -8,6 +8,7 @@
  *	"BODY"		reads up to CRLF.CRLF into body
  *	"TLS"		makes the handshake, as localhost with a certificate of its own
  *	"NEXT"		closes, and takes the next connection
+ *	"QUIET"		nothing comes in the next 0.1 s (in the clear)
  *	"PAUSE"		lets 0.3 s pass
  *	"WAIT"		reads until the client closes
  *	NULL		closes

@@ -823,7 +823,7 @@ static void many_over_few_lines(void **state)
 #define PIPES	"S:220 mx\r\n", "C:EHLO box", "S:250-mx\r\n250 PIPELINING\r\n"
 #define GROUP(a) "C:MAIL FROM:<ada@far.test>\r\n", "C:RCPT TO:<" a "@x.test>\r\n", "C:DATA\r\n"
 #define TAKES	"S:250 ok\r\n250 ok\r\n354 go\r\n", "BODY"
-#define SINGLY(a) GROUP(a), TAKES, OK
+#define SINGLY(a) GROUP(a), TAKES, "QUIET", OK
 
 /* To a@, b@ and c@x.test by one line; all wait before the first is begun. */
 static void take_three(struct svc *s, struct fake_server *f, const char *const *script,
@@ -943,7 +943,8 @@ static void held_behind_another(void **state)
 	uint64_t ids[3];
 
 	take_three(s, &f, SCRIPT(PIPES, GROUP("a"), TAKES, GROUP("b"), "PAUSE", OK, "WAIT", "NEXT",
-				 PIPES, GROUP("c"), TAKES, OK, GROUP("b"), TAKES, OK, "C:QUIT"), ids);
+				 PIPES, GROUP("c"), TAKES, OK, GROUP("b"), TAKES, OK, "C:QUIT"),
+		   ids);
 	while (job_state_of(s, ids[1]) != JOB_SENDING)
 		assert_true(sd_event_run(s->box.event, 1000000) >= 0);
 	svc_run(s, 100);

@@ -272,7 +272,7 @@ static const struct dialogue dialogues[] = {
 			"C: a\r\n.\r\n" GROUP "= transient\n= next\n= 0 accepted\n= dot\n"
 			"C: a\r\n.\r\n= accepted\n= ready\nC: QUIT\r\n= closed\n",
 	}, {
-		.name = "the server leaves at the dot, with the next under way", OPTIONS, ONE, FOLLOW(2),
+		.name = "the server leaves at the dot, the next under way", OPTIONS, ONE, FOLLOW(2),
 		SERVER("220 mx\r\n", EHLO_PIPE, TAKES, "421 bye\r\n"),
 		.transcript = "C: EHLO box\r\n= ready\n" GROUP "= 0 accepted\n= dot\n"
 			"C: a\r\n.\r\n" GROUP "= failed transient\n",
