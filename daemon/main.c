@@ -21,6 +21,7 @@
 #include "service/queue.h"
 #include "service/receiver.h"
 #include "service/retention.h"
+#include "service/rings.h"
 #include "service/sending.h"
 #include "service/terminal.h"
 #include "store/store.h"
@@ -103,6 +104,7 @@ static void close_box(struct box *box)
 	collector_free(take_ptr(box->collector));
 	box_close_devices(box);
 	sending_free(take_ptr(box->sending));
+	rings_free(take_ptr(box->rings));
 	retention_free(take_ptr(box->retention));
 	keeping_free(take_ptr(box->keeping));
 	queue_free(take_ptr(box->queue));
@@ -131,6 +133,8 @@ static int open_box(struct box *box, const char *conf, struct error *e)
 		r = queue_new(&box->queue, box, e);
 	if (r >= 0)
 		r = retention_new(&box->retention, box, e);
+	if (r >= 0)
+		r = rings_new(&box->rings, box, e);
 	if (r >= 0)
 		r = sending_new(&box->sending, box, e);
 	if (r >= 0)

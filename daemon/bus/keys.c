@@ -126,27 +126,36 @@ static int answer_list(sd_bus_message *call, const struct keys_reply *reply, int
 	return r;
 }
 
-/* A user who is named must be one: a folder of keys is not made for a slip of the finger. */
-static int check_user(struct box *box, const char *code, sd_bus_error *e)
+static void user_freep(struct user **u)
 {
-	struct user *u = NULL;
-	int r = *code ? store_user_get(box->store, code, false, &u) : 0;
+	user_free(*u);
+}
 
-	user_free(u);
-	return r == -ENOENT ? sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS,
-						"there is no user %s; \"ifaxctl users\" lists them",
-						code)
-			    : r;
+/*
+ * The user's code, "" for the keys of others, becomes his ring's name, which is @u's. Who
+ * is named must be a user: a folder of keys is not made for a slip of the finger.
+ */
+static int find_ring(struct box *box, const char **name, struct user **u, sd_bus_error *e)
+{
+	int r = **name ? store_user_get(box->store, *name, false, u) : 0;
+
+	if (r == -ENOENT)
+		return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS,
+					 "there is no user %s; \"ifaxctl users\" lists them", *name);
+	if (r >= 0 && *u)
+		*name = (*u)->ring;
+	return r;
 }
 
 static int import_keys(sd_bus_message *m, struct box *box, sd_bus_error *e)
 {
 	struct keys_question q = { .op = KEYS_IMPORT };
+	_cleanup_(user_freep) struct user *u = NULL;
 	const char *arguments[2];
 	int r = sd_bus_message_read(m, "shs", &arguments[0], &q.input, &arguments[1]);
 
 	if (r >= 0)
-		r = check_user(box, arguments[0], e);
+		r = find_ring(box, &arguments[0], &u, e);
 	q.arguments = arguments;
 	q.n_arguments = 2;
 	return r < 0 ? r : ask(m, box, &q, answer_sentence, e);
@@ -155,28 +164,24 @@ static int import_keys(sd_bus_message *m, struct box *box, sd_bus_error *e)
 static int make_key(sd_bus_message *m, struct box *box, sd_bus_error *e)
 {
 	struct keys_question q = { .op = KEYS_MAKE, .input = -1 };
+	_cleanup_(user_freep) struct user *u = NULL;
 	const char *arguments[3];
-	struct user *u = NULL;
 	int r = sd_bus_message_read(m, "s", &arguments[0]);
 
 	if (r >= 0 && !*arguments[0])
 		r = sd_bus_error_set(e, SD_BUS_ERROR_INVALID_ARGS, "a key is made for a user");
 	if (r >= 0)
-		r = check_user(box, arguments[0], e);
-	if (r >= 0)
-		r = store_user_get(box->store, arguments[0], false, &u);
+		r = find_ring(box, &arguments[0], &u, e);
 	if (r >= 0 && !u->address)
 		r = sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS, "user %s has no mail address, "
-				      "and a key is found by one", arguments[0]);
-	if (r >= 0) {
-		arguments[1] = u->name ? u->name : "";
-		arguments[2] = u->address;
-		q.arguments = arguments;
-		q.n_arguments = 3;
-		r = ask(m, box, &q, answer_sentence, e);
-	}
-	user_free(u);
-	return r;
+				      "and a key is found by one", u->code);
+	if (r < 0)
+		return r;
+	arguments[1] = u->name ? u->name : "";
+	arguments[2] = u->address;
+	q.arguments = arguments;
+	q.n_arguments = 3;
+	return ask(m, box, &q, answer_sentence, e);
 }
 
 /* A user and, but for the list, a fingerprint. */
@@ -185,6 +190,7 @@ static int ask_named(sd_bus_message *m, struct box *box, enum keys_op op,
 		     sd_bus_error *e)
 {
 	struct keys_question q = { .op = op, .input = -1, .n_arguments = 2 };
+	_cleanup_(user_freep) struct user *u = NULL;
 	const char *arguments[2];
 	int r;
 
@@ -194,7 +200,7 @@ static int ask_named(sd_bus_message *m, struct box *box, enum keys_op op,
 	if (r >= 0 && q.n_arguments > 1)
 		r = sd_bus_message_read(m, "s", &arguments[1]);
 	if (r >= 0)
-		r = check_user(box, arguments[0], e);
+		r = find_ring(box, &arguments[0], &u, e);
 	q.arguments = arguments;
 	return r < 0 ? r : ask(m, box, &q, answer, e);
 }

@@ -8,7 +8,6 @@
 #include "base/password.h"
 #include "bus/dict.h"
 #include "bus/internal.h"
-#include "service/collector.h"
 #include "service/panel_password.h"
 #include "service/registration.h"
 #include "store/store.h"
@@ -347,11 +346,8 @@ static int remove_user(sd_bus_message *m, struct box *box, sd_bus_error *e)
 
 	if (r < 0)
 		return r;
-	r = store_user_remove(box->store, code, &why);
-	if (r < 0)
-		return bus_fail(e, r, &why);
-	collector_user_changed(box->collector, code);
-	return sd_bus_reply_method_return(m, "");
+	r = registration_remove(box, code, &why);
+	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
 }
 
 static int check_panel(sd_bus_message *m, struct box *box, sd_bus_error *e)

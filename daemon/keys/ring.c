@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <gpgme.h>
 #include <string.h>
 #include <strings.h>
@@ -127,7 +128,7 @@ int ring_open(struct ring **ret, const char *folder, struct error *e)
 }
 
 /* One of GnuPG's own programs, with @input, if any, to read: its exit status. */
-static int run(struct ring *r, int input, const char *const *argv)
+static int run_in(const char *folder, int input, const char *const *argv)
 {
 	pid_t pid = fork();
 	int status;
@@ -135,7 +136,7 @@ static int run(struct ring *r, int input, const char *const *argv)
 	if (pid < 0)
 		return -errno;
 	if (!pid) {
-		setenv("GNUPGHOME", r->folder, 1);
+		setenv("GNUPGHOME", folder, 1);
 		if (input >= 0 && dup2(input, STDIN_FILENO) < 0)
 			_exit(127);
 		execvp(argv[0], (char *const *)argv);
@@ -147,16 +148,40 @@ static int run(struct ring *r, int input, const char *const *argv)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
 }
 
+static int run(struct ring *r, int input, const char *const *argv)
+{
+	return run_in(r->folder, input, argv);
+}
+
+static const char *const end_agent[] = { "gpgconf", "--kill", "gpg-agent", NULL };
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	return remove(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int ring_destroy(const char *folder, struct error *e)
+{
+	int r;
+
+	if (access(folder, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	/* One whose user was cut short may still have the keys in memory. */
+	run_in(folder, -1, end_agent);
+	r = nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	if (r == -1)
+		r = -errno;
+	return r < 0 ? error_set(e, r, "Keys cannot be removed: %s", strerror(-r)) : 0;
+}
+
 void ring_close(struct ring *r)
 {
-	static const char *const end[] = { "gpgconf", "--kill", "gpg-agent", NULL };
-
 	if (!r)
 		return;
 	for (int m = 0; m < _KEYS_METHODS; m++)
 		if (r->context[m])
 			gpgme_release(r->context[m]);
-	run(r, -1, end);
+	run(r, -1, end_agent);
 	free(r);
 }
 
@@ -453,7 +478,6 @@ int ring_unwrap(struct ring *r, enum keys_method method, const struct buffer *da
 /* gpgsm asks its agent whom to trust, and that asks this file: every root that was imported. */
 static int trust_roots(struct ring *r, struct error *e)
 {
-	static const char *const reload[] = { "gpgconf", "--kill", "gpg-agent", NULL };
 	gpgme_ctx_t c = r->context[KEYS_SMIME];
 	_free_ char *path = NULL;
 	_fclose_ FILE *f = NULL;
@@ -474,7 +498,7 @@ static int trust_roots(struct ring *r, struct error *e)
 	gpgme_op_keylist_end(c);
 	if (fflush(f))
 		return error_set(e, -errno, "Cannot write %s: %m", path);
-	run(r, -1, reload);
+	run(r, -1, end_agent);
 	return 0;
 }
 

@@ -24,6 +24,8 @@ struct ring;
 int ring_open(struct ring **ret, const char *folder, struct error *e);
 /* Ends GnuPG's agent, too: no opened key stays in memory. NULL is fine. */
 void ring_close(struct ring *r);
+/* Removes a ring that nobody has open, with all its keys. There may be none. */
+int ring_destroy(const char *folder, struct error *e);
 
 /*
  * A key for each of @who, by fingerprint or mail address, to encrypt with.

@@ -10,7 +10,7 @@
 #include "keys/serve.h"
 
 #define FOLDER_MAX 128
-#define CODE_MAX   16
+#define RING_NAME_MAX 40
 
 static void ring_closep(struct ring **r)
 {
@@ -38,23 +38,32 @@ static int open_others(const struct request *q, struct ring **ret, struct error 
 	return ring_open(ret, folder, e);
 }
 
-/* @code becomes a folder's name: nothing else may stand in it. */
-static int open_user(const struct request *q, const char *code, struct ring **ret,
-		     struct error *e)
+/* @name becomes a folder's: nothing else may stand in it. */
+static int user_folder(const struct request *q, const char *name, char folder[FOLDER_MAX],
+		       struct error *e)
 {
 	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-";
-	char folder[FOLDER_MAX];
-	size_t n = strlen(code);
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-.";
+	size_t n = strlen(name);
 
-	if (!n || n > CODE_MAX || strspn(code, plain) != n)
-		return error_set(e, -EINVAL, "\"%.20s\" is no user code", code);
-	if (snprintf(folder, sizeof(folder), "%s/users", q->state) >= (int)sizeof(folder))
+	if (!n || n > RING_NAME_MAX || *name == '.' || strspn(name, plain) != n)
+		return error_set(e, -EINVAL, "\"%.44s\" is no user's ring of keys", name);
+	if (snprintf(folder, FOLDER_MAX, "%s/users/%s", q->state, name) >= FOLDER_MAX)
 		return error_set(e, -ENAMETOOLONG, "The keys' folder has too long a name");
-	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+	return 0;
+}
+
+static int open_user(const struct request *q, const char *name, struct ring **ret,
+		     struct error *e)
+{
+	char parent[FOLDER_MAX], folder[FOLDER_MAX];
+	int r = user_folder(q, name, folder, e);
+
+	if (r < 0)
+		return r;
+	snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(folder, '/') - folder), folder);
+	if (mkdir(parent, 0700) < 0 && errno != EEXIST)
 		return error_set(e, -errno, "Cannot make the folder of the users' keys: %m");
-	if (snprintf(folder, sizeof(folder), "%s/users/%s", q->state, code) >= (int)sizeof(folder))
-		return error_set(e, -ENAMETOOLONG, "The keys' folder has too long a name");
 	return ring_open(ret, folder, e);
 }
 
@@ -153,6 +162,14 @@ static int make(struct request *q, struct error *e)
 	return k;
 }
 
+static int remove_ring(struct request *q, struct error *e)
+{
+	char folder[FOLDER_MAX];
+	int r = user_folder(q, q->argv[0], folder, e);
+
+	return r < 0 ? r : ring_destroy(folder, e);
+}
+
 static const struct duty {
 	int (*fn)(struct request *q, struct error *e);
 	size_t least, most;	/* arguments */
@@ -166,6 +183,7 @@ static const struct duty {
 	[KEYS_EXPORT] = { export, 2, 2, false },
 	[KEYS_REMOVE] = { remove_key, 2, 2, false },
 	[KEYS_MAKE] = { make, 3, 3, false },
+	[KEYS_REMOVE_RING] = { remove_ring, 1, 1, false },
 };
 
 static enum keys_code code_of(int r)

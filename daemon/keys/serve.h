@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One request of ifaxd's, answered: rings lie in @state, "others" and one for each
- * user in "users/CODE".
+ * user in "users/NAME".
  */
 #ifndef IFAX_KEYS_SERVE_H
 #define IFAX_KEYS_SERVE_H

@@ -29,6 +29,7 @@ struct box {
 	struct scanning *scanning;
 	struct retention *retention;
 	struct keeping *keeping;	/* of mail for users who print it themselves */
+	struct rings *rings;		/* of keys, whose users are no more */
 	struct sending *sending;
 	struct collector *collector;
 	struct terminals *terminals;	/* panels where users are active */

@@ -259,6 +259,16 @@ static void keep_sealed(struct inbound *i, const char *why)
 	settle(i, LOG_WARNING, JOB_HELD, sentence);
 }
 
+static void keep_orphan(struct inbound *i)
+{
+	_free_ char *sentence = NULL;
+
+	words_set(&sentence, "it is encrypted or signed, and user %s, whose it is, was removed with "
+		  "his keys; it is held until \"ifaxctl jobs remove %llu\"", i->job->user,
+		  (unsigned long long)i->job->id);
+	settle(i, LOG_WARNING, JOB_HELD, sentence);
+}
+
 static void on_opened(void *userdata, int r, const struct keys_reply *reply, int output,
 		      const struct error *why)
 {
@@ -283,9 +293,9 @@ static void on_opened(void *userdata, int r, const struct keys_reply *reply, int
 /* What is opened once and still sealed is left: nobody wraps like that in good faith. */
 static void open_mail(struct inbound *i, const char *sealed)
 {
-	const char *const user[] = { i->job->user };
-	struct keys_question q = { KEYS_OPEN, KEYS_ANY, -1, user, 1 };
+	struct keys_question q = { .op = KEYS_OPEN, .n_arguments = 1 };
 	struct error e = { 0 };
+	struct user *u = NULL;
 	_close_ int body = -1;
 	int r;
 
@@ -293,11 +303,22 @@ static void open_mail(struct inbound *i, const char *sealed)
 		settle(i, LOG_WARNING, JOB_FAILED, sealed);
 		return;
 	}
-	r = store_job_body(i->box->store, i->job->id, &body, &e);
-	q.input = body;
-	if (r >= 0)
+	r = store_user_get(i->box->store, i->job->user, false, &u);
+	if (r == -ENOENT) {
+		keep_orphan(i);
+		return;
+	}
+	if (r < 0)
+		error_set(&e, r, "cannot read user %s: %s", i->job->user, strerror(-r));
+	else
+		r = store_job_body(i->box->store, i->job->id, &body, &e);
+	if (r >= 0) {
+		q.input = body;
+		q.arguments = (const char *const *)&u->ring;
 		r = keys_ask(i->box->event, i->box->conf.keyring, &q, on_opened, i, &i->opening,
 			     &e);
+	}
+	user_free(u);
 	if (r < 0)
 		this_later(i, error_text(&e));
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "service/collector.h"
+#include "service/rings.h"
 
 int registration_check_room(struct box *box, size_t more, struct error *e)
 {
@@ -69,4 +70,15 @@ int registration_put_all(struct box *box, struct user *const *users, const bool 
 	for (size_t i = 0; !r && !try && i < n; i++)
 		collector_user_changed(box->collector, users[i]->code);
 	return r;
+}
+
+int registration_remove(struct box *box, const char *code, struct error *e)
+{
+	int r = store_user_remove(box->store, code, e);
+
+	if (r < 0)
+		return r;
+	collector_user_changed(box->collector, code);
+	rings_wake(box->rings);
+	return 0;
 }

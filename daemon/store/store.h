@@ -320,6 +320,7 @@ struct user {
 	bool receive_text;	/* mail without pages is fetched, too, and set as pages */
 	bool collect_after_send;
 	bool encrypt;		/* what is sent, as the recipient's entry says */
+	char *ring;		/* out: his key ring's name, which is never another user's */
 };
 
 void user_free(struct user *u);
@@ -350,7 +351,12 @@ void user_list_free(struct user **users, size_t n);
  * -ENOENT, or -ENOTUNIQ: several users have this address. user_free().
  */
 int store_user_find(struct store *s, const char *address_or_code, bool secrets, struct user **ret);
+/* From then on his ring is left, whatever happens next. */
 int store_user_remove(struct store *s, const char *code, struct error *e);
+/* A ring whose user is no more, an owned string; -ENOENT: there is none. */
+int store_ring_left(struct store *s, char **ret);
+/* It is removed. */
+int store_ring_gone(struct store *s, const char *ring, struct error *e);
 
 /* Recipients of whom something is known; of others nothing is: profile S. */
 #define ONE_TOUCH_KEYS 99

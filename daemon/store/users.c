@@ -29,6 +29,7 @@ void user_free(struct user *u)
 	free(u->pop3_host);
 	free(u->pop3_tls);
 	free(u->pop3_login);
+	free(u->ring);
 	free(u);
 }
 
@@ -112,9 +113,10 @@ static int check_user(struct store *s, const struct user *u, struct error *e)
 	return r;
 }
 
+/* A code may become another user's later, a ring's name never does. */
 static const char put_sql[] =
 	"INSERT INTO users VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,"
-	"?19)";
+	"?19,?1||'.'||lower(hex(randomblob(8))))";
 /* ?20: the password changes, ?21: the verifier, ?22: the panel's password */
 static const char update_sql[] =
 	"UPDATE users SET name=?2,address=?3,pop3_host=?4,pop3_port=?5,pop3_tls=?6,pop3_login=?7,"
@@ -246,6 +248,8 @@ static int row_user(struct store *s, sqlite3_stmt *st, bool secrets, struct user
 		r = users_column(st, 6, &u->pop3_login);
 	if (!r)
 		r = users_column(st, 15, &u->at_end);
+	if (!r)
+		r = users_column(st, 19, &u->ring);
 	if (!r) {
 		u->pop3_port = (uint32_t)sqlite3_column_int64(st, 4);
 		u->has_password = sealed != 0;
@@ -378,9 +382,32 @@ int store_user_list(struct store *s, struct user ***ret, size_t *n)
 	return r;
 }
 
+/* Row and ring go in one transaction: the ring is a trigger's to note, see users_db.c. */
 int store_user_remove(struct store *s, const char *code, struct error *e)
 {
 	int r = users_remove_row(s, "DELETE FROM users WHERE code=?", code, e);
 
 	return r == -ENOENT ? error_set(e, r, "There is no user %s.", code) : r;
+}
+
+int store_ring_left(struct store *s, char **ret)
+{
+	sqlite3_stmt *st;
+	int rc, r = -EIO;
+
+	if (sqlite3_prepare_v2(s->users, "SELECT ring FROM rings_left LIMIT 1", -1, &st, NULL))
+		return r;
+	*ret = NULL;
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		r = users_column(st, 0, ret);
+	else if (rc == SQLITE_DONE)
+		r = -ENOENT;
+	sqlite3_finalize(st);
+	return r;
+}
+
+int store_ring_gone(struct store *s, const char *ring, struct error *e)
+{
+	return users_remove_row(s, "DELETE FROM rings_left WHERE ring=?", ring, e);
 }

@@ -32,6 +32,12 @@ static const char *const schema[] = {
 
 	("ALTER TABLE recipients ADD COLUMN one_touch INT;"
 	 "CREATE UNIQUE INDEX recipients_one_touch ON recipients(one_touch);"),
+
+	"ALTER TABLE users ADD COLUMN ring TEXT;"
+	"UPDATE users SET ring=code;"
+	"CREATE TABLE rings_left(ring TEXT PRIMARY KEY) WITHOUT ROWID;"
+	"CREATE TRIGGER users_gone AFTER DELETE ON users BEGIN"
+	" INSERT OR IGNORE INTO rings_left VALUES(old.ring); END;",
 };
 
 static const char *const queries[_USERS_QUERIES] = {

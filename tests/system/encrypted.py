@@ -162,6 +162,25 @@ def confinement():
     check(denied.returncode != 0, "whose folder the daemon cannot read", denied)
 
 
+def rings():
+    return [name for name in os.listdir("/var/lib/ifax-keyring/users") if name.startswith("100.")]
+
+
+def removal():
+    """Last: user 100 goes, and another gets his code."""
+    before = rings()
+    check(len(before) == 1, "a user has one ring of keys", before)
+    must("systemctl", "stop", "ifax-keyring.socket", "ifax-keyring.service")
+    must("ifaxctl", "users", "remove", "100")
+    must("ifaxctl", "users", "add", "100", "--name", "Bea", "--address", "bea@example.test")
+    check(rings() == before, "without their keeper, keys of a removed user stay")
+    must("systemctl", "start", "ifax-keyring.socket")
+    check(not fingerprints("--user", "100"), "the next user of his code has none of them")
+    must("systemctl", "kill", "--signal=KILL", "ifaxd")
+    check(wait_for(lambda: not set(before) & set(rings())),
+          "and they go when their keeper is back, whatever happened to the daemon", rings())
+
+
 def main():
     start_box()
     exchange_keys()
@@ -170,6 +189,7 @@ def main():
         receiving(clear)
         smime(clear)
     confinement()
+    removal()
     return done_testing()
 
 

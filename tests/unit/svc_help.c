@@ -21,6 +21,7 @@
 #include "service/keeping.h"
 #include "service/queue.h"
 #include "service/printing.h"
+#include "service/rings.h"
 #include "service/scanning.h"
 #include "service/sending.h"
 #include "store/store.h"
@@ -110,6 +111,7 @@ void svc_open(struct svc *s, uint16_t port)
 	must(inbound_new(&box->inbound, box, &e), &e, "inbound_new");
 	must(keeping_new(&box->keeping, box, &e), &e, "keeping_new");
 	must(queue_new(&box->queue, box, &e), &e, "queue_new");
+	must(rings_new(&box->rings, box, &e), &e, "rings_new");
 	must(sending_new(&box->sending, box, &e), &e, "sending_new");
 	must(collector_new(&box->collector, box, &e), &e, "collector_new");
 	assert_int_equal(scanning_add_scanner(box->scanning, &s->scanner.base), 0);
@@ -124,6 +126,7 @@ void svc_close(struct svc *s)
 	scanning_free(take_ptr(box->scanning));
 	printing_free(take_ptr(box->printing));
 	sending_free(take_ptr(box->sending));
+	rings_free(take_ptr(box->rings));
 	queue_free(take_ptr(box->queue));
 	keeping_free(take_ptr(box->keeping));
 	inbound_free(take_ptr(box->inbound));

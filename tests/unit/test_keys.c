@@ -300,7 +300,7 @@ static void only_his_own_key_opens(void **unused)
 {
 	alice_writes_pgp("--encrypt -r office@example.test", "mail");
 	opens_not("mail", "200", KEYS_NO_KEY, "cannot be decrypted");
-	opens_not("mail", "../users/100", KEYS_BAD, "no user code");
+	opens_not("mail", "../users/100", KEYS_BAD, "no user's ring");
 	sh("sed '/BEGIN PGP/,/END PGP/s/^[a-zA-Z0-9]\\{8\\}/AAAAAAAA/' mail >broken");
 	sh("! cmp -s mail broken");
 	opens_not("broken", "100", KEYS_BAD, "");
@@ -421,6 +421,27 @@ static void a_removed_key_is_gone(void **unused)
 	assert_int_equal(list.len, 0);
 }
 
+static void a_removed_ring_is_gone(void **unused)
+{
+	_buffer_ struct buffer list = { 0 };
+	struct keys_reply rp;
+
+	ASK_OK(KEYS_MAKE, KEYS_ANY, NULL, "500.0123456789abcdef", "Gone", "gone@example.test");
+	sh("test -d %s/users/500.0123456789abcdef/private-keys-v1.d", state);
+	ASK_OK(KEYS_REMOVE_RING, KEYS_ANY, NULL, "500.0123456789abcdef");
+	sh("test ! -e %s/users/500.0123456789abcdef", state);
+	/* And once more: the answer may have been lost. */
+	ASK_OK(KEYS_REMOVE_RING, KEYS_ANY, NULL, "500.0123456789abcdef");
+	ASK_OK(KEYS_LIST, KEYS_ANY, &list, "500.0123456789abcdef");
+	assert_int_equal(list.len, 0);
+	for (const char **name = (const char *[]){ "", "..", "../others", ".", "a/b", NULL }; *name;
+	     name++) {
+		rp = ASK(KEYS_REMOVE_RING, KEYS_ANY, NULL, *name);
+		assert_int_equal(rp.code, KEYS_BAD);
+	}
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "alice@example.test");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +454,7 @@ int main(void)
 		cmocka_unit_test(keys_are_looked_up_whole),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(a_removed_key_is_gone),
+		cmocka_unit_test(a_removed_ring_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -21,6 +21,7 @@
 #include "keys/client.h"
 #include "keys/mime.h"
 #include "service/inbound.h"
+#include "service/registration.h"
 #include "service/sending.h"
 #include "store/store.h"
 #include "svc_help.h"
@@ -28,7 +29,7 @@
 /* The other side has a ring of his own, by the same code: gpg is asked in test_keys. */
 struct scene {
 	struct svc svc;
-	char keyring[80], alice[80];
+	char keyring[80], alice[80], ada[80];	/* ada: the name of user 100's ring */
 	pid_t pid;
 	struct ring *ring;	/* Alice's */
 };
@@ -80,7 +81,7 @@ static void ask_ok(struct scene *n, enum keys_op op, const struct buffer *in, st
 		fail_msg("%s", said->r < 0 ? error_text(&said->why) : said->reply.sentence);
 }
 
-static void start_keyring(struct scene *n)
+static void run_keyring(struct scene *n)
 {
 	char program[PATH_MAX], state[80];
 	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 32);
@@ -92,7 +93,6 @@ static void start_keyring(struct scene *n)
 		*strrchr(program, '/') = '\0';
 	strcat(program, "/ifax-keyring");
 	snprintf(state, sizeof(state), "%s/keys", n->svc.dir);
-	assert_int_equal(mkdir(state, 0700), 0);
 	fflush(stdout);
 	n->pid = fork();
 	if (!n->pid) {
@@ -106,15 +106,40 @@ static void start_keyring(struct scene *n)
 	}
 }
 
+static void start_keyring(struct scene *n)
+{
+	char state[80];
+
+	snprintf(state, sizeof(state), "%s/keys", n->svc.dir);
+	assert_int_equal(mkdir(state, 0700), 0);
+	run_keyring(n);
+}
+
+static void stop_keyring(struct scene *n)
+{
+	kill(n->pid, SIGKILL);
+	waitpid(n->pid, NULL, 0);
+	unlink(n->keyring);
+}
+
+static void ring_of(struct scene *n, const char *code, char name[80])
+{
+	struct user *u;
+
+	assert_int_equal(store_user_get(n->svc.box.store, code, false, &u), 0);
+	snprintf(name, 80, "%s", u->ring);
+	user_free(u);
+}
+
 static void exchange_keys(struct scene *n)
 {
-	static const char *const make[] = { "100", "Ada Muster", "ada@example.test" };
+	const char *const make[] = { n->ada, "Ada Muster", "ada@example.test" };
 	static const char *const others[] = { "", "" };
 	_buffer_ struct buffer key = { 0 }, list = { 0 };
 	struct error e = { 0 }, done = { 0 };
 	struct said said;
 	char fingerprint[65];
-	const char *argv[] = { "100", fingerprint };
+	const char *argv[] = { n->ada, fingerprint };
 
 	if (ring_open(&n->ring, n->alice, &e) < 0 ||
 	    ring_make(n->ring, "Alice", "alice@example.test", &done, &e) < 0 ||
@@ -157,6 +182,7 @@ static int setup(void **state)
 	svc_start_worker(s, NULL);
 	svc_open(s, 0);
 	svc_add_user(s, "100", NULL, 0);
+	ring_of(n, "100", n->ada);
 	add_recipient(s, "alice@example.test", "openpgp", false);
 	add_recipient(s, "bob@example.test", "openpgp", true);
 	add_recipient(s, "eve@example.test", "smime", false);
@@ -390,15 +416,95 @@ static void the_keyring_is_waited_for(void **state)
 	uint64_t id;
 
 	seal_fax(n, &sealed);
-	kill(n->pid, SIGKILL);
-	waitpid(n->pid, NULL, 0);
-	unlink(n->keyring);
+	stop_keyring(n);
 	id = accept_mail(s, "pop3/100/a", "100", &sealed);
 	svc_run(s, 500);
 	job = svc_wait(s, id, JOB_CHECKING);
 	assert_true(job->next_try > 0);
 	assert_non_null(strstr(job->detail, "ifax-keyring"));
 	job_free(job);
+}
+
+static void remove_user(struct scene *n, const char *code)
+{
+	struct error e = { 0 };
+
+	if (registration_remove(&n->svc.box, code, &e) < 0)
+		fail_msg("%s", error_text(&e));
+}
+
+/* Is there a folder of keys by this name still? */
+static bool ring_is_there(struct scene *n, const char *name)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/keys/users/%s", n->svc.dir, name);
+	return !access(path, F_OK);
+}
+
+static void wait_for_removal(struct scene *n)
+{
+	char *left = NULL;
+
+	for (int i = 0; !store_ring_left(n->svc.box.store, &left); i++) {
+		free(take_ptr(left));
+		assert_true(i < 1000);
+		assert_true(sd_event_run(n->svc.box.event, 50000) >= 0);
+	}
+	assert_false(ring_is_there(n, n->ada));
+}
+
+static void a_removed_users_keys_go(void **state)
+{
+	struct scene *n = *state;
+
+	assert_true(ring_is_there(n, n->ada));
+	remove_user(n, "100");
+	wait_for_removal(n);
+}
+
+/*
+ * The keyring is away when the user goes, another gets his code, and the box is killed:
+ * the other opens nothing of the first one's, and the first one's keys go all the same.
+ */
+static void keys_are_not_inherited(void **state)
+{
+	_buffer_ struct buffer sealed = { 0 };
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	char second[80];
+	uint64_t id;
+
+	seal_fax(n, &sealed);
+	stop_keyring(n);
+	remove_user(n, "100");
+	svc_add_user(s, "100", NULL, 0);
+	ring_of(n, "100", second);
+	assert_string_not_equal(second, n->ada);
+	svc_run(s, 200);
+	svc_close(s);
+	assert_true(ring_is_there(n, n->ada));
+	run_keyring(n);
+	svc_open(s, 0);
+	id = accept_mail(s, "pop3/100/a", "100", &sealed);
+	job_free(svc_wait(s, id, JOB_HELD));
+	wait_for_removal(n);
+	/* His own is not taken with it. */
+	assert_true(ring_is_there(n, second));
+}
+
+/* What came for who is no user any more is kept: nothing is opened for nobody. */
+static void mail_of_a_removed_user_is_kept(void **state)
+{
+	_buffer_ struct buffer sealed = { 0 };
+	struct scene *n = *state;
+	uint64_t id;
+
+	seal_fax(n, &sealed);
+	remove_user(n, "100");
+	id = accept_mail(&n->svc, "pop3/100/a", "100", &sealed);
+	job_free(svc_wait(&n->svc, id, JOB_HELD));
+	svc_expect(&n->svc, id, JOB_HELD, "was removed with his keys");
 }
 
 int main(void)
@@ -413,6 +519,9 @@ int main(void)
 		t(received_opens_and_is_marked),
 		t(without_the_key_it_is_kept),
 		t(the_keyring_is_waited_for),
+		t(a_removed_users_keys_go),
+		t(keys_are_not_inherited),
+		t(mail_of_a_removed_user_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -539,7 +539,7 @@ static void an_old_file_is_brought_up(void **state)
 	box_close(b);
 	snprintf(path, sizeof(path), "%s/users.db", b->state);
 	exec(path, "DROP TABLE users; DROP TABLE recipients; DROP TABLE aliases; "
-	     "DROP TABLE members; PRAGMA user_version=0;"
+	     "DROP TABLE members; DROP TABLE rings_left; PRAGMA user_version=0;"
 	     "CREATE TABLE users(code TEXT PRIMARY KEY, name TEXT, address TEXT, pop3_host TEXT,"
 	     " pop3_port INT, pop3_tls TEXT, pop3_login TEXT, sealed BLOB, auto_receive INT,"
 	     " auto_print INT, interval INT, keep_days INT, leave INT) WITHOUT ROWID;"
@@ -552,6 +552,7 @@ static void an_old_file_is_brought_up(void **state)
 		assert_int_equal(got->interval, 9);
 		assert_true(got->leave_on_server && !got->has_login);
 		assert_true(got->receive_text && !got->encrypt && !got->collect_after_send);
+		assert_string_equal(got->ring, "7");
 		user_free(got);
 		box_close(b);
 	}
@@ -561,8 +562,48 @@ static void an_old_file_is_brought_up(void **state)
 	o.state = b->state;
 	assert_int_equal(store_open(&b->store, b->event, &o, &e), -ENOTSUP);
 	assert_non_null(strstr(e.text, "newer ifax"));
-	exec(path, "PRAGMA user_version=4;");
+	exec(path, "PRAGMA user_version=5;");
 	box_open(b);
+}
+
+static char *ring_of(struct box *b, const char *code)
+{
+	struct user *u;
+	char *ring;
+
+	assert_int_equal(store_user_get(b->store, code, false, &u), 0);
+	ring = strdup(u->ring);
+	user_free(u);
+	return ring;
+}
+
+/* Who gets a code that was another's does not get his ring, and that is not forgotten. */
+static void a_ring_is_never_another_users(void **state)
+{
+	struct user u = { .code = (char *)"7", .keep_days = 7 };
+	struct box *b = *state;
+	struct error e = { 0 };
+	_free_ char *first = NULL, *left = NULL, *second = NULL;
+
+	assert_int_equal(store_user_put(b->store, &u, true, &e), 0);
+	first = ring_of(b, "7");
+	assert_int_equal(strncmp(first, "7.", 2), 0);
+	assert_int_equal(store_user_put(b->store, &u, false, &e), 0);
+	second = ring_of(b, "7");
+	assert_string_equal(first, second);
+	free(take_ptr(second));
+	assert_int_equal(store_ring_left(b->store, &left), -ENOENT);
+	assert_int_equal(store_user_remove(b->store, "7", &e), 0);
+	box_close(b);
+	box_open(b);
+	assert_int_equal(store_ring_left(b->store, &left), 0);
+	assert_string_equal(left, first);
+	assert_int_equal(store_user_put(b->store, &u, true, &e), 0);
+	second = ring_of(b, "7");
+	assert_string_not_equal(second, first);
+	assert_int_equal(store_ring_gone(b->store, first, &e), 0);
+	free(take_ptr(left));
+	assert_int_equal(store_ring_left(b->store, &left), -ENOENT);
 }
 
 int main(void)
@@ -577,6 +618,7 @@ int main(void)
 		t(a_code_is_no_alias),	      t(users_are_found),
 		t(verifier_stays_changes_goes), t(an_old_file_is_brought_up),
 		t(many_are_stored_or_none),   t(one_touch_keys_are_one_recipient_each),
+		t(a_ring_is_never_another_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
