@@ -86,13 +86,26 @@ static void free_strv(char ***v)
 	free(*v);
 }
 
+static int reply_ids(sd_bus_message *m, const uint64_t *ids, size_t n)
+{
+	sd_bus_message *reply = NULL;
+	int r = sd_bus_message_new_method_return(m, &reply);
+
+	if (r >= 0)
+		r = sd_bus_message_append_array(reply, 't', ids, n * sizeof(*ids));
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
 static int do_send(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	_cleanup_(free_strv) char **to = NULL;
 	struct send_request request = { 0 };
 	struct manager *mgr = userdata;
 	struct error why = { 0 };
-	uint64_t id;
+	uint64_t ids[SENDING_JOBS_MAX];
 	int r;
 
 	r = sd_bus_message_read(m, "s", &request.user);
@@ -103,10 +116,8 @@ static int do_send(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	if (r < 0)
 		return r;
 	request.to = to;
-	r = sending_request(mgr->box->sending, &request, &id, &why);
-	if (r < 0)
-		return bus_fail(e, r, &why);
-	return sd_bus_reply_method_return(m, "t", id);
+	r = sending_request(mgr->box->sending, &request, ids, &why);
+	return r < 0 ? bus_fail(e, r, &why) : reply_ids(m, ids, (size_t)r);
 }
 
 struct list_options {
@@ -451,7 +462,7 @@ static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 /* name, in, out, who may (NULL: anyone, or the method asks itself), what it does */
 #define METHODS(M)                                                             \
 	M("GetStatus", "", "a{sv}", NULL, do_get_status)                       \
-	M("Send", "sasa{sv}", "t", "org.ifax1.send", do_send)                  \
+	M("Send", "sasa{sv}", "at", "org.ifax1.send", do_send)                  \
 	M("ListJobs", "a{sv}", "aa{sv}", "org.ifax1.view", do_list_jobs)       \
 	M("GetJob", "t", "a{sv}", "org.ifax1.view", do_get_job)                \
 	M("CancelJob", "t", "", "org.ifax1.manage", do_cancel_job)             \

@@ -293,6 +293,23 @@ int verb_jobs(struct ctl *c, int argc, char **argv)
 	return ctl_usage("jobs knows list, show, wait, save, cancel, retry and remove");
 }
 
+/* A job for each way in which the recipients get their mail: they are followed in turn. */
+static int say_jobs(struct ctl *c, sd_bus_message *reply, bool follow)
+{
+	const uint64_t *ids;
+	size_t size;
+	int status = 0, r = sd_bus_message_read_array(reply, 't', (const void **)&ids, &size);
+
+	if (r < 0)
+		return ctl_failed(NULL, r);
+	for (size_t i = 0; i < size / sizeof(*ids); i++)
+		printf("job %llu\n", (unsigned long long)ids[i]);
+	fflush(stdout);
+	for (size_t i = 0; follow && i < size / sizeof(*ids); i++)
+		status |= ctl_wait_job(c, ids[i]);
+	return status;
+}
+
 int verb_send(struct ctl *c, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -309,7 +326,6 @@ int verb_send(struct ctl *c, int argc, char **argv)
 	_free_ char **to = NULL;
 	sd_bus_message *m, *reply = NULL;
 	size_t n = 0;
-	uint64_t id;
 	int o, r, receipt = 0, follow = 0;
 
 	to = calloc(argc + 1, sizeof(*to));
@@ -371,11 +387,7 @@ int verb_send(struct ctl *c, int argc, char **argv)
 	}
 	if (ctl_call_message(c, m, &reply))
 		return 1;
-	r = sd_bus_message_read(reply, "t", &id);
+	r = say_jobs(c, reply, follow);
 	sd_bus_message_unref(reply);
-	if (r < 0)
-		return ctl_failed(NULL, r);
-	printf("job %llu\n", (unsigned long long)id);
-	fflush(stdout);
-	return follow ? ctl_wait_job(c, id) : 0;
+	return r;
 }

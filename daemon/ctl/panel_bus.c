@@ -72,6 +72,19 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return 0;
 }
 
+static int on_sent(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct panel_answer a = { .error = error_of(m) };
+	struct panel_bus *p = userdata;
+	size_t size = 0;
+
+	if (!a.error && sd_bus_message_read_array(m, 't', (const void **)&a.jobs, &size) < 0)
+		a.error = "the answer of ifaxd is not understood; are both of one version?";
+	a.n_jobs = size / sizeof(*a.jobs);
+	answer(p, &a);
+	return 0;
+}
+
 static int on_user(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	struct panel_answer a = { .error = error_of(m) };
@@ -177,7 +190,7 @@ static int ask_send(struct panel_bus *p)
 		r = append_recipients(m, p->dialogue->recipient);
 	if (r >= 0)
 		r = sd_bus_message_append(m, "a{sv}", 0);
-	return call(p, m, r, on_answer);
+	return call(p, m, r, on_sent);
 }
 
 static int ask_by_code(struct panel_bus *p, const char *name, sd_bus_message_handler_t done)

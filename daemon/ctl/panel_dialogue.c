@@ -59,7 +59,7 @@ static void go(struct dialogue *d, enum panel_step step)
 static void forget(struct dialogue *d)
 {
 	explicit_bzero(&d->user, sizeof(d->user));
-	d->sent = d->collected = 0;
+	d->n_sent = d->collected = 0;
 	d->looks = 0;
 	d->recipient[0] = d->name[0] = '\0';
 }
@@ -352,6 +352,17 @@ static void got_recipient(struct dialogue *d)
 	go(d, STEP_SEND);
 }
 
+/* Those whose mail is encrypted otherwise have a job of their own: a line each. */
+static void say_sent(struct dialogue *d)
+{
+	size_t at = 0;
+
+	d->note[0] = '\0';
+	for (size_t i = 0; i < d->n_sent && at < sizeof(d->note); i++)
+		at += snprintf(d->note + at, sizeof(d->note) - at, "%s%s", i ? "\n" : "",
+			       d->sent[i].said);
+}
+
 /* What hinders may be put right, and the start key pressed again. */
 static void got_sent(struct dialogue *d, const struct panel_answer *a)
 {
@@ -361,9 +372,13 @@ static void got_sent(struct dialogue *d, const struct panel_answer *a)
 		set(d->input, d->recipient);
 		return;
 	}
-	d->sent = a->number;
-	snprintf(d->note, sizeof(d->note), "job %llu to %.200s", (unsigned long long)d->sent,
-		 d->recipient);
+	d->n_sent = a->n_jobs < PANEL_SENT_MAX ? a->n_jobs : PANEL_SENT_MAX;
+	for (size_t i = 0; i < d->n_sent; i++) {
+		d->sent[i] = (struct panel_sent){ .id = a->jobs[i] };
+		snprintf(d->sent[i].said, sizeof(d->sent[i].said), "job %llu to %.200s",
+			 (unsigned long long)a->jobs[i], d->recipient);
+	}
+	say_sent(d);
 	go(d, STEP_SENDING);
 }
 
@@ -657,40 +672,61 @@ const char *dialogue_follows(const struct dialogue *d)
 	return d->step == STEP_SENDING || d->step == STEP_COLLECTING ? d->user.code : NULL;
 }
 
-static void say_job(struct dialogue *d, const struct panel_job *j)
+static void job_words(const struct panel_job *j, char said[PANEL_SAID_MAX + 1])
 {
-	snprintf(d->note, sizeof(d->note), "job %llu: %.30s%s%.500s", (unsigned long long)j->id,
+	snprintf(said, PANEL_SAID_MAX + 1, "job %llu: %.30s%s%.500s", (unsigned long long)j->id,
 		 j->state, *j->detail ? "\n" : "", j->detail);
 }
 
 /* S48: the sender's mailbox is looked at where he wants that, on his next job. */
-static void job_ended(struct dialogue *d, const struct panel_job *j)
+static void sent_job(struct dialogue *d, const struct panel_job *j)
 {
-	if (!j->collects && j->good && d->user.check_on_sending)
-		go(d, STEP_COLLECTING);
-	else
+	struct panel_sent *ours = NULL;
+	bool all = true, good = false;
+
+	for (size_t i = 0; i < d->n_sent; i++)
+		if (d->sent[i].id == j->id)
+			ours = &d->sent[i];
+	if (!ours)
+		return;
+	ours->final = j->final;
+	ours->good = j->final && j->good;
+	job_words(j, ours->said);
+	say_sent(d);
+	for (size_t i = 0; i < d->n_sent; i++) {
+		all &= d->sent[i].final;
+		good |= d->sent[i].good;
+	}
+	if (all)
+		go(d, good && d->user.check_on_sending ? STEP_COLLECTING : STEP_SHOWN);
+}
+
+/* The look that a sent mail led to is a later job than any that was sent. */
+static bool begun_by_sending(const struct dialogue *d, const struct panel_job *j)
+{
+	for (size_t i = 0; i < d->n_sent; i++)
+		if (j->id <= d->sent[i].id)
+			return false;
+	return j->collects;
+}
+
+static void collecting_job(struct dialogue *d, const struct panel_job *j)
+{
+	if (d->collected ? j->id != d->collected : !begun_by_sending(d, j))
+		return;
+	if (j->collects)
+		d->collected = j->id;
+	job_words(j, d->note);
+	if (j->final)
 		go(d, STEP_SHOWN);
 }
 
 void dialogue_job(struct dialogue *d, const struct panel_job *j)
 {
-	bool ours;
-
 	if (d->step == STEP_SENDING)
-		ours = j->id == d->sent;
-	else if (d->step != STEP_COLLECTING)
-		ours = false;
-	else if (d->collected)
-		ours = j->id == d->collected;
-	else
-		ours = j->collects && j->id > d->sent;
-	if (!ours)
-		return;
-	if (j->collects)
-		d->collected = j->id;
-	say_job(d, j);
-	if (j->final)
-		job_ended(d, j);
+		sent_job(d, j);
+	else if (d->step == STEP_COLLECTING)
+		collecting_job(d, j);
 }
 
 /* The daemon may have had its reasons not to begin: who stands at the panel is not kept. */

@@ -15,7 +15,9 @@
 #include <stdint.h>
 
 #define PANEL_INPUT_MAX	   640	/* octets of an answer */
-#define PANEL_NOTE_MAX	   600
+#define PANEL_SENT_MAX	   3	/* jobs of one request */
+#define PANEL_SAID_MAX	   560	/* of one job */
+#define PANEL_NOTE_MAX	   (PANEL_SENT_MAX * (PANEL_SAID_MAX + 1))
 #define PANEL_MESSAGE_MAX  1500
 #define PANEL_MESSAGES	   16	/* that are kept to be read; the oldest goes */
 
@@ -83,7 +85,7 @@ enum panel_request {
 	ASK_CODE,		/* is user.code nobody's? */
 	ASK_STORE,		/* store user */
 	ASK_USER,		/* who is user.code? -> text: his name; yes: he checks on sending */
-	ASK_SEND,		/* for user.code, to recipient -> number of the job */
+	ASK_SEND,		/* for user.code, to recipient -> jobs */
 	ASK_COLLECT,		/* for user.code -> number of the job */
 	ASK_KEPT,		/* print what is kept for user.code -> number of mails */
 };
@@ -92,6 +94,8 @@ struct panel_answer {
 	const char *error;	/* a sentence, NULL: done */
 	bool yes;
 	uint64_t number;
+	const uint64_t *jobs;
+	size_t n_jobs;
 	const char *text;
 };
 
@@ -102,6 +106,13 @@ struct panel_job {
 	bool final;
 	bool good;		/* of a final one */
 	const char *state, *detail;
+};
+
+/* One of those that came of one request, and the last that was heard of it. */
+struct panel_sent {
+	uint64_t id;
+	bool final, good;
+	char said[PANEL_SAID_MAX + 1];
 };
 
 struct panel_touch {
@@ -132,7 +143,9 @@ struct dialogue {
 	struct panel_user user;
 	char name[PANEL_INPUT_MAX + 1];	/* of the sender */
 	char recipient[PANEL_INPUT_MAX + 1];
-	uint64_t sent, collected;	/* jobs that are followed, 0 = none */
+	struct panel_sent sent[PANEL_SENT_MAX];	/* jobs that are followed */
+	size_t n_sent;
+	uint64_t collected;		/* one that is followed, 0 = none */
 	unsigned int looks;		/* for a collection that has not begun */
 	const struct panel_touch *touch;
 	size_t n_touch;

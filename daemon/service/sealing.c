@@ -106,38 +106,25 @@ static bool sender_encrypts(struct box *box, const struct job *job)
 	return encrypts;
 }
 
-static const char *method_words(enum keys_method method)
+enum keys_method sealing_wish(struct box *box, const struct job *job, const char *address)
 {
-	return method == KEYS_SMIME   ? "S/MIME" :
-	       method == KEYS_OPENPGP ? "OpenPGP" :
-					"no encryption";
+	struct wish w;
+
+	look_up(box, address, sender_encrypts(box, job), &w);
+	return w.needed ? w.method : KEYS_ANY;
 }
 
 int sealing_method(struct box *box, const struct job *job, enum keys_method *ret,
 		   struct error *e)
 {
-	bool encrypt = sender_encrypts(box, job);
-	const char *who = NULL;
-	struct wish w;
+	const char *first = job->recipients[0].address;
 
-	*ret = KEYS_ANY;
-	for (size_t i = 0; i < job->n_recipients && !who; i++) {
-		look_up(box, job->recipients[i].address, encrypt, &w);
-		if (!w.needed)
-			continue;
-		who = job->recipients[i].address;
-		*ret = w.method;
-	}
-	for (size_t i = 0; i < job->n_recipients && who; i++) {
-		look_up(box, job->recipients[i].address, encrypt, &w);
-		if (w.method != *ret)
-			return error_set(e, -EINVAL,
-					 "one mail cannot go to both: %s takes %s, and %s takes "
-					 "%s; send to them one after the other, or set their "
-					 "methods by \"ifaxctl recipients set\"",
-					 who, method_words(*ret), job->recipients[i].address,
-					 method_words(w.method));
-	}
+	*ret = sealing_wish(box, job, first);
+	for (size_t i = 1; i < job->n_recipients; i++)
+		if (sealing_wish(box, job, job->recipients[i].address) != *ret)
+			return error_set(e, -EINVAL, "the entries of %s and %s were changed while "
+					 "it was scanned, and one mail cannot go to both", first,
+					 job->recipients[i].address);
 	return 0;
 }
 

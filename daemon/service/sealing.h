@@ -15,10 +15,9 @@ struct sealing;
 int sealing_new(struct sealing **ret, struct box *box);
 void sealing_free(struct sealing *s);	/* jobs in hand are dropped: the box stops */
 
-/*
- * How @job's document is to go: KEYS_ANY is in the clear. One mail goes to all, so
- * -EINVAL where they want different ones; the sentence says who, and what to do.
- */
+/* How what @job's user sends goes to @address, whoever else gets it: KEYS_ANY is in the clear. */
+enum keys_method sealing_wish(struct box *box, const struct job *job, const char *address);
+/* How @job's document is to go. One mail goes to all: -EINVAL where they do not take one. */
 int sealing_method(struct box *box, const struct job *job, enum keys_method *ret,
 		   struct error *e);
 

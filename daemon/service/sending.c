@@ -24,17 +24,30 @@
 #define RECIPIENTS_MAX 1000
 #define SERIAL_MAX     31	/* of a board */
 
-/* A job whose recipients' keys are looked for before a sheet moves. */
-struct waiting {
-	struct waiting *next;
-	uint64_t job;
+/*
+ * The jobs of one request, a job for each way in which its recipients get their mail:
+ * one document is scanned for all. It lives until that is there, or is known not to come.
+ */
+struct batch {
+	struct batch *next;
+	struct sending *sending;
+	struct job *jobs[SENDING_JOBS_MAX];	/* NULL: sealing or scanning has it in hand */
+	uint64_t ids[SENDING_JOBS_MAX];
+	enum keys_method methods[SENDING_JOBS_MAX];
+	size_t n;
+	char **to;		/* all recipients, in the order in which they were named */
+	size_t n_to;
+	size_t checked;		/* whose recipients' keys were found before a sheet moves */
+	bool scanning;		/* for the first of them */
 	uint32_t yres;
 };
+
+_Static_assert((int)SENDING_JOBS_MAX == (int)_KEYS_METHODS, "a job a method");
 
 struct sending {
 	struct box *box;
 	struct sealing *sealing;
-	struct waiting *waiting;
+	struct batch *batches;
 };
 
 /* What recipients can take, least first. Of whom nothing is known takes the first. */
@@ -75,12 +88,12 @@ static size_t form_of(const struct sending *s, const char *address)
 }
 
 /* The best form that all recipients take. */
-static const struct form *common_form(const struct sending *s, const struct job *job)
+static const struct form *common_form(const struct batch *b)
 {
 	size_t least = ARRAY_SIZE(forms) - 1, form;
 
-	for (size_t i = 0; i < job->n_recipients; i++) {
-		form = form_of(s, job->recipients[i].address);
+	for (size_t i = 0; i < b->n_to; i++) {
+		form = form_of(b->sending, b->to[i]);
 		if (form < least)
 			least = form;
 	}
@@ -96,32 +109,50 @@ static const struct form *job_form(const struct job *job)
 }
 
 /* Named twice, he gets it once. Local parts may differ by case alone. */
-static bool is_recipient(const struct job *job, const char *address)
+static bool is_named(const struct batch *b, const char *address)
 {
-	for (size_t i = 0; i < job->n_recipients; i++)
-		if (!strcmp(job->recipients[i].address, address))
+	for (size_t i = 0; i < b->n_to; i++)
+		if (!strcmp(b->to[i], address))
 			return true;
 	return false;
 }
 
-static int add_recipients(struct job *job, char **to, struct error *e)
+static int name_recipients(struct batch *b, char **to, struct error *e)
 {
+	size_t n = 0;
 	int r;
 
-	for (size_t i = 0; to && to[i]; i++) {
-		if (i >= RECIPIENTS_MAX)
+	while (to && to[n])
+		if (++n > RECIPIENTS_MAX)
 			return error_set(e, -E2BIG, "a document can have %d recipients, no more",
 					 RECIPIENTS_MAX);
+	if (!n)
+		return error_set(e, -EINVAL, "a recipient is missing");
+	b->to = calloc(n, sizeof(*b->to));
+	if (!b->to)
+		return error_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
 		r = address_check(to[i], e);
 		if (r < 0)
 			return r;
-		if (is_recipient(job, to[i]))
+		if (is_named(b, to[i]))
 			continue;
-		if (job_add_recipient(job, to[i]) < 0)
+		b->to[b->n_to] = strdup(to[i]);
+		if (!b->to[b->n_to])
 			return error_set(e, -ENOMEM, "out of memory");
+		b->n_to++;
 	}
-	if (!job->n_recipients)
-		return error_set(e, -EINVAL, "a recipient is missing");
+	return 0;
+}
+
+/* Those who get their mail by @method; there may be none. */
+static int add_recipients(const struct batch *b, struct job *job, enum keys_method method,
+			  struct error *e)
+{
+	for (size_t i = 0; i < b->n_to; i++)
+		if (sealing_wish(b->sending->box, job, b->to[i]) == method &&
+		    job_add_recipient(job, b->to[i]) < 0)
+			return error_set(e, -ENOMEM, "out of memory");
 	return 0;
 }
 
@@ -172,36 +203,43 @@ static enum message_style style_of(const struct sending *s)
 	return strcmp(s->box->conf.style, "panasonic") ? MESSAGE_PLAIN : MESSAGE_PANASONIC;
 }
 
-static int fill_job(const struct sending *s, struct job *job, const struct send_request *q,
-		    struct error *e)
+static int name_job(const struct sending *s, struct job *job, const char *wanted, struct error *e)
 {
-	_free_ char *id = NULL, *subject = NULL;
+	_free_ char *id = message_id_make(s->box->conf.hostname), *subject = NULL;
 	char when[32];
-	int r;
 
-	job->kind = JOB_SEND;
-	job->state = JOB_SCANNING;
-	r = check_words(q, e);
-	if (r >= 0)
-		r = set_sender(s, job, q->user, e);
-	if (r >= 0)
-		r = add_recipients(job, q->to, e);
-	if (r < 0)
-		return r;
-	if (q->receipt)
-		ask_for_receipt(job);
-	job->ret = strcmp(s->box->conf.returned, "full") ? RET_HDRS : RET_FULL;
-	id = message_id_make(s->box->conf.hostname);
 	words_time(words_now(), when, sizeof(when));
-	if (q->subject)
-		words_set(&subject, "%s", q->subject);
+	if (wanted)
+		words_set(&subject, "%s", wanted);
 	else if (style_of(s) == MESSAGE_PANASONIC)
 		words_set(&subject, MESSAGE_PANASONIC_SUBJECT);
 	else
 		words_set(&subject, "Fax of %s", when);
 	if (!id || !subject || job_set(&job->message_id, id) < 0 ||
-	    job_set(&job->subject, subject) < 0 || job_set(&job->board, q->board) < 0 ||
-	    job_set(&job->encoding, common_form(s, job)->encoding) < 0)
+	    job_set(&job->subject, subject) < 0)
+		return error_set(e, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int fill_job(const struct batch *b, struct job *job, const struct send_request *q,
+		    enum keys_method method, struct error *e)
+{
+	const struct sending *s = b->sending;
+	int r = set_sender(s, job, q->user, e);
+
+	if (r >= 0)
+		r = add_recipients(b, job, method, e);
+	if (r >= 0)
+		r = name_job(s, job, q->subject, e);
+	if (r < 0)
+		return r;
+	job->kind = JOB_SEND;
+	job->state = JOB_SCANNING;
+	if (q->receipt)
+		ask_for_receipt(job);
+	job->ret = strcmp(s->box->conf.returned, "full") ? RET_HDRS : RET_FULL;
+	if (job_set(&job->board, q->board) < 0 ||
+	    job_set(&job->encoding, common_form(b)->encoding) < 0)
 		return error_set(e, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -221,9 +259,10 @@ static int choose_resolution(const char *name, uint32_t *yres, struct error *e)
 }
 
 /* The document as a whole message, ready for the spool. */
-static int build_message(const struct sending *s, const struct job *job,
+static int build_message(const struct batch *b, const struct job *job,
 			 const struct page_list *pages, struct buffer *out, struct error *e)
 {
+	const struct sending *s = b->sending;
 	struct message_spec spec = {
 		.style = style_of(s),
 		.from = job->from,
@@ -231,35 +270,29 @@ static int build_message(const struct sending *s, const struct job *job,
 		.message_id = job->message_id,
 		.date = words_now(),
 		.filename = "fax.tif",
+		/* Who wrote the letter wrote it to all of them, however each gets it. */
+		.to = (const char *const *)b->to,
+		.n_to = b->n_to,
 	};
 	_buffer_ struct buffer tiff = { 0 };
 	_free_ char *text = NULL;
-	const char **to = NULL;
 	struct user *u = NULL;
 	int r;
 
 	r = tiff_write(pages, job_form(job)->profile, &tiff, e);
 	if (r < 0)
 		return r;
-	to = calloc(job->n_recipients, sizeof(*to));
 	words_set(&text, "A fax of %zu page(s) is attached.\n\n%s\n", pages->n,
 		  s->box->conf.company ? s->box->conf.company : s->box->conf.hostname);
-	if (!to || !text) {
-		free(to);
+	if (!text)
 		return error_set(e, -ENOMEM, "out of memory");
-	}
-	for (size_t i = 0; i < job->n_recipients; i++)
-		to[i] = job->recipients[i].address;
 	if (store_user_get(s->box->store, job->user, false, &u) >= 0)
 		spec.from_name = u->name;
-	spec.to = to;
-	spec.n_to = job->n_recipients;
 	spec.text = text;
 	spec.tiff = tiff.data;
 	spec.tiff_len = tiff.len;
 	r = message_build(&spec, out, e);
 	user_free(u);
-	free(to);
 	return r;
 }
 
@@ -344,24 +377,49 @@ static void on_sealed(void *userdata, struct job *job, struct buffer *message, i
 	finish(userdata, job, message, r, &e);
 }
 
-static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
-		       const struct error *why)
+static void batch_free(struct batch *b)
 {
-	struct sending *s = userdata;
-	_buffer_ struct buffer message = { 0 };
-	enum keys_method method = KEYS_ANY;
-	struct error e = { 0 };
-	int r;
+	for (struct batch **p = &b->sending->batches; *p; p = &(*p)->next)
+		if (*p == b) {
+			*p = b->next;
+			break;
+		}
+	for (size_t i = 0; i < b->n; i++)
+		job_free(b->jobs[i]);
+	for (size_t i = 0; i < b->n_to; i++)
+		free(b->to[i]);
+	free(b->to);
+	free(b);
+}
 
-	if (!pages) {
-		job_free(job);
-		return;
+/* What is in hand of nobody else ends so; with it goes the batch. */
+static int batch_ends(struct batch *b, int priority, enum job_state state, const char *sentence)
+{
+	int r = 0, q;
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (!b->jobs[i] || !b->jobs[i]->id)
+			continue;
+		q = job_say(&b->sending->box->keeper, b->jobs[i], priority, state, NULL, NULL,
+			    sentence);
+		r = q < 0 ? q : r;
 	}
-	job->pages = pages->n;
-	r = reduce_all(pages, job_form(job), &e);
+	batch_free(b);
+	return r;
+}
+
+/* One job gets its document, or does not, whatever comes of the others. */
+static void deliver(struct batch *b, size_t i, const struct page_list *pages, int r,
+		    struct error *why)
+{
+	_buffer_ struct buffer message = { 0 };
+	struct sending *s = b->sending;
+	enum keys_method method = KEYS_ANY;
+	struct job *job = take_ptr(b->jobs[i]);
+	struct error e = *why;
+
 	if (r >= 0)
-		r = build_message(s, job, pages, &message, &e);
-	page_list_clear(pages);
+		r = build_message(b, job, pages, &message, &e);
 	/* Asked again: entries may have changed while paper moved. */
 	if (r >= 0)
 		r = sealing_method(s->box, job, &method, &e);
@@ -372,119 +430,184 @@ static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
 	}
 	finish(s, job, &message, r, &e);
 }
-
-static int scan(struct sending *s, struct job *job, uint32_t yres, struct error *e)
+static int same_scan(struct job *job, const struct job *scanned)
 {
-	struct scan_params params = { .xres = s->box->conf.xres, .yres = yres };
-	const struct form *form = job_form(job);
+	job->pages = scanned->pages;
+	return job_set(&job->board, scanned->board);
+}
+
+static void on_scanned(void *userdata, struct job *job, struct page_list *pages,
+		       const struct error *why)
+{
+	struct batch *b = userdata;
+	struct error e = { 0 };
+	int r;
+
+	if (!pages) {
+		enum job_state state = job->state;
+
+		job_free(job);
+		batch_ends(b, state == JOB_FAILED ? LOG_WARNING : LOG_INFO, state, error_text(why));
+		return;
+	}
+	b->jobs[0] = job;
+	job->pages = pages->n;
+	r = reduce_all(pages, job_form(job), &e);
+	for (size_t i = 1; r >= 0 && i < b->n; i++)
+		r = same_scan(b->jobs[i], job);
+	for (size_t i = 0; i < b->n; i++)
+		deliver(b, i, pages, r, &e);
+	page_list_clear(pages);
+	batch_free(b);
+}
+
+static int scan(struct batch *b, struct error *e)
+{
+	struct sending *s = b->sending;
+	struct scan_params params = { .xres = s->box->conf.xres, .yres = b->yres };
+	const struct form *form = job_form(b->jobs[0]);
 	int r;
 
 	params.encoding = form->coding;
 	params.k = form->k;
 	params.flags = tiff_coding_flags(form->profile, form->coding);
-	r = scanning_start(s->box->scanning, job, &params, on_scanned, s);
-	return r < 0 ? error_set(e, r, "cannot start scanning: %s", strerror(-r)) : 0;
+	r = scanning_start(s->box->scanning, b->jobs[0], &params, on_scanned, b);
+	if (r < 0)
+		return error_set(e, r, "cannot start scanning: %s", strerror(-r));
+	b->jobs[0] = NULL;
+	b->scanning = true;
+	return 0;
 }
 
-/* Its resolution; the job waits no more. */
-static uint32_t end_waiting(struct sending *s, uint64_t job)
+static void on_checked(void *userdata, struct job *job, struct buffer *nothing, int r,
+		       const struct error *why);
+
+/* No sheet moves before there is a key for each who needs one. */
+static int check_then_scan(struct batch *b, struct error *e)
 {
-	uint32_t yres = s->box->conf.yres;
+	size_t i;
+	int r;
 
-	for (struct waiting **p = &s->waiting; *p; p = &(*p)->next) {
-		struct waiting *w = *p;
-
-		if (w->job != job)
-			continue;
-		yres = w->yres;
-		*p = w->next;
-		free(w);
-		break;
-	}
-	return yres;
+	while (b->checked < b->n && b->methods[b->checked] == KEYS_ANY)
+		b->checked++;
+	i = b->checked;
+	if (i == b->n)
+		return scan(b, e);
+	r = sealing_check(b->sending->sealing, b->jobs[i], b->methods[i], on_checked, b, e);
+	if (r >= 0)
+		b->jobs[i] = NULL;
+	return r;
 }
 
 static void on_checked(void *userdata, struct job *job, struct buffer *nothing, int r,
 		       const struct error *why)
 {
-	struct sending *s = userdata;
-	uint32_t yres = end_waiting(s, job->id);
+	struct batch *b = userdata;
 	struct error e = *why;
 
-	if (r >= 0)
-		r = scan(s, job, yres, &e);
-	if (r >= 0)
-		return;
-	job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL, error_text(&e));
-	job_free(job);
-}
-
-static int check_then_scan(struct sending *s, struct job *job, enum keys_method method,
-			   uint32_t yres, struct error *e)
-{
-	struct waiting *w = malloc(sizeof(*w));
-	int r;
-
-	if (!w)
-		return error_set(e, -ENOMEM, "out of memory");
-	*w = (struct waiting){ s->waiting, job->id, yres };
-	s->waiting = w;
-	r = sealing_check(s->sealing, job, method, on_checked, s, e);
+	b->jobs[b->checked] = job;
+	if (r >= 0) {
+		b->checked++;
+		r = check_then_scan(b, &e);
+	}
 	if (r < 0)
-		end_waiting(s, job->id);
-	return r;
+		batch_ends(b, LOG_ERR, JOB_FAILED, error_text(&e));
 }
 
-static int start(struct sending *s, struct job *job, const struct send_request *q, uint64_t *id,
-		 struct error *e)
+/* A job for each method that there are recipients for. */
+static int fill_batch(struct batch *b, const struct send_request *q, struct error *e)
 {
-	enum keys_method method = KEYS_ANY;
-	uint32_t yres = s->box->conf.yres;
-	int r;
+	struct job *job;
+	int r = name_recipients(b, q->to, e);
 
-	r = choose_resolution(q->resolution, &yres, e);
-	if (r >= 0)
-		r = fill_job(s, job, q, e);
-	if (r >= 0)
-		r = sealing_method(s->box, job, &method, e);
-	if (r >= 0)
-		r = job_set(&job->detail, "waits for the scanner");
-	if (r >= 0)
-		r = store_job_create(s->box->store, job, NULL, 0, NULL, NULL, e);
-	if (r < 0)
-		return r;
-	*id = job->id;
-	return method == KEYS_ANY ? scan(s, job, yres, e) :
-				    check_then_scan(s, job, method, yres, e);
-}
-
-int sending_request(struct sending *s, const struct send_request *q, uint64_t *id, struct error *e)
-{
-	struct job *job = calloc(1, sizeof(*job));
-	int r;
-
-	if (!job)
-		return error_set(e, -ENOMEM, "out of memory");
-	r = start(s, job, q, id, e);
-	if (r < 0) {
-		if (job->id)
-			job_say(&s->box->keeper, job, LOG_ERR, JOB_FAILED, NULL, NULL,
-				error_text(e));
-		job_free(job);
+	for (enum keys_method m = KEYS_ANY; r >= 0 && m < _KEYS_METHODS; m++) {
+		job = calloc(1, sizeof(*job));
+		r = job ? fill_job(b, job, q, m, e) : error_set(e, -ENOMEM, "out of memory");
+		if (r < 0 || !job->n_recipients) {
+			job_free(job);
+			continue;
+		}
+		b->methods[b->n] = m;
+		b->jobs[b->n++] = job;
 	}
 	return r;
 }
 
-int sending_cancel(struct sending *s, uint64_t id)
+static int create_jobs(struct batch *b, struct error *e)
 {
-	struct job *job = sealing_cancel(s->sealing, id);
+	struct store *store = b->sending->box->store;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < b->n; i++) {
+		if (i)
+			words_set(&b->jobs[i]->detail, "is scanned together with job %llu",
+				  (unsigned long long)b->ids[0]);
+		else
+			words_set(&b->jobs[i]->detail, "waits for the scanner");
+		r = store_job_create(store, b->jobs[i], NULL, 0, NULL, NULL, e);
+		b->ids[i] = b->jobs[i]->id;
+	}
+	return r;
+}
+
+static int start(struct batch *b, const struct send_request *q, struct error *e)
+{
+	int r = choose_resolution(q->resolution, &b->yres, e);
+
+	if (r >= 0)
+		r = check_words(q, e);
+	if (r >= 0)
+		r = fill_batch(b, q, e);
+	if (r >= 0)
+		r = create_jobs(b, e);
+	return r < 0 ? r : check_then_scan(b, e);
+}
+
+int sending_request(struct sending *s, const struct send_request *q,
+		    uint64_t ids[SENDING_JOBS_MAX], struct error *e)
+{
+	struct batch *b = calloc(1, sizeof(*b));
 	int r;
 
+	if (!b)
+		return error_set(e, -ENOMEM, "out of memory");
+	*b = (struct batch){ .next = s->batches, .sending = s, .yres = s->box->conf.yres };
+	s->batches = b;
+	r = start(b, q, e);
+	if (r < 0) {
+		batch_ends(b, LOG_ERR, JOB_FAILED, error_text(e));
+		return r;
+	}
+	memcpy(ids, b->ids, sizeof(b->ids));
+	return (int)b->n;
+}
+
+static struct batch *batch_of(struct sending *s, uint64_t id)
+{
+	for (struct batch *b = s->batches; b; b = b->next)
+		for (size_t i = 0; i < b->n; i++)
+			if (b->ids[i] == id)
+				return b;
+	return NULL;
+}
+
+int sending_cancel(struct sending *s, uint64_t id)
+{
+	static const char canceled[] = "canceled by request; nothing was sent";
+	struct batch *b = batch_of(s, id);
+	struct job *job;
+	int r;
+
+	if (b && b->scanning)
+		return scanning_cancel(s->box->scanning, b->ids[0]);
+	job = sealing_cancel(s->sealing, b ? b->ids[b->checked] : id);
+	if (b) {
+		b->jobs[b->checked] = job;
+		return batch_ends(b, LOG_INFO, JOB_CANCELED, canceled);
+	}
 	if (!job)
-		return scanning_cancel(s->box->scanning, id);
-	end_waiting(s, id);
-	r = job_say(&s->box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL,
-		    "canceled by request; nothing was sent");
+		return -ENOENT;
+	r = job_say(&s->box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL, canceled);
 	job_free(job);
 	return r;
 }
@@ -529,7 +652,7 @@ void sending_free(struct sending *s)
 	if (!s)
 		return;
 	sealing_free(s->sealing);
-	while (s->waiting)
-		end_waiting(s, s->waiting->job);
+	while (s->batches)
+		batch_free(s->batches);
 	free(s);
 }

@@ -3,11 +3,16 @@
  * Sending: from "put the original in and press start" to a document that is
  * durably queued. The job exists from the request on; its document, a whole
  * message, is attached when the last page is scanned.
+ *
+ * Recipients who take it in the clear, by OpenPGP and by S/MIME get a job each, as
+ * each gets a mail of his own; what lies in the feeder is scanned once for all.
  */
 #ifndef IFAX_SERVICE_SENDING_H
 #define IFAX_SERVICE_SENDING_H
 
 #include "service/box.h"
+
+#define SENDING_JOBS_MAX 3	/* of one request */
 
 struct sending;
 
@@ -23,9 +28,10 @@ struct send_request {
 
 int sending_new(struct sending **ret, struct box *box, struct error *e);
 void sending_free(struct sending *s);
-int sending_request(struct sending *s, const struct send_request *r, uint64_t *id,
-		    struct error *e);
-/* Stops scanning for a job. -ENOENT: not scanning for it. */
+/* How many jobs there are of it, their numbers in @ids. */
+int sending_request(struct sending *s, const struct send_request *r,
+		    uint64_t ids[SENDING_JOBS_MAX], struct error *e);
+/* Stops scanning for a job, and so for all of its request. -ENOENT: not scanning for it. */
 int sending_cancel(struct sending *s, uint64_t id);
 
 #endif

@@ -73,7 +73,8 @@ static void noted(struct dialogue *d, const char *words)
 static void yes(struct dialogue *d, enum panel_request request)
 {
 	assert_int_equal(d->request, request);
-	dialogue_answer(d, &(struct panel_answer){ .yes = true, .number = 7, .text = "Ada" });
+	dialogue_answer(d, &(struct panel_answer){ .yes = true, .number = 7, .text = "Ada",
+						   .jobs = (uint64_t[]){ 7 }, .n_jobs = 1 });
 }
 
 static void no(struct dialogue *d, enum panel_request request, const char *why)
@@ -511,6 +512,26 @@ static void S44_to_S47_are_followed_to_the_end(void **state)
 	at(d, STEP_IDLE, "");
 }
 
+/* S46: some of the recipients get it encrypted: two jobs, and both are waited for. */
+static void S46_S47_all_jobs_of_a_document_are_followed(void **state)
+{
+	struct dialogue *d = *state;
+
+	to_recipient(d, true);
+	enter(d, "a@x.test, b@x.test");
+	dialogue_answer(d, &(struct panel_answer){ .jobs = (uint64_t[]){ 7, 8 }, .n_jobs = 2 });
+	noted(d, "job 7 to a@x.test, b@x.test\njob 8 to");
+	job(d, 8, false, "failed", true);
+	job(d, 8, false, "failed", true);	/* told again: nothing new */
+	at(d, STEP_SENDING, "S47");
+	job(d, 7, false, "sending", false);
+	noted(d, "job 7: sending\nwords\njob 8: failed\nwords");
+	job(d, 7, false, "sent", true);
+	at(d, STEP_COLLECTING, "S49");
+	job(d, 9, true, "collected", true);
+	at(d, STEP_SHOWN, "");
+}
+
 static void S45_S46_what_cannot_be_encrypted_is_said(void **state)
 {
 	struct dialogue *d = *state;
@@ -676,6 +697,7 @@ static void the_panel_is_left_at_rest_alone(void **state)
 /* Any keys at all, and any answers: nothing is written beyond its place. */
 static void any_keys(void **state)
 {
+	static const uint64_t jobs[] = { 7, 8, 9, 10 };
 	static const uint32_t keys[] = {
 		PANEL_KEY_START, PANEL_KEY_START, PANEL_KEY_START, PANEL_KEY_CLEAR,
 		PANEL_KEY_CHANGE, 'a', '@', '1', '0', '#', ' ', 0xe9, 0x20ac, 0x1f600, 0x10ffff,
@@ -693,9 +715,10 @@ static void any_keys(void **state)
 		seen |= 1ull << d->step;
 		if (d->request && rand() % 2)
 			dialogue_answer(d, &(struct panel_answer){
-				.error = rand() % 8 ? NULL : "no", .yes = true, .number = 7 });
+				.error = rand() % 8 ? NULL : "no", .yes = true, .number = 7,
+				.jobs = jobs, .n_jobs = 1 + rand() % ARRAY_SIZE(jobs) });
 		if (d->step == STEP_SENDING || d->step == STEP_COLLECTING)
-			job(d, 7 + rand() % 2, d->step == STEP_COLLECTING, "sent", rand() % 2);
+			job(d, 7 + rand() % 4, d->step == STEP_COLLECTING, "sent", rand() % 2);
 		seen |= 1ull << d->step;
 		dialogue_key(d, rand() % 999 ? keys[rand() % ARRAY_SIZE(keys)] : PANEL_KEY_STOP);
 		dialogue_display(d, &shown);
@@ -731,6 +754,7 @@ int main(void)
 		T(S43_takes_one_touch_keys),
 		T(S43_is_answered_by_a_key_that_was_pressed_first),
 		T(S44_to_S47_are_followed_to_the_end),
+		T(S46_S47_all_jobs_of_a_document_are_followed),
 		T(S45_S46_what_cannot_be_encrypted_is_said),
 		T(S48_off_ends_after_sending),
 		T(S48_on_leads_to_S49_which_is_followed),

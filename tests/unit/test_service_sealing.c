@@ -216,32 +216,40 @@ static void let_user_encrypt(struct svc *s)
 	user_free(u);
 }
 
-static int try(struct svc *s, const char *first, const char *second, uint64_t *id,
-	       struct error *e)
+/* How many jobs there are of it, in @ids. */
+static int request_all(struct svc *s, const char *first, const char *second, const char *third,
+		       uint64_t ids[SENDING_JOBS_MAX])
 {
-	char *to[] = { (char *)first, (char *)second, NULL };
+	char *to[] = { (char *)first, (char *)second, (char *)third, NULL };
 	struct send_request q = { .user = "100", .to = to };
+	struct error e = { 0 };
+	int n = sending_request(s->box.sending, &q, ids, &e);
 
-	memset(e, 0, sizeof(*e));
-	return sending_request(s->box.sending, &q, id, e);
+	if (n < 0)
+		fail_msg("%s", error_text(&e));
+	return n;
 }
 
 static uint64_t request(struct svc *s, const char *to)
 {
-	struct error e;
-	uint64_t id;
+	uint64_t ids[SENDING_JOBS_MAX];
 
-	if (try(s, to, NULL, &id, &e) < 0)
-		fail_msg("%s", error_text(&e));
-	return id;
+	assert_int_equal(request_all(s, to, NULL, NULL, ids), 1);
+	return ids[0];
 }
 
-static void scan_one(struct svc *s)
+/* Until a sheet moves. */
+static void begin_scan(struct svc *s)
 {
 	for (int i = 0; !s->scanner.done; i++) {
 		assert_true(i < 1000);
 		assert_true(sd_event_run(s->box.event, 50000) >= 0);
 	}
+}
+
+static void scan_one(struct svc *s)
+{
+	begin_scan(s);
 	fake_scanner_page(&s->scanner, false);
 }
 
@@ -324,20 +332,119 @@ static void the_entry_counts_at_the_end(void **state)
 	svc_expect(s, id, JOB_FAILED, "carol@example.test");
 }
 
-static void different_methods_are_refused(void **state)
+static void is_for(struct svc *s, uint64_t id, const char *address)
 {
+	struct job *j = svc_job(s, id);
+
+	assert_int_equal(j->n_recipients, 1);
+	assert_string_equal(j->recipients[0].address, address);
+	job_free(j);
+}
+
+/* Carol gets it in the clear, Alice encrypted: two jobs, and a sheet moves. */
+static void begin_two(struct svc *s, uint64_t ids[SENDING_JOBS_MAX])
+{
+	let_user_encrypt(s);
+	assert_int_equal(request_all(s, "carol@example.test", "alice@example.test", NULL, ids), 2);
+	svc_expect(s, ids[1], JOB_SCANNING, "together with job");
+	begin_scan(s);
+}
+
+static void read_message_id(const struct buffer *mail, char id[128])
+{
+	const char *at = strcasestr(mail->data, "\r\nMessage-Id: ");
+
+	assert_non_null(at);
+	snprintf(id, 128, "%.*s", (int)strcspn(at + 2, "\r"), at + 2);
+}
+
+/* One document, scanned once: each gets what he would get alone. */
+static void S46_each_gets_it_in_his_way(void **state)
+{
+	static const char to[] = "To: carol@example.test, alice@example.test\r\n";
+	_buffer_ struct buffer clear = { 0 }, sealed = { 0 };
+	uint64_t ids[SENDING_JOBS_MAX];
+	char one[128], other[128];
 	struct scene *n = *state;
 	struct svc *s = &n->svc;
-	struct error e;
-	uint64_t id;
 
-	assert_int_equal(try(s, "bob@example.test", "carol@example.test", &id, &e), -EINVAL);
-	assert_non_null(strstr(e.text, "carol@example.test takes no encryption"));
-	assert_int_equal(try(s, "carol@example.test", "bob@example.test", &id, &e), -EINVAL);
+	begin_two(s, ids);
+	fake_scanner_page(&s->scanner, false);
+	job_free(svc_wait(s, ids[0], JOB_QUEUED));
+	job_free(svc_wait(s, ids[1], JOB_QUEUED));
+	assert_int_equal(s->scanner.pages, 1);
+	is_for(s, ids[0], "carol@example.test");
+	is_for(s, ids[1], "alice@example.test");
+	sent_encrypted(n, ids[1]);
+	read_body(s, ids[0], &clear);
+	read_body(s, ids[1], &sealed);
+	assert_non_null(strstr(clear.data, "image/tiff"));
+	/* The letter was written to both; a notice that names one mail names one job. */
+	assert_non_null(strstr(clear.data, to));
+	assert_non_null(strstr(sealed.data, to));
+	read_message_id(&clear, one);
+	read_message_id(&sealed, other);
+	assert_string_not_equal(one, other);
+}
+
+/* Bob must get it encrypted and has no key, Eve neither: Carol gets nothing before they do. */
+static void without_a_key_nobody_gets_it(void **state)
+{
+	uint64_t ids[SENDING_JOBS_MAX];
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+
 	let_user_encrypt(s);
-	assert_int_equal(try(s, "alice@example.test", "eve@example.test", &id, &e), -EINVAL);
-	assert_non_null(strstr(e.text, "S/MIME"));
-	assert_int_equal(svc_count(s, -1, -1, NULL), 0);
+	assert_int_equal(request_all(s, "eve@example.test", "carol@example.test",
+				     "bob@example.test", ids), 3);
+	job_free(svc_wait(s, ids[0], JOB_FAILED));
+	for (int i = 0; i < 3; i++)
+		svc_expect(s, ids[i], JOB_FAILED, "no openpgp key of bob@example.test");
+	assert_int_equal(s->scanner.pages, 0);
+}
+
+/* One of them is canceled while paper moves: the scan is one, and so is its end. */
+static void canceled_together(void **state)
+{
+	uint64_t ids[SENDING_JOBS_MAX];
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+
+	begin_two(s, ids);
+	assert_int_equal(sending_cancel(s->box.sending, ids[1]), 0);
+	fake_scanner_fail(&s->scanner, FAX_CODE_CANCELED);
+	svc_expect(s, ids[0], JOB_CANCELED, "canceled");
+	svc_expect(s, ids[1], JOB_CANCELED, "canceled");
+	assert_int_equal(sending_cancel(s->box.sending, ids[0]), -ENOENT);
+}
+
+/* The box stops while paper moves: of each it is said that nothing was sent. */
+static void stopped_together(void **state)
+{
+	uint64_t ids[SENDING_JOBS_MAX];
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+
+	begin_two(s, ids);
+	svc_close(s);
+	svc_open(s, 0);
+	svc_expect(s, ids[0], JOB_FAILED, "stopped");
+	svc_expect(s, ids[1], JOB_FAILED, "stopped");
+}
+
+/* The keyring goes while paper moves: who needs it does not get his mail, and that is said. */
+static void one_fails_alone(void **state)
+{
+	uint64_t ids[SENDING_JOBS_MAX];
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+
+	begin_two(s, ids);
+	stop_keyring(n);
+	fake_scanner_page(&s->scanner, false);
+	job_free(svc_wait(s, ids[0], JOB_QUEUED));
+	job_free(svc_wait(s, ids[1], JOB_FAILED));
+	svc_expect(s, ids[1], JOB_FAILED, "send it again");
 }
 
 static void canceled_while_keys_are_looked_for(void **state)
@@ -514,7 +621,11 @@ int main(void)
 		t(S45_S46_sent_as_the_recipient_takes_it),
 		t(never_in_the_clear),
 		t(the_entry_counts_at_the_end),
-		t(different_methods_are_refused),
+		t(S46_each_gets_it_in_his_way),
+		t(without_a_key_nobody_gets_it),
+		t(canceled_together),
+		t(stopped_together),
+		t(one_fails_alone),
 		t(canceled_while_keys_are_looked_for),
 		t(received_opens_and_is_marked),
 		t(without_the_key_it_is_kept),

@@ -49,19 +49,20 @@ static struct send_request request(void)
 static uint64_t start(struct svc *s, const struct send_request *q)
 {
 	struct error e = { 0 };
-	uint64_t id = 0;
+	uint64_t ids[SENDING_JOBS_MAX];
+	int n = sending_request(s->box.sending, q, ids, &e);
 
-	if (sending_request(s->box.sending, q, &id, &e) < 0)
-		fail_msg("%s", error_text(&e));
-	return id;
+	if (n != 1)
+		fail_msg("%d: %s", n, error_text(&e));
+	return ids[0];
 }
 
 static void refused(struct svc *s, const struct send_request *q, const char *words)
 {
 	struct error e = { 0 };
-	uint64_t id = 0;
+	uint64_t ids[SENDING_JOBS_MAX];
 
-	assert_true(sending_request(s->box.sending, q, &id, &e) < 0);
+	assert_true(sending_request(s->box.sending, q, ids, &e) < 0);
 	if (!strstr(e.text, words))
 		fail_msg("\"%s\" says nothing of \"%s\"", e.text, words);
 	assert_int_equal(svc_count(s, -1, -1, NULL), 0);
