@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <ctype.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
@@ -136,4 +137,85 @@ enum mail_form mail_form(const char *mail, size_t len, bool whole)
 		if (begins(&line, "--") && read_header(&l, &ended) == KIND_OTHER)
 			return MAIL_FORM_OTHER;
 	return whole ? MAIL_FORM_TEXT : MAIL_FORM_OPEN;
+}
+
+#define TYPE_MAX 1000
+
+/* A field that begins with @line, the lines that continue it in one. -E2BIG. */
+static int unfold(struct lines *l, struct line line, char ret[TYPE_MAX + 1])
+{
+	size_t n = 0;
+
+	for (;;) {
+		if (n + line.len > TYPE_MAX)
+			return -E2BIG;
+		memcpy(ret + n, line.s, line.len);
+		n += line.len;
+		if (!is_folded(l) || !next_line(l, &line))
+			break;
+	}
+	ret[n] = '\0';
+	/* What reads on to the end of a text must not end before the others do. */
+	return memchr(ret, '\0', n) ? -EBADMSG : 0;
+}
+
+static bool has_type(const char *field, const char *type)
+{
+	size_t n = strlen(type);
+
+	field += strspn(field, " \t");
+	return !strncasecmp(field, type, n) && strchr(" \t;", field[n]);
+}
+
+static bool has_parameter(const char *field, const char *name, const char *value)
+{
+	size_t n = strlen(value);
+
+	while ((field = strchr(field, ';'))) {
+		field++;
+		field += strspn(field, " \t");
+		if (strncasecmp(field, name, strlen(name)))
+			continue;
+		field += strlen(name);
+		field += strspn(field, " \t");
+		if (*field++ != '=')
+			return false;
+		field += strspn(field, " \t\"");
+		return !strncasecmp(field, value, n) && strchr("\"; \t", field[n]);
+	}
+	return false;
+}
+
+/* Two fields may be read differently by who gets it: then it is none of either. */
+static int content_type(const char *mail, size_t len, char ret[TYPE_MAX + 1])
+{
+	struct lines l = { .at = mail, .end = mail + len };
+	struct line line;
+	int found = 0, r;
+
+	while (next_line(&l, &line) && line.len) {
+		if (!begins(&line, "Content-Type:"))
+			continue;
+		if (found++)
+			return -EBADMSG;
+		skip(&line, strlen("Content-Type:"));
+		r = unfold(&l, line, ret);
+		if (r < 0)
+			return r;
+	}
+	return found ? 0 : -ENOENT;
+}
+
+bool mail_is_encrypted(const char *mail, size_t len)
+{
+	char type[TYPE_MAX + 1];
+
+	if (content_type(mail, len, type) < 0)
+		return false;
+	if (has_type(type, "multipart/encrypted"))
+		return true;
+	return (has_type(type, "application/pkcs7-mime") ||
+		has_type(type, "application/x-pkcs7-mime")) &&
+	       (has_parameter(type, "smime-type", "enveloped-data") ||
+		has_parameter(type, "smime-type", "authenveloped-data"));
 }

@@ -18,5 +18,10 @@ enum mail_form {
 
 /* Header and the first lines of the body, CRLF or LF; @whole: nothing follows. */
 enum mail_form mail_form(const char *mail, size_t len, bool whole);
+/*
+ * Is the whole of it encrypted, by its Content-Type: OpenPGP/MIME, or S/MIME that says so?
+ * Where it cannot tell, it says no, for a mail in the clear must not pass for another.
+ */
+bool mail_is_encrypted(const char *mail, size_t len);
 
 #endif

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "mail/form.h"
 #include "net/network.h"
 #include "service/directory.h"
 #include "service/queue.h"
@@ -293,6 +294,56 @@ void policy_rcpt(struct box *box, const struct policy_peer *peer, const struct s
 		rcpt_here(box, peer, path->mailbox, how, env, v);
 	else
 		rcpt_away(peer, path->mailbox, how, env, v);
+}
+
+/*
+ * The text
+ */
+
+/* Behind the hosts of a route. */
+static const char *without_route(const char *address)
+{
+	const char *colon = *address == '@' ? strchr(address, ':') : NULL;
+
+	return colon ? colon + 1 : address;
+}
+
+/* -ENOENT: nothing is known of him. The method's name is a constant. */
+static int must_encrypt(struct box *box, const char *address, const char **method)
+{
+	struct recipient *r = NULL;
+	int q = store_recipient_get(box->store, without_route(address), &r);
+
+	if (q < 0)
+		return q;
+	*method = !r->must_encrypt			? NULL :
+		  r->method && !strcmp(r->method, "smime") ? "S/MIME" :
+							     "OpenPGP";
+	recipient_free(r);
+	return 0;
+}
+
+void policy_text(struct box *box, const struct envelope *env, const char *text, size_t len,
+		 struct verdict *v)
+{
+	const char *method;
+	int r;
+
+	v->code = 0;
+	if (mail_is_encrypted(text, len))
+		return;
+	for (size_t i = 0; i < env->n_rcpts && !v->code; i++) {
+		const struct envelope_rcpt *to = &env->rcpts[i];
+
+		method = NULL;
+		r = to->user ? -ENOENT : must_encrypt(box, to->address, &method);
+		if (r < 0 && r != -ENOENT)
+			verdict_set(v, 451, "4.3.0", "The recipients' table cannot be read");
+		else if (method)
+			verdict_set(v, 554, "5.7.1", "Mail for <%s> must be encrypted, by %s, and "
+				    "this is not: nobody gets it; encrypt it, or send it without "
+				    "him", without_route(to->address), method);
+	}
 }
 
 /*

@@ -38,6 +38,9 @@ void policy_mail(struct box *box, const struct policy_peer *peer, const struct s
  */
 void policy_rcpt(struct box *box, const struct policy_peer *peer, const struct smtp_path *path,
 		 enum smtp_how how, struct envelope *env, struct verdict *v);
+/* May this text, header and body, go to whom the envelope names? */
+void policy_text(struct box *box, const struct envelope *env, const char *text, size_t len,
+		 struct verdict *v);
 void policy_vrfy(struct box *box, const struct policy_peer *peer, const char *argument,
 		 struct verdict *v);
 void policy_expn(struct box *box, const struct policy_peer *peer, const char *argument,

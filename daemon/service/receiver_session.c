@@ -355,15 +355,22 @@ static void hand_over(struct receiver_session *s, const struct smtp_server_event
 static void on_end(struct receiver_session *s, const struct smtp_server_event *ev)
 {
 	unsigned int max = s->receiver->box->conf.max_hops;
+	struct verdict v = { 0 };
 
+	if (!s->void_body)
+		policy_text(s->receiver->box, ev->envelope, s->body.len ? s->body.data : "",
+			    s->body.len, &v);
 	if (envelope_unite(ev->envelope) < 0)
 		answer(s, 452, "4.3.0", "Out of memory");
 	else if (s->void_body)
 		answer(s, 452, "4.3.1", "Too many messages are under way; try again later");
 	else if (s->body.len && trace_hops(s->body.data, s->body.len, max) > max)
 		answer(s, 554, "5.4.6", "This mail runs in a circle: too many Received lines");
+	else if (v.code)
+		reply(s, &v);
 	else if (!is_sent(s, ev))
 		return hand_over(s, ev);
+	buffer_free(&v.text);
 	drop_body(s);
 }
 

@@ -21,6 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	part = mail_form(mail, size, false);
 	if (whole == MAIL_FORM_OPEN || (whole == MAIL_FORM_OTHER) != (part == MAIL_FORM_OTHER))
 		abort();
+	/* A mail of text is not encrypted. */
+	if (mail_is_encrypted(mail, size) && whole == MAIL_FORM_TEXT)
+		abort();
 	free(mail);
 	return 0;
 }

@@ -56,10 +56,49 @@ static void open_still(void **state)
 	expect(MULTI "--b\r\nContent-Ty", false, MAIL_FORM_OPEN);
 }
 
+static bool encrypted(const char *mail)
+{
+	return mail_is_encrypted(mail, strlen(mail));
+}
+
+static void what_is_encrypted_as_a_whole(void **state)
+{
+	static const char nul[] = "Content-Type: multipart/encrypted\0; boundary=b\r\n\r\nhello";
+
+	assert_true(encrypted("Subject: x\r\nContent-Type: multipart/encrypted;\r\n"
+			      " boundary=b\r\n\r\n--b"));
+	assert_true(encrypted("content-type:\n\tMULTIPART/Encrypted\n\n"));
+	assert_true(encrypted("Content-Type: application/pkcs7-mime; name=smime.p7m;\r\n"
+			      "\tsmime-type=\"Enveloped-Data\"\r\n\r\n"));
+	assert_true(encrypted("Content-Type: application/x-pkcs7-mime; "
+			      "smime-type = authEnveloped-data\r\n\r\n"));
+	/* Signed alone, it can be read by all. */
+	assert_false(encrypted("Content-Type: application/pkcs7-mime; "
+			       "smime-type=signed-data\r\n\r\n"));
+	assert_false(encrypted("Content-Type: application/pkcs7-mime\r\n\r\n"));
+	assert_false(encrypted("Content-Type: application/pkcs7-mime; smime-type=signed-data; "
+			       "smime-type=enveloped-data\r\n\r\n"));
+	assert_false(encrypted("Content-Type: application/pkcs7-mime; "
+			       "name=\"smime-type=enveloped-data\"\r\n\r\n"));
+	assert_false(encrypted("Content-Type: text/plain\r\n\r\n"));
+	assert_false(encrypted("Content-Type: multipart/encrypted-not\r\n\r\n"));
+	assert_false(encrypted("Content-Type: multipart/mixed; a=multipart/encrypted\r\n\r\n"));
+	assert_false(encrypted("X: y\r\n\r\nContent-Type: multipart/encrypted\r\n\r\n"));
+	assert_false(encrypted("Subject: x\r\n Content-Type: multipart/encrypted\r\n\r\n"));
+	/* Which of two counts is the reader's choice. */
+	assert_false(encrypted("Content-Type: multipart/encrypted\r\n"
+			       "Content-Type: text/plain\r\n\r\n"));
+	assert_false(encrypted("Content-Type: text/plain\r\n"
+			       "Content-Type: multipart/encrypted\r\n\r\n"));
+	assert_false(mail_is_encrypted(nul, sizeof(nul) - 1));
+	assert_false(encrypted(""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text), cmocka_unit_test(other), cmocka_unit_test(open_still),
+		cmocka_unit_test(what_is_encrypted_as_a_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -715,6 +715,47 @@ static void permitted_networks_relay(void **state)
 	peer_say(p, "RCPT TO:<v@other.test>", "550 5.7.1");
 }
 
+/* E5, whoever sends: by a list and by a route, too. What is encrypted already goes on. */
+static void never_on_in_the_clear(void **state)
+{
+	static const char *const ways[] = {
+		"bob@far.test", "BOB@far.test", "info@example.test", "@x.test:bob@far.test",
+	};
+	static const char text[] = "Subject: x\r\n\r\nhello\r\n";
+	struct recipient bob = { .address = (char *)"bob@far.test", .accepts = (char *)"s",
+				 .method = (char *)"smime", .must_encrypt = true };
+	struct recipient eve = { .address = (char *)"eve@far.test", .accepts = (char *)"s",
+				 .method = (char *)"smime" };
+	struct room *r = *state;
+	struct error e = { 0 };
+	char line[200];
+	struct peer *p;
+
+	must(store_recipient_put(r->svc.box.store, &bob, &e), &e);
+	must(store_recipient_put(r->svc.box.store, &eve, &e), &e);
+	add_alias(r, "info", NULL, ALIAS_PLAIN, "100 bob@far.test");
+	start(r, false);
+	p = client(r, RECEIVER_SMTP);
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		peer_say(p, "MAIL FROM:<b@far.test>", "250");
+		peer_say(p, "RCPT TO:<eve@far.test>", "250");
+		snprintf(line, sizeof(line), "RCPT TO:<%s>", ways[i]);
+		peer_say(p, line, "250");
+		peer_say(p, "DATA", "354");
+		peer_send(p, text, strlen(text));
+		peer_say(p, ".", "554 5.7.1");
+	}
+	assert_int_equal(r->taken, 0);
+	/* Who may get it encrypted gets what was sent to him. */
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<eve@far.test>", "250");
+	mail(p, "Subject: x\r\n\r\nhello\r\n");
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<bob@far.test>", "250");
+	mail(p, "Content-Type: multipart/encrypted; boundary=b\r\n\r\n--b\r\n");
+	assert_int_equal(r->taken, 2);
+}
+
 /* S6: our name goes from the forward-path to the head of the reverse-path. */
 static void source_routes(void **state)
 {
@@ -1506,6 +1547,7 @@ int main(void)
 		TEST(room_is_for_who_prints),
 		TEST(names_of_the_box), TEST(lists), TEST(postmaster_of_an_empty_box),
 		TEST(vrfy_and_expn), TEST(no_open_relay), TEST(permitted_networks_relay),
+		TEST(never_on_in_the_clear),
 		TEST(source_routes), TEST(terminals), TEST(sessions_in_all),
 		TEST(sessions_of_an_address), TEST(size_of_a_message), TEST(memory_of_messages),
 		TEST(counted_limits), TEST(hops), TEST(times), TEST(submission),
