@@ -8,6 +8,7 @@
 
 #include "bus/auth.h"
 #include "bus/internal.h"
+#include "service/collector.h"
 #include "service/keeping.h"
 #include "service/panel_password.h"
 
@@ -32,19 +33,36 @@ static int list(sd_bus_message *m, struct box *box, const char *user)
 	return r;
 }
 
+/* For whom mail waits elsewhere, as it cannot be kept here, he hears it now; "": for nobody. */
+static const char *notice_for(struct box *box, const char *user)
+{
+	const char *notice = NULL;
+	struct user *u = NULL;
+
+	if (box->collector && store_user_get(box->store, user, false, &u) >= 0)
+		notice = collector_notice_for(box->collector, u);
+	user_free(u);
+	return notice ? notice : "";
+}
+
 /* What people are told is done survives a loss of power. */
 static int act(sd_bus_message *m, struct box *box, const char *user, sd_bus_error *e,
 	       int (*fn)(struct keeping *k, const char *user, uint64_t id, struct error *e))
 {
-	struct error why = { 0 };
+	struct error why = { 0 }, both;
+	const char *notice;
 	uint64_t id;
 	int n, r = sd_bus_message_read(m, "t", &id);
 
 	if (r < 0)
 		return r;
+	notice = notice_for(box, user);
 	n = fn(box->keeping, user, id, &why);
 	r = n < 0 ? n : store_sync(box->store, &why);
-	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "t", (uint64_t)n);
+	if (r >= 0)
+		return sd_bus_reply_method_return(m, "ts", (uint64_t)n, notice);
+	error_set(&both, r, "%s%s%s", error_text(&why), *notice ? "; " : "", notice);
+	return bus_fail(e, r, &both);
 }
 
 /* Who asks may. */

@@ -494,8 +494,8 @@ static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("RemoveKey", "ss", "", "org.ifax1.manage", do_keys)                  \
 	M("MakeKey", "s", "s", "org.ifax1.manage", do_keys)                    \
 	M("ListKept", "ss", "aa{sv}", NULL, do_kept)                           \
-	M("PrintKept", "sst", "t", NULL, do_kept)                              \
-	M("RemoveKept", "sst", "t", NULL, do_kept)                             \
+	M("PrintKept", "sst", "ts", NULL, do_kept)                             \
+	M("RemoveKept", "sst", "ts", NULL, do_kept)                            \
 	M("AttachPanel", "s", "", "org.ifax1.panel", do_attach_panel)
 
 static const struct method {

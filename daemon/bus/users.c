@@ -8,6 +8,7 @@
 #include "base/password.h"
 #include "bus/dict.h"
 #include "bus/internal.h"
+#include "service/collector.h"
 #include "service/panel_password.h"
 #include "service/registration.h"
 #include "store/store.h"
@@ -266,11 +267,11 @@ static int import_users(sd_bus_message *m, struct box *box, sd_bus_error *e)
 	return sd_bus_reply_method_return(m, "uu", added, (uint32_t)p.n - added);
 }
 
-static int user_append(sd_bus_message *m, const void *item)
+static int put_fields(sd_bus_message *m, const void *item)
 {
 	const struct user *u = item;
 	const char *base = item;
-	int r = dict_open(m);
+	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(user_fields); i++) {
 		const struct field *f = &user_fields[i];
@@ -288,6 +289,28 @@ static int user_append(sd_bus_message *m, const void *item)
 		r = dict_put_bool(m, "has-login", u->has_login);
 	if (r >= 0)
 		r = dict_put_bool(m, "has-panel-password", u->has_panel_password);
+	return r;
+}
+
+static int user_append(sd_bus_message *m, const void *item)
+{
+	int r = dict_open(m);
+
+	if (r >= 0)
+		r = put_fields(m, item);
+	return r < 0 ? r : dict_close(m);
+}
+
+/* What he is told when he comes to the panel, too. */
+static int user_append_with_notice(sd_bus_message *m, struct box *box, const struct user *u)
+{
+	const char *notice = box->collector ? collector_notice_for(box->collector, u) : NULL;
+	int r = dict_open(m);
+
+	if (r >= 0)
+		r = put_fields(m, u);
+	if (r >= 0 && notice)
+		r = dict_put_string(m, "notice", notice);
 	return r < 0 ? r : dict_close(m);
 }
 
@@ -319,7 +342,7 @@ static int get_user(sd_bus_message *m, struct box *box, sd_bus_error *e)
 	if (r >= 0)
 		r = sd_bus_message_new_method_return(m, &reply);
 	if (r >= 0)
-		r = user_append(reply, u);
+		r = user_append_with_notice(reply, box, u);
 	if (r >= 0)
 		r = sd_bus_send(NULL, reply, NULL);
 	sd_bus_message_unref(reply);

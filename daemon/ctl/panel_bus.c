@@ -72,6 +72,17 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return 0;
 }
 
+static int on_kept(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct panel_answer a = { .error = error_of(m) };
+	struct panel_bus *p = userdata;
+
+	if (!a.error && sd_bus_message_read(m, "ts", &a.number, &a.notice) < 0)
+		a.error = "the answer of ifaxd is not understood; are both of one version?";
+	answer(p, &a);
+	return 0;
+}
+
 static int on_sent(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	struct panel_answer a = { .error = error_of(m) };
@@ -94,6 +105,7 @@ static int on_user(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	if (!a.error && dict_read(m, &d) < 0)
 		a.error = "the answer of ifaxd is not understood; are both of one version?";
 	a.text = dict_text(&d, "name");
+	a.notice = dict_text(&d, "notice");
 	a.yes = dict_number(&d, "collect-after-send") && *dict_text(&d, "pop3-host");
 	answer(p, &a);
 	dict_free(&d);
@@ -210,7 +222,7 @@ static int ask_kept(struct panel_bus *p)
 
 	if (r >= 0)
 		r = sd_bus_message_append(m, "sst", u->code, u->panel_password, (uint64_t)0);
-	return call(p, m, r, on_answer);
+	return call(p, m, r, on_kept);
 }
 
 static int ask_room(struct panel_bus *p)
@@ -352,6 +364,8 @@ static void say_status(struct panel_status *s, const struct dict *d)
 		say(s->boards, "no board is there", "");
 	/* What the store has to say is that memory is full, or worse. */
 	say(s->jobs, dict_text(d, "notice"), "");
+	if (*dict_text(d, "collecting") || *dict_text(d, "receiving"))
+		say(s->jobs, "memory full: mail stays on its server", "");
 	snprintf(text, sizeof(text), "%llu jobs, %llu waiting for somebody",
 		 (unsigned long long)dict_number(d, "jobs-unfinished"),
 		 (unsigned long long)dict_number(d, "jobs-waiting"));

@@ -301,6 +301,11 @@ static void got_sender(struct dialogue *d)
 	go(d, STEP_SENDER_KNOWN);
 }
 
+static bool has_notice(const struct panel_answer *a)
+{
+	return a->notice && *a->notice;
+}
+
 static void got_sender_known(struct dialogue *d, const struct panel_answer *a)
 {
 	if (a->error) {
@@ -310,7 +315,9 @@ static void got_sender_known(struct dialogue *d, const struct panel_answer *a)
 	}
 	d->user.check_on_sending = a->yes;
 	set(d->name, a->text ? a->text : "");
-	snprintf(d->note, sizeof(d->note), "sender: %.200s", *d->name ? d->name : d->user.code);
+	snprintf(d->note, sizeof(d->note), "sender: %.200s%s%.300s",
+		 *d->name ? d->name : d->user.code, has_notice(a) ? "\n" : "",
+		 has_notice(a) ? a->notice : "");
 	go(d, STEP_RECIPIENT);
 	set(d->input, d->recipient);
 }
@@ -434,10 +441,11 @@ static void got_kept_password(struct dialogue *d)
 
 static void got_kept(struct dialogue *d, const struct panel_answer *a)
 {
-	char text[80];
+	char text[400];
 
-	snprintf(text, sizeof(text), "%llu %s printed", (unsigned long long)a->number,
-		 a->number == 1 ? "mail is" : "mails are");
+	snprintf(text, sizeof(text), "%llu %s printed%s%.300s", (unsigned long long)a->number,
+		 a->number == 1 ? "mail is" : "mails are", has_notice(a) ? "\n" : "",
+		 has_notice(a) ? a->notice : "");
 	forget(d);
 	show(d, a->error ? a->error : text);
 }

@@ -97,6 +97,7 @@ struct panel_answer {
 	const uint64_t *jobs;
 	size_t n_jobs;
 	const char *text;
+	const char *notice;	/* what else the user is to hear, NULL or "": nothing */
 };
 
 /* A job of the user whose doings are followed. */

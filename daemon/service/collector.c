@@ -170,6 +170,15 @@ const char *collector_notice(const struct collector *c)
 	return c->full ? c->notice : NULL;
 }
 
+const char *collector_notice_for(const struct collector *c, const struct user *u)
+{
+	if (u->auto_print ||
+	    store_free_bytes(c->box->store) >= c->box->conf.collect_reserve)
+		return NULL;
+	return "memory is full: your mail stays on the server until there is room; what is kept "
+	       "here for you may be printed";
+}
+
 /* Sets the timer to the mailbox that is due next. */
 static void plan(struct collector *c)
 {

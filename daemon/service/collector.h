@@ -25,6 +25,11 @@ int collector_collect(struct collector *c, const char *user, uint64_t *id, struc
 int collector_cancel(struct collector *c, uint64_t id);
 /* Whose mail stays on its servers, and why: a sentence, or NULL. Valid until the loop turns. */
 const char *collector_notice(const struct collector *c);
+/*
+ * The same for one user, to his face, by whatever way his mail comes: NULL, it is printed
+ * at once, or there is room. A constant.
+ */
+const char *collector_notice_for(const struct collector *c, const struct user *u);
 /* A user was added, changed or removed. */
 void collector_user_changed(struct collector *c, const char *code);
 

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The panel on a terminal, over the real daemon: the dialogues of the flow charts, key by key.
 What a board is needed for is left to the tests in the guest."""
+import contextlib
 import os
 import smtplib
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(sys.path[0], "..", "smtp"))
 from box import Box, check, done_testing, skip  # noqa: E402
@@ -16,6 +19,20 @@ except ImportError:
     sys.exit(done_testing())
 
 ON, OFF = "1", "0"
+
+
+def wait_for(what):
+    end = time.monotonic() + 20
+    while not what() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def worker(box):
+    """What looks at mail before it is kept."""
+    with subprocess.Popen([f"{box.build}/ifax-worker", "--listen", f"{box.dir}/worker"]) as process:
+        yield
+        process.terminate()
 
 
 def panel(box, *words):
@@ -115,6 +132,61 @@ def collecting(box):
         check(not wrong, "collecting says whose mailbox is missing", f"{wrong}\n{t.text()}")
 
 
+def kept(box):
+    """F3: what came for a user who prints it himself."""
+    box.must("users", "add", "8", "--name", "Eva", "--address", "eva@example.test",
+             "--auto-print", "no")
+    box.must("users", "passwd", "8", "--panel", stdin="5678\n")
+    with smtplib.SMTP("127.0.0.1", box.ports["smtp"]) as client:
+        for n in range(2):
+            client.sendmail("ann@far.test", ["eva@example.test"], f"Subject: {n}\r\n\r\nHello {n}.")
+    wait_for(lambda: box.must("jobs", "list", "--user", "8").count(" kept ") == 2)
+    with panel(box) as t:
+        shown("the panel shows how much is kept", t, "2 mails kept")
+        t.key("F3")
+        wrong = t.answers(("8", "Password for kept mail"), ("1234", "wrong"))
+        check(not wrong and "5678" not in t.text() and "1234" not in t.text(),
+              "F3 a wrong password prints nothing", wrong)
+        t.key("ENTER")
+        t.wait("Ready")
+        t.key("F3")
+        wrong = t.answers(("8", "Password for kept mail"), ("5678", "2 mails are printed"))
+        check(not wrong, "F3 code and password print what is kept", wrong)
+        check(box.must("jobs", "list", "--user", "8").count(" kept ") == 0,
+              "... and it is kept no more", box.must("jobs", "list", "--user", "8"))
+        t.key("ENTER")
+        t.wait("Ready")
+        t.key("F3")
+        wrong = t.answers(("8", "Password for kept mail"), ("5678", "no mail is kept"))
+        check(not wrong, "F3 says so when nothing is", wrong)
+
+
+def memory_full(box):
+    """E4: mail that would be kept stays on its server, and its user hears of it when he comes."""
+    mailbox = ("--pop3-host", "127.0.0.1", "--pop3-login", "x", "--auto-receive", "no")
+    box.must("users", "add", "8", "--name", "Eva", "--address", "eva@example.test",
+             "--auto-print", "no", *mailbox)
+    box.must("users", "add", "9", "--name", "Udo", "--address", "udo@example.test", *mailbox)
+    box.must("users", "passwd", "8", "--panel", stdin="5678\n")
+    with panel(box) as t:
+        shown("where memory is full the panel says so at rest", t, "memory full")
+        t.key("F1")
+        wrong = t.answers(("8", "sender: Eva"))
+        check(not wrong and t.wait("your mail stays on the server"),
+              "... and tells the user whose mail waits elsewhere", f"{wrong}\n{t.text()}")
+        t.key("ESC")
+        t.wait("Ready")
+        t.key("F1")
+        wrong = t.answers(("9", "sender: Udo"))
+        check(not wrong and "your mail" not in t.text(), "... but none whose mail is printed",
+              f"{wrong}\n{t.text()}")
+        t.key("ESC")
+        t.wait("Ready")
+        t.key("F3")
+        wrong = t.answers(("8", "Password for kept mail"), ("5678", "your mail stays on the server"))
+        check(not wrong, "... and tells him when he asks for what is kept", wrong)
+
+
 def messages(box):
     with panel(box, "--user", "7") as t:
         t.wait("Ready")
@@ -148,8 +220,14 @@ def main():
     with Box(box="UsersMax=3") as box:
         box.must("users", "add", "7", "--name", "Otto", "--address", "otto@example.test")
         box.must("recipients", "set", "ann@far.test", "--name", "Ann", "--one-touch", "1")
-        for part in rest, registration, sending, collecting, plain, messages:
+        for part in rest, registration, sending, collecting, plain:
             part(box)
+        with worker(box):
+            box.must("users", "remove", "101")
+            kept(box)
+        messages(box)
+    with Box(collect="Reserve=1024G") as box:
+        memory_full(box)
     return done_testing()
 
 

@@ -59,7 +59,7 @@ class Box:
     """with Box(receive="MaxSessions=5") as box: ..."""
 
     def __init__(self, receive="", send="", hostname="box.example.test",
-                 domains="box.example.test example.test", box=""):
+                 domains="box.example.test example.test", box="", collect=""):
         self.dir = tempfile.mkdtemp(prefix="ifax-smtp-")
         self.ports = dict(zip(NAMES, free_ports(3)))
         self.address = f"unix:path={self.dir}/bus"
@@ -76,7 +76,8 @@ class Box:
                        f"State={self.dir}/state\nWorker={self.dir}/worker\n{box}\n"
                        f"[Send]\nSmarthost=127.0.0.1:9\nSmarthostTLS=none\n{send}\n[Receive]\n"
                        f"Domains={domains}\n"
-                       f"Certificate={self.certificate}\nKey={self.dir}/key\n{receive}\n")
+                       f"Certificate={self.certificate}\nKey={self.dir}/key\n{receive}\n"
+                       f"[Collect]\n{collect}\n")
         # What passwords of mailboxes are sealed with.
         with open(f"{self.dir}/ifax.key", "wb") as file:
             file.write(os.urandom(32))

@@ -451,6 +451,18 @@ static void S41_S42_the_user_code_is_looked_up(void **state)
 	at(d, STEP_RECIPIENT, "S43");
 }
 
+/* E4: whose mail stays on the server for want of room is told so when he comes. */
+static void S42_memory_full_is_said_to_its_user(void **state)
+{
+	struct dialogue *d = *state;
+
+	begin(d, PANEL_SEND);
+	enter(d, "100");
+	dialogue_answer(d, &(struct panel_answer){ .text = "Ada", .notice = "memory is full" });
+	noted(d, "sender: Ada\nmemory is full");
+	at(d, STEP_RECIPIENT, "S43");
+}
+
 static void S43_takes_an_address(void **state)
 {
 	struct dialogue *d = *state;
@@ -750,6 +762,7 @@ int main(void)
 		T(S19_goes_on_with_S1_or_ends),
 		T(stop_ends_a_registration_anywhere),
 		T(S41_S42_the_user_code_is_looked_up),
+		T(S42_memory_full_is_said_to_its_user),
 		T(S43_takes_an_address),
 		T(S43_takes_one_touch_keys),
 		T(S43_is_answered_by_a_key_that_was_pressed_first),
