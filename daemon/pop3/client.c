@@ -53,6 +53,7 @@ struct pop3_client {
 	bool secure;
 	bool can_stls, can_pipeline, can_user, can_plain, can_scram;	/* CAPA */
 	struct scram_client scram;	/* while it goes on */
+	bool challenged;		/* by it: the server can do it for this user */
 
 	struct request *queue;
 	size_t head, tail, cap;
@@ -313,12 +314,17 @@ void pop3_client_lost(struct pop3_client *c, const char *why)
  * Log-in
  */
 
+static void log_in_by_password(struct pop3_client *c)
+{
+	ask(c, !c->can_user && c->can_plain ? AUTH : USER);
+}
+
 static bool log_in(struct pop3_client *c)
 {
 	if (c->can_scram)
 		ask(c, SCRAM);
 	else
-		ask(c, !c->can_user && c->can_plain ? AUTH : USER);
+		log_in_by_password(c);
 	return false;
 }
 
@@ -393,16 +399,31 @@ static bool login_refused(struct pop3_client *c, struct pop3_event *ev)
 	return true;
 }
 
+/*
+ * A server that offers it may keep this user's password in a form that it cannot be done
+ * with, and refuses before it has heard of the password. Where nobody listens it gets that.
+ */
+static bool scram_refused(struct pop3_client *c, struct pop3_event *ev)
+{
+	if (c->challenged || !c->secure || is_passing(c->line))
+		return login_refused(c, ev);
+	scram_client_end(&c->scram);
+	log_in_by_password(c);
+	return false;
+}
+
 /* The next step, to the server's @challenge, or the first. */
 static bool answer_scram(struct pop3_client *c, const char *challenge, struct pop3_event *ev)
 {
 	char *next = NULL;
 	int r;
 
-	if (!c->scram.session)
+	if (!c->scram.session) {
 		r = scram_client_begin(&c->scram, c->o.user, c->o.password, &next);
-	else
+	} else {
+		c->challenged = true;
 		r = scram_client_step(&c->scram, challenge, &next);
+	}
 	if (r >= 0 && buffer_printf(&c->out, "%s\r\n", next ? next : "") < 0)
 		lose(c, "there was no memory for a command");
 	gsasl_free(next);
@@ -612,8 +633,9 @@ static bool on_err(struct pop3_client *c, struct pop3_event *ev)
 	case USER:
 	case PASS:
 	case AUTH:
-	case SCRAM:
 		return login_refused(c, ev);
+	case SCRAM:
+		return scram_refused(c, ev);
 	case STAT:
 	case LIST:
 		return fail_quoting(c, ev, "the server cannot list the mailbox");

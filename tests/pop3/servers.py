@@ -89,7 +89,8 @@ mail_max_userip_connections = 1000
 {more}
 """
 
-    def __init__(self, more="", certificate=None, key=None, mechanisms="plain"):
+    def __init__(self, more="", certificate=None, key=None, mechanisms="plain",
+                 password=PASSWORD):
         self.dir = tempfile.mkdtemp(prefix="ifax-pop3-")
         self.port, self.tls_port = free_ports(2)
         entry = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
@@ -106,7 +107,7 @@ mail_max_userip_connections = 1000
         os.mkdir(f"{self.dir}/run")
         with open(f"{self.dir}/conf", "w", encoding="ascii") as file:
             file.write(self.SETTINGS.format(self.dir, user=self.user, group=group, port=self.port,
-                                            tls_port=self.tls_port, password=PASSWORD, more=more,
+                                            tls_port=self.tls_port, password=password, more=more,
                                             ssl=ssl, mechanisms=mechanisms))
         self.give(self.dir)
         self.process, self.filled = None, 0
@@ -163,18 +164,18 @@ class Collecting(Box):
     """A box with a key, so that it can keep passwords of mailboxes."""
 
     def __init__(self, collect="", **more):
-        super().__init__(**more)
-        with open(f"{self.dir}/conf", "a", encoding="utf-8") as file:
-            file.write(f"[Collect]\n{collect}\n")
+        super().__init__(collect=collect, **more)
         os.mkdir(f"{self.dir}/credentials", 0o700)
         with open(f"{self.dir}/credentials/ifax.key", "wb") as file:
             file.write(os.urandom(32))
         self.env["CREDENTIALS_DIRECTORY"] = f"{self.dir}/credentials"
+        # The servers here may have the box's own certificate.
+        self.env["SSL_CERT_FILE"] = self.certificate
 
     def start(self):
         # systemd-socket-activate hands on what it is told to and no more.
         listen = [w for n, port in self.ports.items() for w in ("-l", f"127.0.0.1:{port}")]
-        keep = [w for n in ("DBUS_SYSTEM_BUS_ADDRESS", "CREDENTIALS_DIRECTORY")
+        keep = [w for n in ("DBUS_SYSTEM_BUS_ADDRESS", "CREDENTIALS_DIRECTORY", "SSL_CERT_FILE")
                 for w in ("-E", f"{n}={self.env[n]}")]
         with open(f"{self.dir}/log", "ab") as log:
             self.daemon = subprocess.Popen(

@@ -580,10 +580,68 @@ static void test_scram(void **state)
 	assert_false(ev.login);
 }
 
+/* What the client says when SCRAM is refused at once, or after its first step; "": nothing. */
+static void scram_refused(bool secure, bool at_once, const char *sasl, const char *next)
+{
+	const struct pop3_client_options o = {
+		.user = "u", .password = "pencil",
+		.tls = secure ? POP3_TLS_REQUIRED : POP3_TLS_NONE,
+	};
+	struct pop3_event ev = { 0 };
+	const char *nothing = "";
+	struct pop3_client *c;
+	char line[1024], caps[200];
+	size_t none = 0;
+
+	snprintf(caps, sizeof(caps), "+OK\r\n%s\r\nSTLS\r\n.", sasl);
+	assert_int_equal(pop3_client_new(&c, &o), 0);
+	assert_false(hear(c, &ev, "+OK", NULL));
+	take(c, line, sizeof(line));
+	assert_false(hear(c, &ev, caps, NULL));
+	take(c, line, sizeof(line));
+	if (secure) {
+		assert_true(hear(c, &ev, "+OK", NULL));
+		assert_int_equal(ev.type, POP3_STARTTLS);
+		assert_int_equal(pop3_client_secured(c), 0);
+		assert_false(pop3_client_next(c, &nothing, &none, &ev));
+		take(c, line, sizeof(line));
+		assert_false(hear(c, &ev, caps, NULL));
+		take(c, line, sizeof(line));
+	}
+	assert_string_equal(line, "AUTH SCRAM-SHA-256");
+	if (!at_once) {
+		assert_false(hear(c, &ev, "+ ", NULL));
+		take(c, line, sizeof(line));
+	}
+	if (*next) {
+		assert_false(hear(c, &ev, "-ERR no", NULL));
+		take(c, line, sizeof(line));
+		assert_string_equal(line, next);
+	} else {
+		assert_true(hear(c, &ev, "-ERR no", NULL));
+		assert_true(ev.type == POP3_FAILED && ev.login);
+		assert_int_equal(pop3_client_output(c)->len, 0);
+	}
+	pop3_client_free(c);
+}
+
+/* The password goes to who cannot do better, but never where others listen. */
+static void test_scram_refused(void **state)
+{
+	static const char both[] = "USER\r\nSASL PLAIN SCRAM-SHA-256";
+
+	scram_refused(true, true, both, "USER u");
+	scram_refused(true, false, both, "USER u");
+	scram_refused(true, false, "SASL PLAIN SCRAM-SHA-256", "AUTH PLAIN");
+	scram_refused(false, true, both, "");
+	scram_refused(false, false, both, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scram),
+		cmocka_unit_test(test_scram_refused),
 		cmocka_unit_test(test_dialogues),
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_lost_anywhere),
