@@ -19,7 +19,6 @@
 #define FOOT_LINE     4.0	/* from its upper edge */
 #define SIZE_FIXED    3.53	/* 10 point: 80 columns fit between the margins */
 #define SIZE_PROSE    3.88	/* 11 point */
-#define SIZE_TITLE    5.64	/* 16 point */
 #define SIZE_FOOT     2.82	/* 8 point */
 #define RULE_WIDTH    0.25
 #define GAP	      2.5
@@ -259,9 +258,9 @@ static int put_field(struct typeset *t, const char *s, size_t len, struct error 
 	return r;
 }
 
-static int put_bold(struct typeset *t, double size, const char *s, size_t len, struct error *e)
+static int put_bold(struct typeset *t, const char *s, size_t len, struct error *e)
 {
-	PangoLayout *l = make_layout(t, "sans-serif", size, PANGO_WEIGHT_BOLD);
+	PangoLayout *l = make_layout(t, "sans-serif", SIZE_PROSE, PANGO_WEIGHT_BOLD);
 	int r;
 
 	pango_layout_set_text(l, s, len);
@@ -280,10 +279,8 @@ static int put_paragraph(struct typeset *t, enum typeset_style style, const char
 	switch (style) {
 	case TYPESET_HEAD:
 		return put_field(t, s, len, e);
-	case TYPESET_TITLE:
-		return put_bold(t, SIZE_TITLE, s, len, e);
 	case TYPESET_MARK:
-		return put_bold(t, SIZE_PROSE, s, len, e);
+		return put_bold(t, s, len, e);
 	default:
 		return put_plain(t, style == TYPESET_FIXED, s, len, e);
 	}
@@ -417,7 +414,7 @@ static int add_valid(struct typeset *t, enum typeset_style style, const char *s,
 			r = end_page(t, e);
 		s += s < end;
 	}
-	if (r >= 0 && (style == TYPESET_HEAD || style == TYPESET_TITLE))
+	if (r >= 0 && style == TYPESET_HEAD)
 		put_rule(t);
 	return r;
 }

@@ -21,7 +21,6 @@ enum typeset_style {
 	TYPESET_FIXED,		/* lines as they are, 80 columns, tabs at every eighth */
 	TYPESET_PROSE,		/* each line a paragraph that flows */
 	TYPESET_HEAD,		/* "Name: value" lines, a rule below */
-	TYPESET_TITLE,		/* of a notice, large, a rule below */
 	TYPESET_MARK,		/* a line that must not be overlooked */
 };
 

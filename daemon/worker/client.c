@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -135,35 +134,6 @@ int worker_parse(sd_event *event, const char *socket_path, const struct worker_r
 	if (ret)
 		*ret = c;
 	return 0;
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= n;
-	}
-	return 0;
-}
-
-int worker_set_text(sd_event *event, const char *socket_path, const struct worker_request *rq,
-		    const char *text, size_t len, worker_done_fn done, void *userdata,
-		    struct worker_call **ret, struct error *e)
-{
-	struct worker_request copy = *rq;
-	_close_ int fd = memfd_create("ifax-text", MFD_CLOEXEC);
-	int r = fd < 0 ? -errno : write_all(fd, text, len);
-
-	if (r < 0)
-		return error_set(e, r, "Cannot hand a text to the worker: %s", strerror(-r));
-	copy.op = WORKER_SET_TEXT;
-	return worker_parse(event, socket_path, &copy, fd, 0, done, userdata, ret, e);
 }
 
 void worker_call_cancel(struct worker_call *c)

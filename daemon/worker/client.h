@@ -34,14 +34,6 @@ typedef void (*worker_done_fn)(void *userdata, int r, const struct worker_reply 
 int worker_parse(sd_event *event, const char *socket_path, const struct worker_request *rq,
 		 int message, uint64_t timeout_usec, worker_done_fn done, void *userdata,
 		 struct worker_call **ret, struct error *e);
-/*
- * The same for a text of ours, UTF-8, each line of it a paragraph: rq->title, limits,
- * engine and mark count. @text stays the caller's. Answered with WORKER_PAGES, or
- * with a code that says what hinders.
- */
-int worker_set_text(sd_event *event, const char *socket_path, const struct worker_request *rq,
-		    const char *text, size_t len, worker_done_fn done, void *userdata,
-		    struct worker_call **ret, struct error *e);
 /* @done is not called any more. NULL is fine. */
 void worker_call_cancel(struct worker_call *c);
 

@@ -458,43 +458,6 @@ void worker_parse_mail(const struct worker_request *rq, const void *message, siz
 	incoming_free(&j.in);
 }
 
-static int set_notice(struct job *j, const char *text, size_t len, struct error *e)
-{
-	struct paper_limits l = left_over(j);
-	struct typeset *t = NULL;
-	int r = typeset_new(&t, j->engine, &l, j->rq->title, e);
-
-	if (r >= 0 && j->rq->mark[0])
-		r = typeset_add(t, TYPESET_MARK, j->rq->mark, strlen(j->rq->mark), e);
-	if (r >= 0 && j->rq->title[0])
-		r = typeset_add(t, TYPESET_TITLE, j->rq->title, strlen(j->rq->title), e);
-	if (r >= 0)
-		r = typeset_add(t, TYPESET_PROSE, text, len, e);
-	if (r >= 0)
-		r = typeset_finish(t, &j->pages, e);
-	typeset_free(t);
-	return r;
-}
-
-void worker_set_notice(const struct worker_request *rq, const char *text, size_t len, int output,
-		       struct worker_reply *rp)
-{
-	struct job j = { 0 };
-	struct error e = { 0 };
-	int r;
-
-	worker_reply_init(rp);
-	set_limits(&j, rq);
-	r = set_notice(&j, text, len, &e);
-	if (r >= 0)
-		r = fit_pages(&j, &e);
-	if (r >= 0)
-		r = hand_over(&j, output, rp, &e);
-	if (r < 0)
-		worker_reply_fail(rp, code_of(r, WORKER_TOO_LARGE), &e);
-	page_list_clear(&j.pages);
-}
-
 /* Reads the whole file: mapped, it could be cut short while it is parsed. */
 static int read_all(int fd, void *data, size_t len)
 {
@@ -546,9 +509,7 @@ void worker_parse_fd(const struct worker_request *rq, int message, int output,
 	_free_ void *data = load(message, max, &len, &e);
 
 	worker_reply_init(rp);
-	if (data && rq->op == WORKER_SET_TEXT)
-		worker_set_notice(rq, data, len, output, rp);
-	else if (data)
+	if (data)
 		worker_parse_mail(rq, data, len, output, rp);
 	else
 		worker_reply_fail(rp, code_of(e.code, WORKER_BAD_MAIL), &e);

@@ -12,9 +12,6 @@
 /* @message stays the caller's; the pages go to @output (page/pageset.h). */
 void worker_parse_mail(const struct worker_request *rq, const void *message, size_t len,
 		       int output, struct worker_reply *rp);
-/* A text of ours as pages, each of its lines a paragraph, rq->title above. */
-void worker_set_notice(const struct worker_request *rq, const char *text, size_t len, int output,
-		       struct worker_reply *rp);
 /* What rq->op asks for, of the file behind a descriptor. */
 void worker_parse_fd(const struct worker_request *rq, int message, int output,
 		     struct worker_reply *rp);

@@ -51,11 +51,9 @@ void worker_reply_init(struct worker_reply *rp)
 
 bool worker_request_check(struct worker_request *rq)
 {
-	CLEAN(rq->title);
 	CLEAN(rq->mark);
 	return rq->magic == WORKER_MAGIC && rq->version == WORKER_VERSION &&
-	       (rq->op == WORKER_PARSE_MAIL || rq->op == WORKER_SET_TEXT) &&
-	       rq->text <= WORKER_TEXT_NEVER && rq->engine.nwidths <= RASTER_WIDTHS &&
+	       rq->op == WORKER_PARSE_MAIL && rq->text <= WORKER_TEXT_NEVER && rq->engine.nwidths <= RASTER_WIDTHS &&
 	       rq->engine.nresolutions <= RASTER_RESOLUTIONS;
 }
 

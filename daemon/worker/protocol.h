@@ -17,13 +17,12 @@
 #include "page/raster.h"
 
 #define WORKER_MAGIC	  0x6b776669u	/* "ifwk" */
-#define WORKER_VERSION	  4
+#define WORKER_VERSION	  5
 #define WORKER_NFDS	  2
 #define WORKER_DIGEST_LEN 64		/* hex SHA-256 */
 
 enum worker_op {
 	WORKER_PARSE_MAIL = 1,
-	WORKER_SET_TEXT,	/* a text of ours, UTF-8, as pages */
 };
 
 /* Whether the words of a mail become pages. */
@@ -71,7 +70,6 @@ struct worker_request {
 	uint32_t text;			/* enum worker_text */
 	struct worker_limits limits;
 	struct raster_engine engine;	/* nwidths 0: raster_common_engine */
-	char title[256];		/* SET_TEXT: what it is, on each page; may be empty */
 	char mark[256];			/* a line that goes above the first page's head; or empty */
 };
 

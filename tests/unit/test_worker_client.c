@@ -422,30 +422,6 @@ static void calls_wait_their_turn(void **state)
 	stop(pid);
 }
 
-static void a_text_becomes_pages(void **state)
-{
-	static const char text[] = "A mail for you is kept until tomorrow.\n";
-	pid_t pid = serve(NULL, 0, 0);
-	struct worker_request rq;
-	struct answer a = {0};
-	struct error e;
-
-	a.stop = true;
-	assert_int_equal(sd_event_new(&a.event), 0);
-	worker_request_init(&rq);
-	strcpy(rq.title, "A notice");
-	assert_int_equal(worker_set_text(a.event, path, &rq, text, strlen(text), take_answer, &a,
-					 NULL, &e), 0);
-	sd_event_loop(a.event);
-	sd_event_unref(a.event);
-	assert_int_equal(a.calls, 1);
-	assert_int_equal(a.r, 0);
-	assert_int_equal(a.reply.code, WORKER_PAGES);
-	assert_int_equal(a.pages.n, 1);
-	page_list_clear(&a.pages);
-	stop(pid);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,7 +437,6 @@ int main(void)
 		cmocka_unit_test(no_worker_is_told_at_once),
 		cmocka_unit_test(a_canceled_call_is_not_answered),
 		cmocka_unit_test(calls_wait_their_turn),
-		cmocka_unit_test(a_text_becomes_pages),
 	};
 	sigset_t chld;
 	int r;

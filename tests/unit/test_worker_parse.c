@@ -484,30 +484,15 @@ static void a_mark_stands_above_the_first_page(void **state)
 	page_list_clear(&l);
 }
 
-static void E4_notices_are_set_as_pages(void **state)
+static void wrong_requests_are_refused(void **state)
 {
-	static const char text[] = "Mail for user 100 is kept until tomorrow.\n\nThree pages.";
 	struct worker_request rq;
-	struct worker_reply rp;
-	struct page_list l = {0};
-	struct error e;
-	int fd = pageset_create(&e), message = aux_fd(text, sizeof(text) - 1);
 
 	worker_request_init(&rq);
-	rq.op = WORKER_SET_TEXT;
-	strcpy(rq.title, "Notice");
 	assert_true(worker_request_check(&rq));
-	worker_parse_fd(&rq, message, fd, &rp);
-	assert_true(worker_reply_check(&rp));
-	assert_int_equal(rp.code, WORKER_PAGES);
-	assert_int_equal(pageset_seal(fd, &l, &e), 0);
-	assert_int_equal(l.n, 1);
-	page_list_clear(&l);
-	close(fd);
-	close(message);
 	rq.op = 7;
 	assert_false(worker_request_check(&rq));
-	rq.op = WORKER_SET_TEXT;
+	worker_request_init(&rq);
 	rq.text = WORKER_TEXT_NEVER + 1;
 	assert_false(worker_request_check(&rq));
 }
@@ -527,7 +512,7 @@ int main(void)
 		cmocka_unit_test(damage_beyond_the_share_is_told),
 		cmocka_unit_test(M3_words_are_printed_where_they_are_wanted),
 		cmocka_unit_test(a_mark_stands_above_the_first_page),
-		cmocka_unit_test(E4_notices_are_set_as_pages),
+		cmocka_unit_test(wrong_requests_are_refused),
 	};
 
 	aux_tiff_quiet();
