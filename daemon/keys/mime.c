@@ -95,15 +95,25 @@ static int append_crlf(struct buffer *out, const struct buffer *text)
 	return r;
 }
 
-static int put_pgp(struct buffer *out, const struct buffer *sealed)
+#define BOUNDARY_MAX 48
+
+static int make_boundary(char boundary[BOUNDARY_MAX])
 {
 	unsigned long long random[2];
-	char boundary[48];
-	int r;
 
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
-	snprintf(boundary, sizeof(boundary), "ifax-%016llx%016llx", random[0], random[1]);
+	snprintf(boundary, BOUNDARY_MAX, "ifax-%016llx%016llx", random[0], random[1]);
+	return 0;
+}
+
+static int put_pgp(struct buffer *out, const struct buffer *sealed)
+{
+	char boundary[BOUNDARY_MAX];
+	int r = make_boundary(boundary);
+
+	if (r < 0)
+		return r;
 	r = buffer_printf(out,
 			  "Content-Type: multipart/encrypted;\r\n"
 			  " protocol=\"application/pgp-encrypted\";\r\n"
@@ -130,15 +140,65 @@ static int put_smime(struct buffer *out, const struct buffer *sealed)
 	return r < 0 ? r : append_crlf(out, sealed);
 }
 
-int mime_seal(struct ring *others, enum keys_method method, const char *const *who, size_t n,
-	      const struct buffer *message, struct buffer *out, struct error *e)
+/* The entity as the first part, its signature as the second: RFC 1847. */
+static int put_signed(struct buffer *out, enum keys_method method, const char *micalg,
+		      const struct buffer *entity, const struct buffer *signature)
+{
+	const char *type = method == KEYS_SMIME ? "application/pkcs7-signature" :
+						  "application/pgp-signature";
+	char boundary[BOUNDARY_MAX];
+	int r = make_boundary(boundary);
+
+	if (r >= 0)
+		r = buffer_printf(out, "Content-Type: multipart/signed; micalg=%s;\r\n"
+				  " protocol=\"%s\";\r\n boundary=\"%s\"\r\n\r\n--%s\r\n",
+				  micalg, type, boundary, boundary);
+	if (r >= 0)
+		r = buffer_append(out, entity->data, entity->len);
+	if (r >= 0)
+		r = buffer_printf(out, "\r\n--%s\r\nContent-Type: %s; name=\"%s\"\r\n%s\r\n",
+				  boundary, type,
+				  method == KEYS_SMIME ? "smime.p7s" : "signature.asc",
+				  method == KEYS_SMIME ? "Content-Transfer-Encoding: base64\r\n" : "");
+	if (r >= 0)
+		r = append_crlf(out, signature);
+	return r < 0 ? r : buffer_printf(out, "\r\n--%s--\r\n", boundary);
+}
+
+/* In place. Who has no key to sign with sends without, as he always did. */
+static int sign(const struct mime_signer *signer, enum keys_method method, struct buffer *entity,
+		struct error *e)
+{
+	_buffer_ struct buffer signature = { 0 }, whole = { 0 };
+	char micalg[RING_MICALG_MAX];
+	int r = ring_sign(signer->own, method, signer->address, entity, &signature, micalg, e);
+
+	if (r == -ENOKEY)
+		return 0;
+	if (r < 0)
+		return r;
+	r = put_signed(&whole, method, micalg, entity, &signature);
+	if (r < 0)
+		return error_set(e, r, "The signed mail is too large");
+	buffer_free(entity);
+	*entity = whole;
+	whole = (struct buffer){ 0 };
+	return 0;
+}
+
+int mime_seal(struct ring *others, const struct mime_signer *signer, enum keys_method method,
+	      const char *const *who, size_t n, const struct buffer *message, struct buffer *out,
+	      struct error *e)
 {
 	_buffer_ struct buffer header = { 0 }, entity = { 0 }, sealed = { 0 };
 	int r = split(message, &header, &entity);
 
 	if (r < 0)
 		return error_set(e, r, "The mail has no body or is too large");
-	r = ring_encrypt(others, method, who, n, &entity, &sealed, e);
+	if (signer)
+		r = sign(signer, method, &entity, e);
+	if (r >= 0)
+		r = ring_encrypt(others, method, who, n, &entity, &sealed, e);
 	if (r < 0)
 		return r;
 	r = buffer_append(out, header.data, header.len);

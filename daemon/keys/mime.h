@@ -11,9 +11,19 @@
 
 #define MIME_LAYERS_MAX 4
 
-/* Appends @message, encrypted to all of @who in @others, to @out. */
-int mime_seal(struct ring *others, enum keys_method method, const char *const *who, size_t n,
-	      const struct buffer *message, struct buffer *out, struct error *e);
+/* Who signs what is encrypted: by his ring and his address. */
+struct mime_signer {
+	struct ring *own;
+	const char *address;
+};
+
+/*
+ * Appends @message, encrypted to all of @who in @others, to @out. Within, it is signed, where
+ * @signer is not NULL and has a key for that.
+ */
+int mime_seal(struct ring *others, const struct mime_signer *signer, enum keys_method method,
+	      const char *const *who, size_t n, const struct buffer *message, struct buffer *out,
+	      struct error *e);
 
 /* How a message came: what its layers were, outermost first, in few words. */
 struct mime_seen {

@@ -21,7 +21,7 @@
 #define KEYS_MAGIC	  0x796b6669u	/* "ifky" */
 #define KEYS_VERSION	  2
 #define KEYS_NFDS	  3
-#define KEYS_ARGUMENTS_MAX 1001
+#define KEYS_ARGUMENTS_MAX 1002
 #define KEYS_ARGUMENT_BYTES (512u << 10)
 #define KEYS_INPUT_BYTES  (96u << 20)
 #define KEYS_OUTPUT_BYTES (192u << 20)
@@ -29,7 +29,9 @@
 /* A user's ring goes by a name that is never given again; "" is that of others' keys. */
 enum keys_op {
 	KEYS_CHECK = 1,	/* keys...: is there a usable key for each? */
-	KEYS_SEAL,	/* keys...; a message in, the message encrypted out */
+	KEYS_SEAL,	/* ring and address of who signs, or ""; keys...; a message in, the
+			 * message encrypted out, and signed if he has a key for that
+			 */
 	KEYS_OPEN,	/* ring; a message in, the message without its wrappings out */
 	KEYS_IMPORT,	/* ring, password; a file of keys in */
 	KEYS_LIST,	/* ring; a line a key out, see ring_list() */

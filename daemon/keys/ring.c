@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -332,6 +333,69 @@ int ring_encrypt(struct ring *r, enum keys_method method, const char *const *who
 	}
 	free_keys(keys);
 	return q;
+}
+
+static int find_signer(struct ring *r, enum keys_method method, const char *who,
+		       gpgme_key_t *ret, struct error *e)
+{
+	gpgme_ctx_t c = r->context[method];
+	gpgme_error_t why = gpgme_op_keylist_start(c, who, 1);
+	gpgme_key_t k;
+
+	*ret = NULL;
+	while (!why && !*ret && !(why = gpgme_op_keylist_next(c, &k))) {
+		if (is_of(k, who) && k->can_sign && !k->revoked && !k->expired && !k->disabled &&
+		    !k->invalid)
+			*ret = k;
+		else
+			gpgme_key_unref(k);
+	}
+	gpgme_op_keylist_end(c);
+	return *ret ? 0 : error_set(e, -ENOKEY, "There is no %s key by which %s signs",
+				    keys_method_name(method), who);
+}
+
+/* "pgp-sha512" (RFC 3156, 5), "sha-512" (RFC 8551, 3.5.3.2). */
+static void name_hash(enum keys_method method, const struct _gpgme_op_sign_result *result,
+		      char micalg[RING_MICALG_MAX])
+{
+	const char *hash = result && result->signatures ?
+				   gpgme_hash_algo_name(result->signatures->hash_algo) : NULL;
+	size_t n;
+
+	if (!hash || strncasecmp(hash, "SHA", 3))
+		hash = "SHA256";
+	n = snprintf(micalg, RING_MICALG_MAX, method == KEYS_SMIME ? "sha-%.10s" : "pgp-sha%.10s",
+		     hash + 3);
+	for (size_t i = 0; i < n; i++)
+		micalg[i] = (char)tolower((unsigned char)micalg[i]);
+}
+
+int ring_sign(struct ring *r, enum keys_method method, const char *who, const struct buffer *data,
+	      struct buffer *out, char micalg[RING_MICALG_MAX], struct error *e)
+{
+	_cleanup_(pipe_free) struct pipe p = { 0 };
+	gpgme_ctx_t c = r->context[method];
+	gpgme_key_t signer;
+	gpgme_error_t why;
+	int q = find_signer(r, method, who, &signer, e);
+
+	if (q < 0)
+		return q;
+	gpgme_signers_clear(c);
+	why = gpgme_signers_add(c, signer);
+	gpgme_key_unref(signer);
+	q = why ? fail(e, why, "GPGME cannot be used") : pipe_make(&p, data, NULL, e);
+	if (q < 0)
+		return q;
+	gpgme_set_armor(c, method == KEYS_OPENPGP);
+	if (method == KEYS_SMIME)
+		gpgme_data_set_encoding(p.out, GPGME_DATA_ENCODING_BASE64);
+	why = gpgme_op_sign(c, p.in, p.out, GPGME_SIG_MODE_DETACH);
+	if (why)
+		return fail(e, why, "The mail cannot be signed");
+	name_hash(method, gpgme_op_sign_result(c), micalg);
+	return pipe_take(&p, out, e);
 }
 
 static int decrypt(struct ring *r, enum keys_method method, gpgme_decrypt_flags_t flags,

@@ -56,6 +56,14 @@ struct ring_signature {
 	char signer[160];	/* name and address, or what is known of the key; UTF-8 */
 };
 
+#define RING_MICALG_MAX 32
+
+/*
+ * Appends a signature beside @data, by the key of the address @who: armoured, or base64 of
+ * CMS. @micalg: the hash, as a Content-Type names it. -ENOKEY: he has none that signs.
+ */
+int ring_sign(struct ring *r, enum keys_method method, const char *who, const struct buffer *data,
+	      struct buffer *out, char micalg[RING_MICALG_MAX], struct error *e);
 /* Of a signature beside its data. */
 int ring_verify(struct ring *r, enum keys_method method, const struct buffer *data,
 		const struct buffer *signature, struct ring_signature *ret, struct error *e);

@@ -82,14 +82,29 @@ static int check(struct request *q, struct error *e)
 	       ring_check(others, q->method, (const char *const *)q->argv, q->argc, e);
 }
 
+/* The ring of who signs, NULL: he has none yet, and gets none by sending. */
+static int open_signer(const struct request *q, struct ring **ret, struct error *e)
+{
+	char folder[FOLDER_MAX];
+	int r = *q->argv[0] ? user_folder(q, q->argv[0], folder, e) : -ENOENT;
+
+	if (r >= 0 && access(folder, F_OK) < 0)
+		r = -ENOENT;
+	return r == -ENOENT ? 0 : r < 0 ? r : open_user(q, q->argv[0], ret, e);
+}
+
 static int seal(struct request *q, struct error *e)
 {
-	_ring_ struct ring *others = NULL;
+	_ring_ struct ring *others = NULL, *own = NULL;
+	struct mime_signer signer = { .address = q->argv[1] };
 	int r = open_others(q, &others, e);
 
+	if (r >= 0)
+		r = open_signer(q, &own, e);
+	signer.own = own;
 	return r < 0 ? r :
-	       mime_seal(others, q->method, (const char *const *)q->argv, q->argc, &q->input,
-			 &q->output, e);
+	       mime_seal(others, own ? &signer : NULL, q->method, (const char *const *)q->argv + 2,
+			 q->argc - 2, &q->input, &q->output, e);
 }
 
 static int open_mail(struct request *q, struct error *e)
@@ -176,7 +191,7 @@ static const struct duty {
 	bool needs_method;
 } duties[_KEYS_OPS] = {
 	[KEYS_CHECK] = { check, 1, KEYS_ARGUMENTS_MAX, true },
-	[KEYS_SEAL] = { seal, 1, KEYS_ARGUMENTS_MAX, true },
+	[KEYS_SEAL] = { seal, 3, KEYS_ARGUMENTS_MAX, true },
 	[KEYS_OPEN] = { open_mail, 1, 1, false },
 	[KEYS_IMPORT] = { import, 2, 2, false },
 	[KEYS_LIST] = { list, 1, 1, false },

@@ -61,6 +61,7 @@ static const struct setting settings[] = {
 	{ "Send", "TLSPolicy", VALUE_POLICIES, AT(tls_policy), NULL, 1, 20000, NULL },
 	{ "Send", "SmarthostUser", VALUE_TEXT, AT(smarthost_user), NULL, 1, 200, NULL },
 	{ "Send", "Style", VALUE_CHOICE, AT(style), "plain", 0, 0, "plain panasonic" },
+	{ "Send", "Sign", VALUE_CHOICE, AT(sign), "yes", 0, 0, "yes no" },
 	{ "Send", "Retry", VALUE_SPAN, AT(retry_usec), "5min", SEC, DAY, NULL },
 	{ "Send", "RetryMax", VALUE_SPAN, AT(retry_max_usec), "4h", SEC, 7 * DAY, NULL },
 	{ "Send", "Expire", VALUE_SPAN, AT(expire_usec), "5d", MIN, 60 * DAY, NULL },

@@ -29,6 +29,7 @@ struct conf {
 	char *tls_policy;	/* words "domain:policy", or NULL: service/tls_policy.h */
 	char *smarthost_user;	/* to log in as; the password is a credential */
 	char *style;		/* plain or panasonic: the look of mails that are sent */
+	char *sign;		/* yes or no: what is encrypted, by who has a key for that */
 	uint64_t retry_usec;	/* first wait after a transient failure; doubles */
 	uint64_t retry_max_usec;
 	uint64_t expire_usec;	/* queued longer than this: failed */

@@ -155,14 +155,29 @@ static void on_done(void *userdata, int r, const struct keys_reply *reply, int o
 	done(whose, job, &message, r, &e);
 }
 
-static char **keys_of(struct box *box, const struct job *job)
+/* Who signs, ring and address: "" where nobody is to. */
+static void name_signer(struct box *box, const struct job *job, char *arguments[2])
 {
-	char **keys = calloc(job->n_recipients + 1, sizeof(*keys));
+	struct user *u = NULL;
+	bool signs = !strcmp(box->conf.sign, "yes") && job->user && job->from &&
+		     store_user_get(box->store, job->user, false, &u) >= 0 && u->ring;
+
+	arguments[0] = strdup(signs ? u->ring : "");
+	arguments[1] = strdup(signs ? job->from : "");
+	user_free(u);
+}
+
+/* What is asked of ifax-keyring: keys, behind @before words that name who signs. */
+static char **keys_of(struct box *box, const struct job *job, size_t before)
+{
+	char **keys = calloc(before + job->n_recipients + 1, sizeof(*keys));
 	struct wish w;
 
+	if (keys && before)
+		name_signer(box, job, keys);
 	for (size_t i = 0; keys && i < job->n_recipients; i++) {
 		look_up(box, job->recipients[i].address, true, &w);
-		keys[i] = strdup(w.key);
+		keys[before + i] = strdup(w.key);
 	}
 	return keys;
 }
@@ -177,17 +192,17 @@ static void free_list(char **list)
 static int ask(struct sealing *s, struct job *job, const struct keys_question *what,
 	       sealing_done_fn done, void *userdata, struct error *e)
 {
+	size_t before = what->op == KEYS_SEAL ? 2 : 0, known = 0;
 	struct errand *n = calloc(1, sizeof(*n));
-	char **keys = keys_of(s->box, job);
+	char **keys = keys_of(s->box, job, before);
 	struct keys_question q = *what;
-	size_t known = 0;
 	int r;
 
 	while (keys && keys[known])
 		known++;
 	q.arguments = (const char *const *)keys;
-	q.n_arguments = job->n_recipients;
-	if (!n || known < job->n_recipients) {
+	q.n_arguments = before + job->n_recipients;
+	if (!n || known < q.n_arguments) {
 		r = error_set(e, -ENOMEM, "out of memory");
 		free(n);
 	} else {

@@ -31,7 +31,10 @@ typedef void (*sealing_done_fn)(void *userdata, struct job *job, struct buffer *
 /* Before a sheet moves: are there keys? Takes @job over, but where it fails. */
 int sealing_check(struct sealing *s, struct job *job, enum keys_method method,
 		  sealing_done_fn done, void *userdata, struct error *e);
-/* Encrypts @message to the recipients of @job, which it takes over, but where it fails. */
+/*
+ * Encrypts @message to the recipients of @job, which it takes over, but where it fails. By
+ * Sign= it is signed within, if its user has a key for that.
+ */
 int sealing_seal(struct sealing *s, struct job *job, enum keys_method method,
 		 const struct buffer *message, sealing_done_fn done, void *userdata,
 		 struct error *e);

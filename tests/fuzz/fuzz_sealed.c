@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	must_end(&clear);
-	if (mime_seal(NULL, 1 + size % 2, who, 1, &mail, &sealed, &e) >= 0)
+	if (mime_seal(NULL, NULL, 1 + size % 2, who, 1, &mail, &sealed, &e) >= 0)
 		must_end(&sealed);
 	return 0;
 }

@@ -58,6 +58,20 @@ def sent():
     return (read_mail(found[0]) if found else None), result
 
 
+def signed_by_ada(text):
+    """What is within what was decrypted, which Ada's key has signed."""
+    whole = email.message_from_string(text)
+    if not check(whole.get_content_type() == "multipart/signed", "what is encrypted is signed",
+                 whole.items()):
+        return whole
+    part = text.split(f"--{whole.get_boundary()}\n")[1].removesuffix("\n")
+    result = run(*GPG, "--verify", write("part.asc", whole.get_payload(1).get_payload()),
+                 write("part", part.replace("\n", "\r\n")))
+    check(result.returncode == 0 and "ada@example.test" in result.stderr,
+          "and gpg finds the sender's signature good", result)
+    return whole.get_payload(0)
+
+
 def sending():
     must("ifaxctl", "recipients", "set", "office@example.test", "--method", "openpgp",
          "--must-encrypt", "yes")
@@ -68,7 +82,7 @@ def sending():
     check("image/tiff" not in str(message) and message["From"] == "Ada Muster <ada@example.test>",
           "with nothing of it left outside but the sender's name", message.items())
     sealed = write("sealed.asc", message.get_payload(1).get_payload())
-    clear = email.message_from_string(must(*GPG, "--decrypt", sealed))
+    clear = signed_by_ada(must(*GPG, "--decrypt", sealed))
     tiff = tiff_of(clear)
     check(tiff and tiff[:4] == b"II*\0", "gpg reads it, and finds the pages", clear.items())
     must("ifaxctl", "recipients", "set", "bob@example.test", "--method", "openpgp",

@@ -211,7 +211,7 @@ static void shipped_file_is_the_defaults(void **state)
 	}
 	if (parse(&c, text, &e))
 		fail_msg("%s", error_text(&e));
-	assert_int_equal(keys, 51);
+	assert_int_equal(keys, 52);
 	assert_int_equal(conf_defaults(&d, &e), 0);
 	assert_int_equal(c.retry_usec, d.retry_usec);
 	assert_int_equal(c.retry_max_usec, d.retry_max_usec);

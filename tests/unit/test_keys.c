@@ -211,7 +211,7 @@ static void gpg_reads_what_is_sealed(void **unused)
 	_buffer_ struct buffer b = { 0 };
 
 	give(&b, letter);
-	ASK_OK(KEYS_SEAL, KEYS_OPENPGP, &b, "alice@example.test");
+	ASK_OK(KEYS_SEAL, KEYS_OPENPGP, &b, "", "", "alice@example.test");
 	has(&b, "Subject: A fax\r\n");
 	has(&b, "Content-Type: multipart/encrypted;");
 	has_not(&b, "business");
@@ -228,13 +228,67 @@ static void openssl_reads_what_is_sealed(void **unused)
 	_buffer_ struct buffer b = { 0 };
 
 	give(&b, letter);
-	ASK_OK(KEYS_SEAL, KEYS_SMIME, &b, "alice@example.test");
+	ASK_OK(KEYS_SEAL, KEYS_SMIME, &b, "", "", "alice@example.test");
 	has(&b, "smime-type=enveloped-data");
 	has_not(&b, "charset=utf-8");
 	put_file("sealed", &b);
 	sh("openssl cms -decrypt -in sealed -recip alice.pem -inkey alice.key >clear");
 	get_file("clear", &b);
 	has(&b, "Content-Type: text/plain; charset=utf-8\r\n");
+	has(&b, "nobody's business.\r\n");
+}
+
+/* Within what is encrypted: the user's own key signs, and gpg says so. */
+static void gpg_verifies_what_is_signed(void **unused)
+{
+	_buffer_ struct buffer b = { 0 }, part = { 0 };
+	char boundary[80], end[90];
+	const char *at, *stop;
+
+	give(&b, letter);
+	ASK_OK(KEYS_SEAL, KEYS_OPENPGP, &b, "100", "office@example.test", "alice@example.test");
+	put_file("sealed", &b);
+	sh("sed -n '/BEGIN PGP/,/END PGP/p' sealed | " PEER "--decrypt >clear");
+	get_file("clear", &b);
+	has(&b, "Content-Type: multipart/signed; micalg=pgp-sha");
+	assert_int_equal(sscanf(strstr(b.data, "boundary="), "boundary=\"%70[^\"]", boundary), 1);
+	snprintf(end, sizeof(end), "\r\n--%s\r\n", boundary);
+	at = strstr(strstr(b.data, "\r\n\r\n"), end);
+	assert_non_null(at);
+	at += strlen(end);
+	stop = strstr(at, end);
+	assert_non_null(stop);
+	assert_int_equal(buffer_append(&part, at, stop - at), 0);
+	put_file("part", &part);
+	sh("sed -n '/BEGIN PGP SIG/,/END PGP SIG/p' clear >part.asc && " PEER
+	   "--status-fd 1 --verify part.asc part >status && grep -q 'GOODSIG.*office@example.test' "
+	   "status");
+	sh("printf x >>part && ! " PEER "--verify part.asc part");
+	/* Who has no ring sends without, and gets none by that. */
+	give(&b, letter);
+	ASK_OK(KEYS_SEAL, KEYS_OPENPGP, &b, "900", "x@example.test", "alice@example.test");
+	sh("test ! -e %s/users/900", state);
+	give(&b, letter);
+	ASK_OK(KEYS_SEAL, KEYS_OPENPGP, &b, "100", "another@example.test", "alice@example.test");
+	put_file("sealed", &b);
+	sh("sed -n '/BEGIN PGP/,/END PGP/p' sealed | " PEER "--decrypt >clear");
+	get_file("clear", &b);
+	has_not(&b, "multipart/signed");
+}
+
+static void openssl_verifies_what_is_signed(void **unused)
+{
+	_buffer_ struct buffer b = { 0 };
+
+	give(&b, letter);
+	ASK_OK(KEYS_SEAL, KEYS_SMIME, &b, "100", "office@example.test", "alice@example.test");
+	put_file("sealed", &b);
+	sh("openssl cms -decrypt -in sealed -recip alice.pem -inkey alice.key >clear && "
+	   "openssl cms -verify -in clear -CAfile ca.pem -signer who.pem >content && "
+	   "openssl x509 -in who.pem -noout -subject | grep -q office");
+	get_file("clear", &b);
+	has(&b, "Content-Type: multipart/signed; micalg=sha-");
+	get_file("content", &b);
 	has(&b, "nobody's business.\r\n");
 }
 
@@ -401,7 +455,7 @@ static void what_makes_no_sense_is_refused(void **unused)
 	assert_int_equal(rp.code, KEYS_NO_KEY);
 	rp = ASK(KEYS_MAKE, KEYS_ANY, NULL, "300", "A <b@c>", "x@example.test");
 	assert_int_equal(rp.code, KEYS_BAD);
-	rp = ASK(KEYS_SEAL, KEYS_ANY, NULL, "alice@example.test");
+	rp = ASK(KEYS_SEAL, KEYS_ANY, NULL, "", "", "alice@example.test");
 	assert_int_equal(rp.code, KEYS_TROUBLE);
 	give(&b, "no header ends here");
 	rp = ASK(KEYS_OPEN, KEYS_ANY, &b, "100");
@@ -447,10 +501,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gpg_reads_what_is_sealed),
 		cmocka_unit_test(openssl_reads_what_is_sealed),
+		cmocka_unit_test(gpg_verifies_what_is_signed),
 		cmocka_unit_test(what_gpg_encrypts_opens),
 		cmocka_unit_test(only_his_own_key_opens),
 		cmocka_unit_test(signatures_are_judged),
 		cmocka_unit_test(what_openssl_encrypts_opens),
+		cmocka_unit_test(openssl_verifies_what_is_signed),
 		cmocka_unit_test(keys_are_looked_up_whole),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(a_removed_key_is_gone),

@@ -262,10 +262,9 @@ static void read_body(struct svc *s, uint64_t id, struct buffer *ret)
 	assert_int_equal(keys_read(fd, KEYS_OUTPUT_BYTES, ret), 0);
 }
 
-static void sent_encrypted(struct scene *n, uint64_t id)
+static void sent_encrypted(struct scene *n, uint64_t id, enum ring_verdict verdict)
 {
 	_buffer_ struct buffer mail = { 0 }, clear = { 0 };
-	struct ring *none = NULL;
 	struct mime_seen seen;
 	struct error e = { 0 };
 
@@ -273,9 +272,12 @@ static void sent_encrypted(struct scene *n, uint64_t id)
 	assert_non_null(strstr(mail.data, "From: Ada Muster <ada@example.test>\r\n"));
 	assert_non_null(strstr(mail.data, "Content-Type: multipart/encrypted;"));
 	assert_null(strstr(mail.data, "image/tiff"));
-	if (mime_open(n->ring, none, &mail, &clear, &seen, &e) < 0)
+	if (mime_open(n->ring, n->ring, &mail, &clear, &seen, &e) < 0)
 		fail_msg("%s", error_text(&e));
 	assert_true(seen.encrypted);
+	assert_int_equal(seen.signature.verdict, verdict);
+	if (verdict == RING_GOOD)
+		assert_string_equal(seen.signature.signer, "Ada Muster <ada@example.test>");
 	assert_non_null(strstr(clear.data, "Content-Type: image/tiff"));
 }
 
@@ -295,7 +297,12 @@ static void S45_S46_sent_as_the_recipient_takes_it(void **state)
 	id = request(s, "alice@example.test");
 	scan_one(s);
 	job_free(svc_wait(s, id, JOB_QUEUED));
-	sent_encrypted(n, id);
+	sent_encrypted(n, id, RING_GOOD);
+	job_set(&s->box.conf.sign, "no");
+	id = request(s, "alice@example.test");
+	scan_one(s);
+	job_free(svc_wait(s, id, JOB_QUEUED));
+	sent_encrypted(n, id, RING_UNSIGNED);
 	/* Who has no method gets it as always. */
 	id = request(s, "carol@example.test");
 	scan_one(s);
@@ -375,7 +382,7 @@ static void S46_each_gets_it_in_his_way(void **state)
 	assert_int_equal(s->scanner.pages, 1);
 	is_for(s, ids[0], "carol@example.test");
 	is_for(s, ids[1], "alice@example.test");
-	sent_encrypted(n, ids[1]);
+	sent_encrypted(n, ids[1], RING_GOOD);
 	read_body(s, ids[0], &clear);
 	read_body(s, ids[1], &sealed);
 	assert_non_null(strstr(clear.data, "image/tiff"));
@@ -478,7 +485,7 @@ static void seal_fax(struct scene *n, struct buffer *out)
 	struct error e = { 0 };
 
 	svc_fax_mail(&mail, "<sealed@x>");
-	if (mime_seal(n->ring, KEYS_OPENPGP, who, 1, &mail, out, &e) < 0)
+	if (mime_seal(n->ring, NULL, KEYS_OPENPGP, who, 1, &mail, out, &e) < 0)
 		fail_msg("%s", error_text(&e));
 }
 
