@@ -141,7 +141,8 @@ static int find_ring(struct box *box, const char **name, struct user **u, sd_bus
 
 	if (r == -ENOENT)
 		return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS,
-					 "there is no user %s; \"ifaxctl users\" lists them", *name);
+					 "there is no user %s; \"ifaxctl users\" lists them",
+					 *name);
 	if (r >= 0 && *u)
 		*name = (*u)->ring;
 	return r;

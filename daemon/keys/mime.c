@@ -156,10 +156,10 @@ static int put_signed(struct buffer *out, enum keys_method method, const char *m
 	if (r >= 0)
 		r = buffer_append(out, entity->data, entity->len);
 	if (r >= 0)
-		r = buffer_printf(out, "\r\n--%s\r\nContent-Type: %s; name=\"%s\"\r\n%s\r\n",
-				  boundary, type,
-				  method == KEYS_SMIME ? "smime.p7s" : "signature.asc",
-				  method == KEYS_SMIME ? "Content-Transfer-Encoding: base64\r\n" : "");
+		r = buffer_printf(out, "\r\n--%s\r\nContent-Type: %s; %s\r\n\r\n", boundary, type,
+				  method == KEYS_SMIME ? "name=\"smime.p7s\"\r\n"
+							 "Content-Transfer-Encoding: base64" :
+							 "name=\"signature.asc\"");
 	if (r >= 0)
 		r = append_crlf(out, signature);
 	return r < 0 ? r : buffer_printf(out, "\r\n--%s--\r\n", boundary);

@@ -263,8 +263,8 @@ static void keep_orphan(struct inbound *i)
 {
 	_free_ char *sentence = NULL;
 
-	words_set(&sentence, "it is encrypted or signed, and user %s, whose it is, was removed with "
-		  "his keys; it is held until \"ifaxctl jobs remove %llu\"", i->job->user,
+	words_set(&sentence, "it is encrypted or signed, and user %s, whose it is, was removed "
+		  "with his keys; \"ifaxctl jobs cancel %llu\" ends it", i->job->user,
 		  (unsigned long long)i->job->id);
 	settle(i, LOG_WARNING, JOB_HELD, sentence);
 }

@@ -53,7 +53,8 @@ bool worker_request_check(struct worker_request *rq)
 {
 	CLEAN(rq->mark);
 	return rq->magic == WORKER_MAGIC && rq->version == WORKER_VERSION &&
-	       rq->op == WORKER_PARSE_MAIL && rq->text <= WORKER_TEXT_NEVER && rq->engine.nwidths <= RASTER_WIDTHS &&
+	       rq->op == WORKER_PARSE_MAIL && rq->text <= WORKER_TEXT_NEVER &&
+	       rq->engine.nwidths <= RASTER_WIDTHS &&
 	       rq->engine.nresolutions <= RASTER_RESOLUTIONS;
 }
 
