@@ -30,7 +30,11 @@ void svc_open(struct svc *s, uint16_t port);
 void svc_close(struct svc *s);	/* in main.c's order; what is stored stays */
 void svc_remove(struct svc *s);
 
-void svc_start_worker(struct svc *s, worker_parse_fn parse); /* NULL: the real parser */
+/*
+ * @parse NULL: the real parser. It is forked: before svc_open(), whose threads it would find
+ * with their locks held.
+ */
+void svc_start_worker(struct svc *s, worker_parse_fn parse);
 /*
  * The real parser, but what a slip of the box says becomes a page that says nothing:
  * which needs no fonts.

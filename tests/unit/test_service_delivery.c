@@ -1056,8 +1056,8 @@ static void reports_come_back(void **state)
 	char envid[128];
 	struct job *j;
 
-	svc_open(s, 0);
 	svc_start_worker(s, NULL);
+	svc_open(s, 0);
 	svc_add_user(s, "100", "u", 0);
 	svc_add_user(s, "101", "u", 0);
 	id = sent_job(s, envid);
@@ -1197,8 +1197,8 @@ static void reports_about_mail(void **state)
 	struct svc *s = *state;
 	uint64_t id, other, printed;
 
-	svc_open(s, 0);
 	svc_start_worker(s, NULL);
+	svc_open(s, 0);
 	add_ada(s);
 	id = submit(s, ADA, "QQ314159", "<1@ada.test>");
 	other = submit(s, "bert@far.test", "QQ314159", "<2@bert.test>");
@@ -1242,8 +1242,8 @@ static void reports_about_namesakes(void **state)
 	uint64_t first, last;
 	struct job *j;
 
-	svc_open(s, 0);
 	svc_start_worker(s, NULL);
+	svc_open(s, 0);
 	add_ada(s);
 	assert_int_equal(store_alias_put(s->box.store, &office, true, &e), 0);
 	first = submit(s, "@relay.test:office@box.example.test", NULL, "<3@ada.test>");
