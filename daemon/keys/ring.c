@@ -591,25 +591,18 @@ static gpgme_error_t import_data(struct ring *r, enum keys_method method,
 	return why;
 }
 
-/* gpgsm reads few of today's PKCS#12 files: it gets one in the form that it knows. */
-static int import_pkcs12(struct ring *r, const struct buffer *file, const char *password,
-			 struct came *came, struct error *e)
+/* Has gpgsm read @file, a PKCS#12 file under an empty password. */
+static int run_import(struct ring *r, const struct buffer *file, struct error *e)
 {
 	static const char *const import[] = {
 		"gpgsm", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase-fd",
 		"0", "--import", NULL, NULL,
 	};
 	const char *argv[ARRAY_SIZE(import)];
-	_buffer_ struct buffer plain = { 0 };
+	_close_ int fd = keys_memory(file->data, file->len, e);
+	_close_ int empty = keys_memory("\n", 1, e);
 	char path[32];
-	_close_ int fd = -1, empty = -1;
-	int q = pkcs12_rewrap(file, password, &plain, e);
 
-	if (q < 0)
-		return q;
-	fd = keys_memory(plain.data, plain.len, e);
-	explicit_bzero(plain.data, plain.len);
-	empty = keys_memory("\n", 1, e);
 	if (fd < 0 || empty < 0)
 		return fd < 0 ? fd : empty;
 	lseek(empty, 0, SEEK_SET);
@@ -618,9 +611,31 @@ static int import_pkcs12(struct ring *r, const struct buffer *file, const char *
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	memcpy(argv, import, sizeof(import));
 	argv[ARRAY_SIZE(import) - 2] = path;
-	q = run(r, empty, argv);
+	if (run(r, empty, argv) < 0)
+		return error_set(e, -EIO, "gpgsm does not take the key of this PKCS#12 file");
+	return 0;
+}
+
+/*
+ * gpgsm reads few of today's PKCS#12 files: it gets one in the form that it knows. Of those
+ * it cannot decrypt one in some hundred, by their random salts: the next has others.
+ */
+static int import_pkcs12(struct ring *r, const struct buffer *file, const char *password,
+			 struct came *came, struct error *e)
+{
+	int q = -EIO;
+
+	for (int tries = 0; tries < 4 && q == -EIO; tries++) {
+		_buffer_ struct buffer plain = { 0 };
+
+		q = pkcs12_rewrap(file, password, &plain, e);
+		if (q >= 0)
+			q = run_import(r, &plain, e);
+		if (plain.len)
+			explicit_bzero(plain.data, plain.len);
+	}
 	if (q < 0)
-		return error_set(e, q, "gpgsm does not take the key of this PKCS#12 file");
+		return q;
 	came->considered++;
 	came->secret++;
 	return 0;
