@@ -307,7 +307,9 @@ static void on_done(void *userdata, const struct smtp_session_outcome *out)
 
 	/* It may be one of those that offer PIPELINING and take it ill. */
 	if (d->followed && out->blame == SMTP_BLAME_LINE)
-		to->one_by_one = true;
+		to->one_by_one |= !c->follows;
+	else if (d->followed)
+		c->follows = true;
 	c->delivery = take_ptr(c->next);
 	settle_delivery(c, d, out);
 	if (!c->delivery)

@@ -38,7 +38,7 @@ struct destination {
 	bool turns;			/* its host fetches its mail: service/turn.h */
 	uint64_t turned;		/* when it last began to: what was due then goes */
 	bool reached;			/* by the last connection that was tried */
-	bool one_by_one;		/* it lost a line on which one mail followed another */
+	bool one_by_one;		/* it lost a line when a mail first followed another */
 	bool barred;			/* the login was refused: until a person says go on */
 	unsigned int failures;		/* to reach it, in a row */
 	uint64_t not_before;		/* CLOCK_MONOTONIC */
@@ -55,6 +55,7 @@ struct connection {
 	sd_event_source *idle;
 	unsigned int messages;
 	bool turned;			/* the host came to us, and goes when it has all */
+	bool follows;			/* a mail that followed another had its own answer */
 };
 
 /* One copy of a mail on its way: some of its recipients, over one connection. */

@@ -825,11 +825,11 @@ static void many_over_few_lines(void **state)
 #define TAKES	"S:250 ok\r\n250 ok\r\n354 go\r\n", "BODY"
 #define SINGLY(a) GROUP(a), TAKES, "QUIET", OK
 
-/* To a@, b@ and c@x.test by one line; all wait before the first is begun. */
-static void take_three(struct svc *s, struct fake_server *f, const char *const *script,
-		       uint64_t ids[3])
+/* @many of them to a@x.test, b@x.test... by one line; all wait before the first is begun. */
+static void take_mails(struct svc *s, struct fake_server *f, const char *const *script,
+		       uint64_t *ids, int many)
 {
-	static const char *const to[] = { "a@x.test", "b@x.test", "c@x.test" };
+	static const char *const to[] = { "a@x.test", "b@x.test", "c@x.test", "d@x.test" };
 	const struct iovec body = { (void *)(uintptr_t)text, strlen(text) };
 	struct error e = { 0 };
 	int n = 0;
@@ -839,10 +839,16 @@ static void take_three(struct svc *s, struct fake_server *f, const char *const *
 	s->box.conf.retry_usec = 3600 * 1000000ull;
 	fake_server_start(f, script);
 	svc_open(s, f->port);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < many; i++)
 		if (queue_accept(s->box.queue, MAIL(TO(to[i])), &body, 1, on_taken, &n, &ids[i],
 				 &e) < 0)
 			fail_msg("%s", error_text(&e));
+}
+
+static void take_three(struct svc *s, struct fake_server *f, const char *const *script,
+		       uint64_t ids[3])
+{
+	take_mails(s, f, script, ids, 3);
 }
 
 static void expect_tries(struct svc *s, uint64_t id, enum job_state state, uint32_t attempts)
@@ -905,6 +911,21 @@ static void lost_at_the_dot(void **state)
 		svc_expect(s, ids[0], cases[i].state, cases[i].words);
 		stop(s, &f);
 	}
+}
+
+/* A host that takes so many mails a line, and ends it then: the next line is used as fully. */
+static void few_a_line(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+	uint64_t ids[4];
+
+	take_mails(s, &f, SCRIPT(PIPES, GROUP("a"), TAKES, GROUP("b"), OK, TAKES, GROUP("c"), OK,
+				 "S:421 4.3.2 enough\r\n", "NEXT", PIPES, GROUP("c"), TAKES,
+				 GROUP("d"), OK, TAKES, OK, "C:QUIT"), ids, 4);
+	for (int i = 0; i < 4; i++)
+		expect_tries(s, ids[i], JOB_SENT, 1);
+	stop(s, &f);
 }
 
 static enum job_state job_state_of(struct svc *s, uint64_t id)
@@ -1278,6 +1299,7 @@ int main(void)
 		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
 		TEST(many_over_few_lines), TEST(one_behind_another), TEST(lost_at_the_dot),
+		TEST(few_a_line),
 		TEST(held_behind_another), TEST(held_before_another), TEST(goodbye_unanswered),
 		TEST(reports_come_back),
 		TEST(tls_by_domain), TEST(reports_about_mail), TEST(reports_about_namesakes),
