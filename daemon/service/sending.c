@@ -430,6 +430,7 @@ static void deliver(struct batch *b, size_t i, const struct page_list *pages, in
 	}
 	finish(s, job, &message, r, &e);
 }
+
 static int same_scan(struct job *job, const struct job *scanned)
 {
 	job->pages = scanned->pages;
