@@ -72,10 +72,32 @@ int registration_put_all(struct box *box, struct user *const *users, const bool 
 	return r;
 }
 
+/* A later user of the code could print what is kept for this one. */
+static int check_nothing_kept(struct box *box, const char *code, struct error *e)
+{
+	struct job_filter f = { .kind = JOB_PRINT, .state = JOB_KEPT, .limit = INT32_MAX,
+				.user = code };
+	struct job **jobs = NULL;
+	size_t n = 0;
+	int r = store_job_list(box->store, &f, &jobs, &n);
+
+	job_list_free(jobs, n);
+	if (r < 0)
+		return error_set(e, r, "cannot look for kept mail of user %s: %s", code,
+				 strerror(-r));
+	if (!n)
+		return 0;
+	return error_set(e, -EBUSY, "%zu mail(s) are kept for user %s: \"ifaxctl kept print --user "
+			 "%s all\" prints them, \"ifaxctl kept remove --user %s all\" removes "
+			 "them; then the user can be removed", n, code, code, code);
+}
+
 int registration_remove(struct box *box, const char *code, struct error *e)
 {
-	int r = store_user_remove(box->store, code, e);
+	int r = check_nothing_kept(box, code, e);
 
+	if (r >= 0)
+		r = store_user_remove(box->store, code, e);
 	if (r < 0)
 		return r;
 	collector_user_changed(box->collector, code);

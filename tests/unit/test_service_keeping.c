@@ -16,6 +16,7 @@
 #include "service/inbound.h"
 #include "service/keeping.h"
 #include "service/printing.h"
+#include "service/registration.h"
 #include "service/words.h"
 #include "store/store.h"
 #include "svc_help.h"
@@ -172,6 +173,22 @@ static void s29_kept_with_its_days(void **state)
 	svc_expect(s, id, JOB_KEPT, "ifaxctl kept print --user 100");
 	assert_int_equal(slips(s, id, "arrived", -1, NULL), 1);
 	assert_int_equal(s->printer.pages, 0);
+}
+
+/* Whose mail is kept cannot be removed: a later user of his code would get it. */
+static void not_inherited(void **state)
+{
+	struct svc *s = *state;
+	struct error e = { 0 };
+	uint64_t id;
+
+	put_user(s, "100", false, 7, NULL);
+	keep_one(s, "100", "pop3/100/a", &id);
+	assert_int_equal(registration_remove(&s->box, "100", &e), -EBUSY);
+	assert_non_null(strstr(error_text(&e), "1 mail(s) are kept for user 100"));
+	assert_int_equal(keeping_remove(s->box.keeping, "100", id, &e), 1);
+	assert_int_equal(registration_remove(&s->box, "100", &e), 0);
+	assert_int_equal(registration_remove(&s->box, "100", &e), -ENOENT);
 }
 
 /* What the slip says: who, from whom, what about, until when, and how to print it. */
@@ -476,7 +493,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(s28_printed_at_once), TEST(s29_kept_with_its_days), TEST(slip_says),
+		TEST(s28_printed_at_once), TEST(s29_kept_with_its_days), TEST(not_inherited),
+		TEST(slip_says),
 		TEST(print_on_request), TEST(remove_on_request), TEST(unprinted_slip_is_dropped),
 		TEST(ends_by_print), TEST(one_day_has_no_warning), TEST(ends_by_notice),
 		TEST(stopped_between_notice_and_removal), TEST(ends_without_paper),
