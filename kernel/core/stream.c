@@ -152,14 +152,17 @@ static int fax_stream_begin(struct fax_file *ff, bool nonblock)
 	return ret;
 }
 
-/* The page's job is done: its outcome, and the end of the page for the user. */
-static int fax_stream_end(struct fax_file *ff)
+/*
+ * The page's job is done: its outcome, and the end of the page for the user. Where a call
+ * has bytes to tell of (@busy), a failure stays for the next one to find.
+ */
+static int fax_stream_end(struct fax_file *ff, bool busy)
 {
 	int ret;
 
 	mutex_lock(&ff->board->lock);
-	ff->stream.page = false;
 	ret = fax_code_errno(ff->stream.code);
+	ff->stream.page = ret && busy;
 	mutex_unlock(&ff->board->lock);
 	return ret;
 }
@@ -234,7 +237,7 @@ static ssize_t fax_stream_read_locked(struct fax_file *ff, char __user *to, size
 	}
 	while (!(n = fax_stream_peek(ff, &ended))) {
 		if (ended)
-			return fax_stream_end(ff);
+			return fax_stream_end(ff, false);
 		if (fax_gone(ff->board))
 			return -ENODEV;
 		ret = fax_stream_wait(ff, nonblock, false);
@@ -306,7 +309,7 @@ static void fax_stream_finish(struct fax_file *ff)
 }
 
 /* Wait until there is room in a page; begins one where none is open. */
-static int fax_stream_room(struct fax_file *ff, bool nonblock, size_t *room)
+static int fax_stream_room(struct fax_file *ff, bool nonblock, bool busy, size_t *room)
 {
 	struct fax_stream *s = &ff->stream;
 	int ret;
@@ -318,7 +321,7 @@ static int fax_stream_room(struct fax_file *ff, bool nonblock, size_t *room)
 				return ret;
 		}
 		if (READ_ONCE(s->ended)) {
-			ret = fax_stream_end(ff);
+			ret = fax_stream_end(ff, busy);
 			if (ret)
 				return ret;
 			continue;	/* that page is out, this is the next one's */
@@ -342,7 +345,7 @@ static ssize_t fax_stream_write_locked(struct fax_file *ff, const char __user *f
 	int ret;
 
 	while (done < count) {
-		ret = fax_stream_room(ff, nonblock, &room);
+		ret = fax_stream_room(ff, nonblock, done, &room);
 		if (ret)
 			return done ?: ret;
 		room = min(room, count - done);
@@ -392,7 +395,7 @@ static int fax_stream_fsync_locked(struct fax_file *ff)
 		if (ret)
 			return ret;
 	}
-	return fax_stream_end(ff);
+	return fax_stream_end(ff, false);
 }
 
 int fax_stream_fsync(struct file *file, loff_t start, loff_t end, int datasync)

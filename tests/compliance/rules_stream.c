@@ -183,6 +183,24 @@ static void test_write_rows(unsigned int row)
 	expect_errno(ioctl(dev, FAX_IOC_SET_FMT, &fmt), EBUSY, "SET_FMT in mid-page");
 }
 
+/* Of a write that had bytes to tell of, the next one tells how its page failed. */
+static void test_write_failed(unsigned int row)
+{
+	struct fax_fmt fmt = fmt_raw(FAX_FUNC_PRINT, page_width(), 50);
+	int dev = open_node(FAX_FUNC_PRINT, 0);
+
+	page_begin();
+	expect_errno(ioctl(dev, FAX_IOC_SET_FMT, &fmt), 0, "SET_FMT");
+	knob("jam_print_at", "1");
+	expect(write(dev, page, 150 * stride) == (ssize_t)(50 * stride),
+	       "more is taken than the page that jams");
+	expect_errno(write(dev, page, stride), EIO, "the next write");
+	paper_reset();
+	write_page(dev, page, 50 * stride, 50 * stride);
+	expect_errno(fsync(dev), 0, "fsync of the next page");
+	expect_sheet(page, 50);
+}
+
 static void test_write_nonblock(unsigned int row)
 {
 	int dev = open_node(FAX_FUNC_PRINT, O_NONBLOCK), i;
@@ -264,6 +282,8 @@ static const struct rule table[] = {
 	RULE("write", "write, fsync and close print; a row begun is filled up", test_write,
 	  NEEDS_PRINT | NEEDS_KNOBS),
 	RULE("write-rows", "with rows in the format pages end by themselves", test_write_rows,
+	  NEEDS_PRINT | NEEDS_KNOBS),
+	RULE("write-failed", "how a page failed is told by the write after", test_write_failed,
 	  NEEDS_PRINT | NEEDS_KNOBS),
 	RULE("write-nonblock", "O_NONBLOCK: EAGAIN, ENOSPC without paper", test_write_nonblock,
 	  NEEDS_PRINT | NEEDS_KNOBS),
