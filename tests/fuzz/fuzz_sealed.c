@@ -4,6 +4,7 @@
  * are given: GnuPG's own parsers are GnuPG's to fuzz. The first octet of a sealed part
  * says what becomes of it.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,16 @@ int ring_encrypt(struct ring *r, enum keys_method method, const char *const *who
 		 const struct buffer *data, struct buffer *out, struct error *e)
 {
 	return buffer_append(out, data->data, data->len);
+}
+
+/* A signature of one line, or none. */
+int ring_sign(struct ring *r, enum keys_method method, const char *who, const struct buffer *data,
+	      struct buffer *out, char micalg[RING_MICALG_MAX], struct error *e)
+{
+	if (data->len % 2)
+		return error_set(e, -ENOKEY, "There is no key");
+	strcpy(micalg, "pgp-sha256");
+	return buffer_append(out, "signed\n", 7);
 }
 
 int ring_decrypt(struct ring *r, enum keys_method method, const struct buffer *data,
@@ -61,6 +72,7 @@ static void must_end(const struct buffer *b)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const who[] = { "somebody@example.test" };
+	static const struct mime_signer signer = { .address = "somebody@example.test" };
 	_buffer_ struct buffer mail = { 0 }, clear = { 0 }, sealed = { 0 };
 	struct mime_seen seen;
 	struct error e = { 0 };
@@ -77,7 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	must_end(&clear);
-	if (mime_seal(NULL, NULL, 1 + size % 2, who, 1, &mail, &sealed, &e) >= 0)
+	if (mime_seal(NULL, size % 3 ? &signer : NULL, 1 + size % 2, who, 1, &mail, &sealed,
+		      &e) >= 0)
 		must_end(&sealed);
 	return 0;
 }
