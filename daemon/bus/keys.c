@@ -126,11 +126,6 @@ static int answer_list(sd_bus_message *call, const struct keys_reply *reply, int
 	return r;
 }
 
-static void user_freep(struct user **u)
-{
-	user_free(*u);
-}
-
 /*
  * The user's code, "" for the keys of others, becomes his ring's name, which is @u's. Who
  * is named must be a user: a folder of keys is not made for a slip of the finger.

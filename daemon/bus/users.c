@@ -44,11 +44,6 @@ static const struct field {
 	{ "encrypt", FIELD_FLAG, offsetof(struct user, encrypt) },
 };
 
-static void user_freep(struct user **u)
-{
-	user_free(*u);
-}
-
 /* An empty string takes a setting back; of a password the store wants to be told so. */
 static int read_text(sd_bus_message *m, char **field, bool keep_empty)
 {

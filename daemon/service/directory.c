@@ -13,11 +13,6 @@
 #define NAMES_MAX  1000		/* looked into for one name */
 #define DEPTH_MAX  50		/* of lists in lists */
 
-static void user_freep(struct user **u)
-{
-	user_free(*u);
-}
-
 static void alias_freep(struct alias **a)
 {
 	alias_free(*a);

@@ -324,6 +324,7 @@ struct user {
 };
 
 void user_free(struct user *u);
+void user_freep(struct user **u);	/* for _cleanup_() */
 /*
  * Whether the fields of @u are as they must be, of whatever box. *@field, which may
  * be NULL, is the one that is not, by its name on the bus.

@@ -33,6 +33,11 @@ void user_free(struct user *u)
 	free(u);
 }
 
+void user_freep(struct user **u)
+{
+	user_free(*u);
+}
+
 void user_list_free(struct user **users, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
