@@ -94,34 +94,44 @@ static void look_up(struct box *box, const char *address, bool encrypt, struct w
 	recipient_free(r);
 }
 
-static bool sender_encrypts(struct box *box, const struct job *job)
+static bool sender_encrypts(struct box *box, const char *user)
 {
 	struct user *u = NULL;
 	bool encrypts;
 
-	if (!job->user || store_user_get(box->store, job->user, false, &u) < 0)
+	if (!user || store_user_get(box->store, user, false, &u) < 0)
 		return false;
 	encrypts = u->encrypt;
 	user_free(u);
 	return encrypts;
 }
 
-enum keys_method sealing_wish(struct box *box, const struct job *job, const char *address)
+static enum keys_method method_for(struct box *box, const char *address, bool encrypt)
 {
 	struct wish w;
 
-	look_up(box, address, sender_encrypts(box, job), &w);
+	look_up(box, address, encrypt, &w);
 	return w.needed ? w.method : KEYS_ANY;
+}
+
+void sealing_wishes(struct box *box, const char *user, char *const *to, size_t n,
+		    enum keys_method *ret)
+{
+	bool encrypt = sender_encrypts(box, user);
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = method_for(box, to[i], encrypt);
 }
 
 int sealing_method(struct box *box, const struct job *job, enum keys_method *ret,
 		   struct error *e)
 {
 	const char *first = job->recipients[0].address;
+	bool encrypt = sender_encrypts(box, job->user);
 
-	*ret = sealing_wish(box, job, first);
+	*ret = method_for(box, first, encrypt);
 	for (size_t i = 1; i < job->n_recipients; i++)
-		if (sealing_wish(box, job, job->recipients[i].address) != *ret)
+		if (method_for(box, job->recipients[i].address, encrypt) != *ret)
 			return error_set(e, -EINVAL, "the entries of %s and %s were changed while "
 					 "it was scanned, and one mail cannot go to both", first,
 					 job->recipients[i].address);

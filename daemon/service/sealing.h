@@ -15,8 +15,9 @@ struct sealing;
 int sealing_new(struct sealing **ret, struct box *box);
 void sealing_free(struct sealing *s);	/* jobs in hand are dropped: the box stops */
 
-/* How what @job's user sends goes to @address, whoever else gets it: KEYS_ANY is in the clear. */
-enum keys_method sealing_wish(struct box *box, const struct job *job, const char *address);
+/* How what @user sends goes to each of @to, whoever else gets it: KEYS_ANY is in the clear. */
+void sealing_wishes(struct box *box, const char *user, char *const *to, size_t n,
+		    enum keys_method *ret);
 /* How @job's document is to go. One mail goes to all: -EINVAL where they do not take one. */
 int sealing_method(struct box *box, const struct job *job, enum keys_method *ret,
 		   struct error *e);

@@ -37,6 +37,7 @@ struct batch {
 	size_t n;
 	char **to;		/* all recipients, in the order in which they were named */
 	size_t n_to;
+	enum keys_method *ways;	/* in which each of them gets it, when it is asked for */
 	size_t checked;		/* whose recipients' keys were found before a sheet moves */
 	bool scanning;		/* for the first of them */
 	uint32_t yres;
@@ -129,7 +130,8 @@ static int name_recipients(struct batch *b, char **to, struct error *e)
 	if (!n)
 		return error_set(e, -EINVAL, "a recipient is missing");
 	b->to = calloc(n, sizeof(*b->to));
-	if (!b->to)
+	b->ways = calloc(n, sizeof(*b->ways));
+	if (!b->to || !b->ways)
 		return error_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++) {
 		r = address_check(to[i], e);
@@ -150,8 +152,7 @@ static int add_recipients(const struct batch *b, struct job *job, enum keys_meth
 			  struct error *e)
 {
 	for (size_t i = 0; i < b->n_to; i++)
-		if (sealing_wish(b->sending->box, job, b->to[i]) == method &&
-		    job_add_recipient(job, b->to[i]) < 0)
+		if (b->ways[i] == method && job_add_recipient(job, b->to[i]) < 0)
 			return error_set(e, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -389,6 +390,7 @@ static void batch_free(struct batch *b)
 	for (size_t i = 0; i < b->n_to; i++)
 		free(b->to[i]);
 	free(b->to);
+	free(b->ways);
 	free(b);
 }
 
@@ -521,6 +523,8 @@ static int fill_batch(struct batch *b, const struct send_request *q, struct erro
 	struct job *job;
 	int r = name_recipients(b, q->to, e);
 
+	if (r >= 0)
+		sealing_wishes(b->sending->box, q->user, b->to, b->n_to, b->ways);
 	for (enum keys_method m = KEYS_ANY; r >= 0 && m < _KEYS_METHODS; m++) {
 		job = calloc(1, sizeof(*job));
 		r = job ? fill_job(b, job, q, m, e) : error_set(e, -ENOMEM, "out of memory");
