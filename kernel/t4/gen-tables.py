@@ -308,10 +308,10 @@ print("""// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Written by gen-tables.py: edit that. The meaning of the entries stands in t4_tables.h. */
 #include "t4_tables.h\"""")
 
-print("\nconst u32 t4_run_code[2][T4_RUN_CODES] = {")
+print("\nconst u64 t4_run_code[2][T4_RUN_CODES] = {")
 for term, makeup in ((WHITE_TERM, WHITE_MAKEUP), (BLACK_TERM, BLACK_MAKEUP)):
     print("\t{")
-    rows((v << 6 | n for n, v in run_codes(term, makeup)), "0x{:x}", "\t\t")
+    rows((v << 64 - n | n for n, v in run_codes(term, makeup)), "0x{:x}ull", "\t\t")
     print("\t},")
 print("};")
 emit("const u8 t4_mode[1 << T4_MODE_BITS]", MODE, "0x{:02x}")

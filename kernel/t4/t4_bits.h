@@ -91,6 +91,18 @@ static __always_inline void t4_put(struct t4_writer *w, u64 value, u32 len)
 	w->n = n & 7;
 }
 
+/* The same for code that stands on top of @code; its lowest six bits do not count. */
+static __always_inline void t4_put_top(struct t4_writer *w, u64 code, u32 len)
+{
+	u32 n = w->n + len;
+	u64 acc = w->acc | (code & ~63ull) >> w->n;
+
+	t4_store(w->p, acc);
+	w->p += n >> 3;
+	w->acc = acc << (n & 0x38);
+	w->n = n & 7;
+}
+
 /* Entries of tables: value << 6 | length. A shift by a whole entry is one by the length. */
 static __always_inline void t4_put_entry(struct t4_writer *w, u32 entry)
 {

@@ -15,15 +15,21 @@ static inline void t4_put_run(struct t4_writer *w, u32 black, u32 run)
 		t4_put(w, T4_MAKEUP_2560, T4_MAKEUP_2560_BITS);
 		run -= 2560;
 	}
-	t4_put_entry(w, t4_run_code[black][run]);
+	t4_put_top(w, t4_run_code[black][run], T4_CODE_LEN(t4_run_code[black][run]));
 }
 
-/* Two codes of runs side by side. Both lengths together need no more bits than one has. */
-static __always_inline struct t4_code t4_pair_runs(u32 entry1, u32 entry2)
+/* Codes of runs side by side, on top. The lowest six bits do not count. */
+struct t4_run_codes {
+	u64 top;
+	u32 len;
+};
+
+/* Entries of t4_run_code, or 0 for none. No two codes need more than 58 bits. */
+static __always_inline struct t4_run_codes t4_pair_runs(u64 entry1, u64 entry2)
 {
-	return (struct t4_code){
-		.value = (u64)(entry1 >> 6) << (entry2 & 63) | entry2 >> 6,
-		.len = (entry1 + entry2) & 63,
+	return (struct t4_run_codes){
+		.top = entry1 | entry2 >> T4_CODE_LEN(entry1),
+		.len = T4_CODE_LEN(entry1 + entry2),
 	};
 }
 
@@ -31,7 +37,7 @@ static __always_inline struct t4_code t4_pair_runs(u32 entry1, u32 entry2)
 static __always_inline void t4_put_two_runs(struct t4_writer *w, struct t4_code before, u32 black,
 					    u32 run1, u32 run2)
 {
-	struct t4_code runs;
+	struct t4_run_codes runs;
 
 	if (unlikely(run1 >= T4_RUN_CODES || run2 >= T4_RUN_CODES)) {
 		/* by way of a copy: @w itself may then live in registers */
@@ -48,7 +54,7 @@ static __always_inline void t4_put_two_runs(struct t4_writer *w, struct t4_code 
 		t4_put(w, before.value, before.len);
 		before = (struct t4_code){ 0 };
 	}
-	t4_add_code(&before, runs.value, runs.len);
+	t4_add_code(&before, runs.top >> (64 - runs.len), runs.len);
 	t4_put(w, before.value, before.len);
 }
 
@@ -66,7 +72,7 @@ static __always_inline void t4_put_four_runs(struct t4_writer *w, const u16 *a, 
 {
 	u32 run1 = (u32)a[0] - a[-1], run2 = (u32)a[1] - a[0];
 	u32 run3 = (u32)a[2] - a[1], run4 = (u32)a[3] - a[2];
-	struct t4_code first, second;
+	struct t4_run_codes first, second;
 	struct t4_writer copy;
 
 	if (unlikely((run1 | run2 | run3 | run4) >= T4_RUN_CODES)) {
@@ -79,11 +85,12 @@ static __always_inline void t4_put_four_runs(struct t4_writer *w, const u16 *a, 
 	second = t4_pair_runs(count > 2 ? t4_run_code[0][run3] : 0,
 			      count > 3 ? t4_run_code[1][run4] : 0);
 	if (unlikely(first.len + second.len > T4_PUT_MAX)) {
-		t4_put(w, first.value, first.len);
-		t4_put(w, second.value, second.len);
+		t4_put_top(w, first.top, first.len);
+		t4_put_top(w, second.top, second.len);
 		return;
 	}
-	t4_put(w, first.value << second.len | second.value, first.len + second.len);
+	first.top &= ~63ull;
+	t4_put_top(w, first.top | second.top >> first.len, first.len + second.len);
 }
 
 #endif

@@ -10,12 +10,13 @@
 #define T4_BLACK_BITS	13	/* the longest black code */
 
 /*
- * Codes to write: value << 6 | length. Make-up and terminating code in one; by
- * colour (1 = black) and run.
+ * Codes to write, from the top bit on, and their length in the lowest six. Make-up
+ * and terminating code in one; by colour (1 = black) and run.
  */
-extern const u32 t4_run_code[2][T4_RUN_CODES];
+#define T4_CODE_LEN(entry)	((u32)(entry) & 63)
+extern const u64 t4_run_code[2][T4_RUN_CODES];
 
-/* Vertical modes by a1 - b1 + 3. */
+/* Vertical modes by a1 - b1 + 3: value << 6 | length. */
 extern const u8 t4_vertical_code[7];
 
 /*

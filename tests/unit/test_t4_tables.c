@@ -62,8 +62,8 @@ static void encoder_and_decoder_agree(void **state)
 
 	for (black = 0; black < 2; black++) {
 		for (run = 0; run < T4_RUN_CODES; run++) {
-			left = t4_run_code[black][run] & 63;
-			bits = (t4_run_code[black][run] >> 6) << (32 - left);
+			left = T4_CODE_LEN(t4_run_code[black][run]);
+			bits = (u32)(t4_run_code[black][run] >> 32);
 			for (sum = 0; left; sum += entry >> 4) {
 				entry = black ? t4_black_run[bits >> (32 - T4_BLACK_BITS)]
 					      : t4_white_run[bits >> (32 - T4_WHITE_BITS)];
@@ -81,7 +81,8 @@ static void encoder_and_decoder_agree(void **state)
 static void decoder_tables_hold_nothing_else(void **state)
 {
 	static const u32 widths[2] = { T4_WHITE_BITS, T4_BLACK_BITS };
-	u32 black, i, entry, code, len, run, words[2] = { 0 };
+	u32 black, i, entry, len, run, words[2] = { 0 };
+	u64 code;
 
 	for (black = 0; black < 2; black++) {
 		for (i = 0; i < 1u << widths[black]; i++) {
@@ -92,11 +93,9 @@ static void decoder_tables_hold_nothing_else(void **state)
 			run = entry >> 4;
 			code = t4_run_code[black][run];
 			/* make-up codes stand in the encoder's table with run 0 behind them */
-			if (run >= 64)
-				code = (code >> 6 >> (black ? 10 : 8)) << 6 |
-				       ((code & 63) - (black ? 10 : 8));
-			assert_int_equal(len, code & 63);
-			assert_int_equal(i >> (widths[black] - len), code >> 6);
+			assert_int_equal(T4_CODE_LEN(code),
+					 run < 64 ? len : len + (black ? 10 : 8));
+			assert_int_equal(i >> (widths[black] - len), code >> (64 - len));
 			words[black] += !(i & ((1u << (widths[black] - len)) - 1));
 		}
 		assert_int_equal(words[black], 64 + 40);
@@ -107,14 +106,15 @@ static void decoder_tables_hold_nothing_else(void **state)
 static void halves_make_codes(void **state)
 {
 	u32 black, run, end, makeup, len;
+	u64 value;
 
 	for (black = 0; black < 2; black++) {
 		for (run = 0; run < T4_RUN_CODES; run++) {
 			end = t4_code_half[black][0][run % 64];
 			makeup = t4_code_half[black][1][run / 64];
 			len = (end & 15) + (makeup & 15);
-			assert_int_equal(t4_run_code[black][run],
-					 ((makeup >> 4) << (end & 15) | end >> 4) << 6 | len);
+			value = (makeup >> 4) << (end & 15) | end >> 4;
+			assert_int_equal(t4_run_code[black][run], value << (64 - len) | len);
 		}
 	}
 }
