@@ -174,7 +174,7 @@ int t4_encode(struct t4_encoder *e, const void *rows, size_t stride, u32 nrows,
 		return T4_OUT_FULL;
 
 	for (; *consumed < nrows; row += stride, ++*consumed) {
-		again = *consumed && !memcmp(row, row - stride, (e->p.width + 7) / 8);
+		again = *consumed && t4_same_row(row, row - stride, (e->p.width + 7) / 8);
 		if (likely(out_len - *produced >= bound)) {
 			p = (u8 *)out + *produced;
 			writer_start(e, &w, p);

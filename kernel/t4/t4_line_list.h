@@ -10,6 +10,11 @@
 
 #include "t4_line.h"
 
+static __always_inline bool t4_same_row(const u8 *row, const u8 *above, size_t len)
+{
+	return !memcmp(row, above, len);
+}
+
 static inline u32 t4_changing_words(const u8 *row, u32 width, u64 invert, struct t4_words *w)
 {
 	u32 blocks = width / (T4_BLOCK * 64), x = blocks * T4_BLOCK * 64, n;

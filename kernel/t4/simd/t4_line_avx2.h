@@ -7,6 +7,7 @@
 #include "../t4_line.h"
 #include "t4_match_avx2.h"
 #include "t4_paint_avx2.h"
+#include "t4_same_row.h"
 #include "../t4_lanes.h"
 
 #define T4_BLOCK	32u	/* bytes of a row that are looked at together */

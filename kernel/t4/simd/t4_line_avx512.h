@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include "t4_marks_avx512.h"
 #include "t4_paint_avx512.h"
+#include "t4_same_row.h"
 #include "../t4_line.h"
 #include "../t4_runs.h"
 #include "../t4_lanes.h"
