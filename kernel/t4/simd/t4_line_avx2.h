@@ -110,6 +110,23 @@ static inline u32 t4_changing_bytes_few(const u8 *row, u32 width, u64 invert, st
 }
 
 /*
+ * The places of changing bytes are read while the list of changes is written. A
+ * processor that finds the same lowest 12 bits in both addresses may take the one
+ * for the other and wait; whether it does depends on where the pages lie in
+ * memory, and costs a quarter of the speed. So they keep apart in these bits.
+ */
+#define T4_PAGE	4096
+#define T4_DISTANCE(list, places) \
+	((offsetof(struct t4_encoder, places) - offsetof(struct t4_encoder, list)) % T4_PAGE)
+#define T4_KEEPS_APART(list, places) \
+	_Static_assert(T4_DISTANCE(list, places) >= T4_PAGE / 8 && \
+		       T4_DISTANCE(list, places) <= T4_PAGE * 7 / 8, "the same lowest bits")
+T4_KEEPS_APART(list[0], places.x);
+T4_KEEPS_APART(list[1], places.x);
+T4_KEEPS_APART(list[0], places.changes);
+T4_KEEPS_APART(list[1], places.changes);
+
+/*
  * Lists where the pixels of @row change, as seen from the white one before it:
  * e->n places in the list e->cur. @invert is ~0 where white is 1.
  */
