@@ -341,6 +341,10 @@ static bool act_rcpt(struct smtp_server *s, struct text arg, struct smtp_server_
 
 	if (!path)
 		return no_memory(s);
+	if (s->by_bdat) {
+		smtp_server_bad(s, 503, "5.5.1", "RCPT may not follow BDAT");
+		return false;
+	}
 	r = parse_path(s, &arg, "TO:", path, &e);
 	if (!r && !path->text[0])
 		r = error_set(&e, -EINVAL, "A recipient must stand in the brackets");
@@ -353,6 +357,10 @@ static bool act_rcpt(struct smtp_server *s, struct text arg, struct smtp_server_
 	if (!s->envelope.utf8 && !(is_ascii_path(path) && is_ascii(arg)))
 		return refuse_utf8(s);
 	s->rcpt_tried = true;
+	if (s->refused >= max) {
+		smtp_server_leave(s, "4.7.0", "Too many recipients were refused");
+		return false;
+	}
 	if (s->envelope.n_rcpts >= max)
 		return refuse_rcpt_count(s, max);
 	return ask_rcpt(s, take_ptr(path), &rcpt, ev);

@@ -74,6 +74,8 @@ static int decode_xtext(struct word w, bool utf8, char *out)
 				return -EINVAL;
 			c = high << 4 | low;
 			i += 2;
+		} else if (c == '=') {
+			return -EINVAL;		/* as itself it is no character of xtext */
 		}
 		if (c < ' ' || c == 0x7f || (c > 0x7f && !utf8))
 			return -EINVAL;
@@ -92,9 +94,10 @@ static int set_size(struct target *t, struct word v)
 	for (size_t i = 0; i < v.len; i++) {
 		if (v.s[i] < '0' || v.s[i] > '9')
 			return -EINVAL;
+		/* Twenty digits are good form, even where it takes more to hold them. */
 		if (__builtin_mul_overflow(size, 10, &size) ||
 		    __builtin_add_overflow(size, v.s[i] - '0', &size))
-			return -EINVAL;
+			size = UINT64_MAX / 10;
 	}
 	t->env->size = size;
 	return 0;

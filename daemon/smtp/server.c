@@ -67,7 +67,7 @@ static int prefix(const struct smtp_server *s, int code, const char *enhanced, c
 	static const char *const unsaid[] = { [2] = "2.0.0", [4] = "4.0.0", [5] = "5.0.0" };
 	int class = code / 100;
 
-	if (!s->ehlo || class == 3 || code == 220)
+	if (!s->ehlo || class == 3)
 		return snprintf(buf, 32, "%d ", code);
 	if (!enhanced || enhanced[0] != '0' + class || strlen(enhanced) > 11 ||
 	    enhanced[strspn(enhanced, "0123456789.")])
@@ -450,7 +450,7 @@ static bool start_tls(struct smtp_server *s, size_t len, struct smtp_server_even
 		refuse_early(s);
 		return false;
 	}
-	smtp_server_say(s, 220, NULL, "Ready to start TLS");
+	smtp_server_say(s, 220, "2.0.0", "Ready to start TLS");
 	*ev = event(s, SMTPD_STARTTLS);
 	return s->state == HANDSHAKE;
 }
@@ -501,7 +501,7 @@ static void end_message(struct smtp_server *s, bool yes)
 	end_transaction(s);
 	if (yes) {
 		s->messages++;
-		s->idle = 0;
+		s->idle = s->refused = 0;
 	}
 }
 
@@ -517,6 +517,7 @@ static void settle(struct smtp_server *s, bool yes)
 	case SMTPD_RCPT:
 		if (!yes)
 			envelope_drop(&s->envelope);
+		s->refused += !yes;
 		break;
 	case SMTPD_END:
 		end_message(s, yes);

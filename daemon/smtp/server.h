@@ -54,7 +54,8 @@ struct smtp_server_options {
 	bool auth_offered;		/* AUTH, told and taken over an encrypted line only */
 	bool turn_offered;		/* TURN may be asked of the caller (RFC 821 3.8) */
 	uint64_t max_message;		/* octets, told as SIZE: 50 MiB; 552 beyond */
-	uint32_t max_rcpts;		/* of a transaction: 1000; 452 or 552 beyond */
+	uint32_t max_rcpts;		/* of a transaction: 1000; 452 or 552 beyond. As many may
+					 * be refused between two messages; 421 beyond */
 	uint32_t max_messages;		/* of a session: 0 = no limit; 421 beyond */
 	uint32_t max_bad;		/* errors of syntax and order: 20; 421 beyond */
 	uint32_t max_idle;		/* HELO, NOOP, RSET, VRFY, EXPN and HELP since the last

@@ -74,6 +74,7 @@ struct smtp_server {
 	uint64_t body;			/* octets of the message so far */
 	uint64_t chunk, chunk_size;	/* octets of the BDAT: still to come, in all */
 	unsigned int n_tried;		/* RCPTs of the transaction beyond its limit */
+	unsigned int refused;		/* RCPTs, since the last message that was taken */
 	unsigned int messages, bad, idle, auth_failures;
 };
 
