@@ -18,13 +18,24 @@ static void alias_freep(struct alias **a)
 	alias_free(*a);
 }
 
+static void free_box(struct mailbox *m)
+{
+	free(m->address);
+	free(m->user);
+	free(m->name);
+}
+
+void directory_answer_drop(struct directory_answer *a, size_t i)
+{
+	free_box(&a->boxes[i]);
+	a->n--;
+	memmove(&a->boxes[i], &a->boxes[i + 1], (a->n - i) * sizeof(a->boxes[0]));
+}
+
 void directory_answer_free(struct directory_answer *a)
 {
-	for (size_t i = 0; i < a->n; i++) {
-		free(a->boxes[i].address);
-		free(a->boxes[i].user);
-		free(a->boxes[i].name);
-	}
+	for (size_t i = 0; i < a->n; i++)
+		free_box(&a->boxes[i]);
 	free(a->boxes);
 	free(a->title);
 	free(a->new_address);

@@ -47,6 +47,8 @@ int directory_find(struct store *s, const struct conf *c, const char *local,
 /* The same by words of a user's full name, in any case (VRFY). */
 int directory_find_person(struct store *s, const struct conf *c, const char *words,
 			  struct directory_answer *ret);
+/* Takes the mailbox @i out. */
+void directory_answer_drop(struct directory_answer *a, size_t i);
 void directory_answer_free(struct directory_answer *a);
 
 /* Is @domain one of ours? Address literals are the caller's to judge. */

@@ -168,14 +168,18 @@ static int put_boxes(struct envelope *env, const struct directory_answer *a)
 	return r;
 }
 
-/* SEND is for who sits before his panel; the others have it as mail, too (S11). */
-static bool anybody_active(struct box *box, const struct directory_answer *a)
+/*
+ * SEND is for who sits before his panel (S11); of a list for those of its members who do,
+ * and nobody else is to have it.
+ */
+static void keep_active(struct box *box, struct directory_answer *a)
 {
-	for (size_t i = 0; i < a->n; i++)
-		if (a->boxes[i].user && box->terminals &&
-		    terminal_active(box->terminals, a->boxes[i].user))
-			return true;
-	return false;
+	for (size_t i = a->n; i; i--) {
+		const char *user = a->boxes[i - 1].user;
+
+		if (!user || !box->terminals || !terminal_active(box->terminals, user))
+			directory_answer_drop(a, i - 1);
+	}
 }
 
 static bool prints_at_once(struct box *box, const char *user)
@@ -211,7 +215,9 @@ static void rcpt_here(struct box *box, const struct policy_peer *peer, const cha
 	if (a.kind == DIRECTORY_GONE)
 		return verdict_set(v, 551, "5.1.6", "User not local; please try <%s>",
 				   a.new_address);
-	if (how == SMTP_HOW_SEND && !anybody_active(box, &a))
+	if (how == SMTP_HOW_SEND)
+		keep_active(box, &a);
+	if (!a.n)
 		return verdict_set(v, 450, "4.2.1", "%s is not active at a panel now", mailbox);
 	if (peer->scarce && would_only_stay(box, &a))
 		return verdict_set(v, 452, "4.2.2", "No room to keep mail for %s; try again later",

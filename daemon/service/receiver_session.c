@@ -248,15 +248,11 @@ static void remove_rcpt(struct envelope *env, size_t i)
 	envelope_drop(env);
 }
 
-/*
- * SEND, SOML, SAML: to the panels. Who has it there gets no mail but by SAML. The
- * number of users who have it.
- */
-static size_t send_to_terminals(struct receiver_session *s, const struct smtp_server_event *ev)
+/* SEND, SOML, SAML: to the panels. Who has it there gets no mail but by SAML. */
+static void send_to_terminals(struct receiver_session *s, const struct smtp_server_event *ev)
 {
 	struct terminals *t = s->receiver->box->terminals;
 	struct envelope *env = ev->envelope;
-	size_t n = 0;
 
 	for (size_t i = env->n_rcpts; i && t; i--) {
 		const struct terminal_message m = {
@@ -268,27 +264,42 @@ static size_t send_to_terminals(struct receiver_session *s, const struct smtp_se
 
 		if (!m.user || !terminal_send(t, &m))
 			continue;
-		n++;
 		if (ev->how != SMTP_HOW_SAML)
 			remove_rcpt(env, i - 1);
 	}
-	return n;
 }
 
-/* True: answered, nothing is to be stored. */
+/* Those who were active at RCPT, are they still? */
+static bool all_active(const struct receiver_session *s, const struct envelope *env)
+{
+	const struct terminals *t = s->receiver->box->terminals;
+
+	for (size_t i = 0; i < env->n_rcpts; i++)
+		if (!t || !env->rcpts[i].user || !terminal_active(t, env->rcpts[i].user))
+			return false;
+	return true;
+}
+
+/*
+ * True: answered, nothing is to be stored. What SEND brings goes to all or, as its sender
+ * could not be told of one, to nobody; he sends it again, or as mail.
+ */
 static bool is_sent(struct receiver_session *s, const struct smtp_server_event *ev)
 {
-	size_t n;
+	bool all = true;
 
 	if (ev->how == SMTP_HOW_MAIL)
 		return false;
-	n = send_to_terminals(s, ev);
+	if (ev->how == SMTP_HOW_SEND)
+		all = all_active(s, ev->envelope);
+	if (all)
+		send_to_terminals(s, ev);
 	if (ev->how != SMTP_HOW_SEND && ev->envelope->n_rcpts)
 		return false;
-	if (n)
-		answer(s, 250, "2.0.0", "Sent to the terminal");
+	if (ev->envelope->n_rcpts)
+		answer(s, 451, "4.2.1", "Not everybody is at a panel any more");
 	else
-		answer(s, 451, "4.2.1", "Nobody is at a panel any more");
+		answer(s, 250, "2.0.0", "Sent to the terminal");
 	return true;
 }
 

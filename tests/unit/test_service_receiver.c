@@ -859,6 +859,23 @@ static void terminals(void **state)
 	peer_say(p, "x\r\n.", "451 4.2.1");
 	assert_int_equal(r->n_said, 3);
 	assert_int_equal(r->taken, 3);
+
+	/* Of a list those who are there; when one of two has gone, nobody has it. */
+	assert_int_equal(terminal_attach(t, "200", ":1.8", NULL), 0);
+	peer_say(p, "SEND FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<staff@example.test>", "250");
+	mail(p, "hello\r\n");
+	assert_int_equal(r->n_said, 4);
+	assert_string_equal(r->said, "200|b@far.test|hello\r\n");
+	assert_int_equal(terminal_attach(t, "100", ":1.9", NULL), 0);
+	peer_say(p, "SEND FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<200@example.test>", "250");
+	peer_say(p, "RCPT TO:<ada@example.test>", "250");
+	assert_int_equal(terminal_detach(t, ":1.8"), 0);
+	peer_say(p, "DATA", "354");
+	peer_say(p, "x\r\n.", "451 4.2.1 Not everybody");
+	assert_int_equal(r->n_said, 4);
+	assert_int_equal(r->taken, 3);
 }
 
 /*
