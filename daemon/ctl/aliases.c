@@ -41,7 +41,7 @@ static int put(struct ctl *c, const char *method, int argc, char **argv)
 	int o, r;
 
 	optind = 0;
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((o = ctl_getopt(argc, argv, "", options, NULL)) != -1) {
 		if (o == 't')
 			title = optarg;
 		else if (o == 'k')

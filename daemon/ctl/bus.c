@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,19 @@ int ctl_usage(const char *text)
 {
 	fprintf(stderr, "ifaxctl: %s\n", text);
 	return 2;
+}
+
+int ctl_getopt(int argc, char **argv, const char *letters, const struct option *options,
+	       int *index)
+{
+	static char name[] = "ifaxctl";
+	char *verb = argv[0];
+	int o;
+
+	argv[0] = name;
+	o = getopt_long(argc, argv, letters, options, index);
+	argv[0] = verb;
+	return o;
 }
 
 int ctl_failed(const sd_bus_error *e, int r)
@@ -144,9 +158,11 @@ void ctl_print_time(uint64_t usec)
 uint64_t ctl_job_id(const char *text)
 {
 	char *end;
-	unsigned long long id = strtoull(text, &end, 10);
+	unsigned long long id;
 
-	if (*end || !id || text[0] == '-') {
+	errno = 0;
+	id = strtoull(text, &end, 10);
+	if (errno || *end || !id || text[0] < '0' || text[0] > '9') {
 		fprintf(stderr, "ifaxctl: \"%s\" is no job number; \"ifaxctl jobs\" lists them\n",
 			text);
 		return 0;

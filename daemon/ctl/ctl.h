@@ -38,6 +38,10 @@ int verb_collect(struct ctl *c, int argc, char **argv);
 int verb_config(struct ctl *c, int argc, char **argv);
 int verb_version(struct ctl *c, int argc, char **argv);
 
+struct option;
+/* getopt_long(), which speaks of a wrong option in the name of the program, not of the verb. */
+int ctl_getopt(int argc, char **argv, const char *letters, const struct option *options,
+	       int *index);
 /* Says on standard error what the daemon or the bus answered; returns 1. */
 int ctl_failed(const sd_bus_error *e, int r);
 int ctl_usage(const char *text);

@@ -44,7 +44,7 @@ static int list(struct ctl *c, int argc, char **argv)
 	size_t n = 0;
 	int all = 0, o, r;
 
-	while ((o = getopt_long(argc, argv, "au:", options, NULL)) != -1) {
+	while ((o = ctl_getopt(argc, argv, "au:", options, NULL)) != -1) {
 		if (o == 'a')
 			all = 1;
 		else if (o == 'u')
@@ -52,6 +52,8 @@ static int list(struct ctl *c, int argc, char **argv)
 		else
 			return ctl_usage("jobs list [--all] [--user CODE]");
 	}
+	if (optind != argc)
+		return ctl_usage("jobs list [--all] [--user CODE]");
 	m = ctl_message(c, "ListJobs");
 	if (!m)
 		return 1;
@@ -331,7 +333,7 @@ int verb_send(struct ctl *c, int argc, char **argv)
 	to = calloc(argc + 1, sizeof(*to));
 	if (!to)
 		return ctl_failed(NULL, -ENOMEM);
-	while ((o = getopt_long(argc, argv, "u:t:s:r:b:w", options, NULL)) != -1) {
+	while ((o = ctl_getopt(argc, argv, "u:t:s:r:b:w", options, NULL)) != -1) {
 		switch (o) {
 		case 'u':
 			user = optarg;

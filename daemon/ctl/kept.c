@@ -88,7 +88,7 @@ static int read_options(struct kept_request *q, int argc, char **argv)
 	};
 	int o;
 
-	while ((o = getopt_long(argc, argv, "u:", options, NULL)) != -1) {
+	while ((o = ctl_getopt(argc, argv, "u:", options, NULL)) != -1) {
 		if (o == 'u')
 			q->user = optarg;
 		else if (o == 'p')

@@ -207,7 +207,7 @@ int verb_panel(struct ctl *c, int argc, char **argv)
 	const char *user = NULL;
 	int o;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((o = ctl_getopt(argc, argv, "", options, NULL)) != -1) {
 		if (o == 'u')
 			user = optarg;
 		else if (o == 'p')

@@ -17,7 +17,7 @@ struct choice {
 
 static void print_line(const struct dict *j)
 {
-	const char *from = dict_text(j, "from"), *trouble = dict_text(j, "trouble");
+	const char *from = dict_text(j, "from"), *why = dict_text(j, "trouble");
 	const struct dict_entry *to = dict_find(j, "to");
 	uint64_t n = dict_number(j, "n-recipients");
 	char more[32] = "";
@@ -30,7 +30,10 @@ static void print_line(const struct dict *j)
 	       dict_text(j, "kind"), dict_text(j, "state"),
 	       (unsigned long long)dict_number(j, "document-bytes"), from, dict_text(j, "to"),
 	       more);
-	printf("%7s  %s\n", "", *trouble ? trouble : dict_text(j, "detail"));
+	/* What is held waits for a person, whatever its host does. */
+	if (!*why || !strcmp(dict_text(j, "state"), "held"))
+		why = dict_text(j, "detail");
+	printf("%7s  %s\n", "", why);
 }
 
 static int ask(struct ctl *c, const struct choice *o, sd_bus_message **ret)
@@ -90,7 +93,7 @@ static int list_by_options(struct ctl *c, int argc, char **argv)
 	char *end;
 	int o;
 
-	while ((o = getopt_long(argc, argv, "h:s:n:", options, NULL)) != -1) {
+	while ((o = ctl_getopt(argc, argv, "h:s:n:", options, NULL)) != -1) {
 		switch (o) {
 		case 'h':
 			choice.host = optarg;

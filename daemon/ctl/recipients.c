@@ -54,7 +54,7 @@ static int append_options(sd_bus_message *m, int argc, char **argv)
 	int o, index, r = 0;
 
 	optind = 0;
-	while (r >= 0 && (o = getopt_long(argc, argv, "", options, &index)) != -1)
+	while (r >= 0 && (o = ctl_getopt(argc, argv, "", options, &index)) != -1)
 		r = o == 'f' ? append_option(m, options[index].name, optarg) : -EINVAL;
 	if (r >= 0 && optind != argc - 1)
 		r = -EINVAL;

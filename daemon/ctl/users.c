@@ -57,7 +57,7 @@ static int append_user(sd_bus_message *m, int argc, char **argv)
 		options[i] = (struct option){ user_fields[i].name, required_argument, NULL, 'f' };
 	options[USER_FIELDS] = (struct option){ "password-file", required_argument, NULL, 'p' };
 	optind = 0;
-	while (r >= 0 && (o = getopt_long(argc, argv, "", options, &index)) != -1) {
+	while (r >= 0 && (o = ctl_getopt(argc, argv, "", options, &index)) != -1) {
 		if (o == 'f')
 			r = append_field(m, &user_fields[index], optarg);
 		else if (o == 'p')

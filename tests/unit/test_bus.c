@@ -709,7 +709,9 @@ static void queue_is_steered(void **state)
 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)id);
 	expect(r, CTL(r, "queue", "hold", number), 0, "");
-	expect(r, CTL(r, "queue", "--state", "held"), 0, "<ada@example.test> -> a@x.test");
+	expect(r, CTL(r, "queue", "--state", "held"), 0, "<ada@example.test> -> a@x.test\n"
+	       "         held by request\n");
+	expect(r, CTL(r, "queue", "list", "--colour"), 2, "ifaxctl: unrecognized option");
 	expect(r, CTL(r, "queue", "hold", number), 1, "is held; only what is queued can be held");
 	expect(r, CTL(r, "queue", "shred", number), 2, "");
 	expect(r, CTL(r, "queue", "delete", number), 0, "");
@@ -1218,6 +1220,9 @@ static void command_line(void **state)
 	expect(r, CTL(r, "send", "--user", "999", "--to", "a@x.test"), 1, "no user 999");
 	expect(r, CTL(r, "send", "--user", "100", "--to", "x"), 1, "not a mail address");
 	expect(r, CTL(r, "jobs", "show", "x"), 2, "no job number");
+	expect(r, CTL(r, "jobs", "show", "99999999999999999999"), 2, "no job number");
+	expect(r, CTL(r, "jobs", "show", " 1"), 2, "no job number");
+	expect(r, CTL(r, "jobs", "list", "1"), 2, "jobs list");
 	expect(r, CTL(r, "jobs", "show", "99999"), 1, "there is no job 99999");
 	expect(r, CTL(r, "jobs", "cancel", "99999"), 1, "there is no job 99999");
 	expect(r, CTL(r, "jobs", "turn", "1"), 2, "jobs knows");
