@@ -22,6 +22,7 @@
 #include "service/receiver.h"
 #include "service/retention.h"
 #include "service/rings.h"
+#include "service/selftest.h"
 #include "service/sending.h"
 #include "service/terminal.h"
 #include "store/store.h"
@@ -99,6 +100,7 @@ static int open_event(struct box *box, struct error *e)
 static void close_box(struct box *box)
 {
 	receiver_free(take_ptr(box->receiver));
+	selftest_free(take_ptr(box->selftest));
 	manager_free(take_ptr(box->manager));
 	terminals_free(take_ptr(box->terminals));
 	collector_free(take_ptr(box->collector));

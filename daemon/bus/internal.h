@@ -26,6 +26,8 @@ int recipients_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 int keys_bus_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The methods about kept mail. */
 int kept_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
+/* The method that tries each part of the box: answered later. */
+int selftest_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The methods about aliases and lists. */
 int aliases_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* An array of whatever @append writes, as the reply to @m. */

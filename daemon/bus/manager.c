@@ -452,6 +452,13 @@ static int do_kept(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return kept_call(m, mgr->box, e);
 }
 
+static int do_self_test(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return selftest_call(m, mgr->box, e);
+}
+
 static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	struct manager *mgr = userdata;
@@ -496,6 +503,7 @@ static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("ListKept", "ss", "aa{sv}", NULL, do_kept)                           \
 	M("PrintKept", "sst", "ts", NULL, do_kept)                             \
 	M("RemoveKept", "sst", "ts", NULL, do_kept)                            \
+	M("SelfTest", "", "aa{sv}", "org.ifax1.manage", do_self_test)          \
 	M("AttachPanel", "s", "", "org.ifax1.panel", do_attach_panel)
 
 static const struct method {

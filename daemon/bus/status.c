@@ -56,6 +56,25 @@ static int put_conditions(sd_bus_message *m, uint32_t function, uint32_t bits)
 	return r < 0 ? r : dict_put_string(m, "conditions", text.data);
 }
 
+/* Since the board came. */
+static int put_counters(sd_bus_message *m, const struct fax_status *s)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counters[] = {
+		{ "pages", s->pages },	       { "rows", s->rows },
+		{ "bytes-in", s->bytes_in },   { "bytes-out", s->bytes_out },
+		{ "errors", s->errors },       { "resets", s->resets },
+		{ "cpu-maps", s->cpu_maps },   { "cpu-accesses", s->cpu_accesses },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counters) && r >= 0; i++)
+		r = dict_put_number(m, counters[i].name, counters[i].value);
+	return r;
+}
+
 static int put_function(sd_bus_message *m, const struct board *b, uint32_t function,
 			const char *name)
 {
@@ -76,11 +95,7 @@ static int put_function(sd_bus_message *m, const struct board *b, uint32_t funct
 	if (r >= 0)
 		r = put_conditions(m, function, s.conditions);
 	if (r >= 0)
-		r = dict_put_number(m, "pages", s.pages);
-	if (r >= 0)
-		r = dict_put_number(m, "errors", s.errors);
-	if (r >= 0)
-		r = dict_put_number(m, "cpu-maps", s.cpu_maps);
+		r = put_counters(m, &s);
 	return r < 0 ? r : dict_close(m);
 }
 

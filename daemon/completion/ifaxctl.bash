@@ -25,9 +25,12 @@ _ifaxctl() {
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="status send jobs queue kept users aliases panel recipients keys collect config version --config --help"
+			words="status boards counters self-test send jobs queue kept users aliases panel recipients keys collect config version --config --help"
 		else
 			case $verb in
+			boards|counters)
+				words=$(ifaxctl boards 2>/dev/null |
+					sed -n 's/^board .*, serial \(.*\), driver .*/\1/p') ;;
 			send) words="--user --to --subject --resolution --board --receipt --wait" ;;
 			jobs)
 				if ((COMP_CWORD == 2)); then

@@ -25,6 +25,9 @@ struct ctl {
 #define IFAX_BUS_INTERFACE "org.ifax1.Manager"
 
 int verb_status(struct ctl *c, int argc, char **argv);
+int verb_boards(struct ctl *c, int argc, char **argv);
+int verb_counters(struct ctl *c, int argc, char **argv);
+int verb_self_test(struct ctl *c, int argc, char **argv);
 int verb_send(struct ctl *c, int argc, char **argv);
 int verb_jobs(struct ctl *c, int argc, char **argv);
 int verb_kept(struct ctl *c, int argc, char **argv);
@@ -65,6 +68,8 @@ int ctl_append(sd_bus_message *m, const char *key, const char *type, const void 
 void ctl_print_time(uint64_t usec);
 /* A number of a job, or 0 after a sentence. */
 uint64_t ctl_job_id(const char *text);
+/* Prints the boards of a status, or the one of @serial (NULL: all); the exit status. */
+int ctl_print_boards(const struct dict *status, const char *serial);
 /* Prints all that is known of a job; its exit status. */
 int ctl_show_job(struct ctl *c, uint64_t id);
 #define CTL_PASSWORD_MAX 1024

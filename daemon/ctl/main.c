@@ -17,6 +17,11 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "status", verb_status, true, "", "boards, their functions and conditions, jobs" },
+	{ "boards", verb_boards, true, "[SERIAL]",
+	  "what boards are there, and how each function of theirs does" },
+	{ "counters", verb_counters, true, "[SERIAL]",
+	  "what boards, jobs and SMTP have counted, a name and a number a line" },
+	{ "self-test", verb_self_test, true, "", "try each part of the box, without paper" },
 	{ "send", verb_send, true, "--user CODE --to ADDRESS [--to ADDRESS ...]",
 	  "scan what lies in the feeder and mail it" },
 	{ "jobs", verb_jobs, true, "[list|show|wait|save|cancel|retry|remove] [JOB]",

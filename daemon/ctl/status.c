@@ -5,27 +5,12 @@
 
 #include <linux/fax.h>
 
-#include "base/cleanup.h"
 #include "ctl/ctl.h"
 #include "ctl/dict.h"
 #include "service/conf.h"
 
-static void print_board(const struct dict *b)
-{
-	const struct dict_entry *f = dict_find(b, "functions");
-
-	printf("board %s, serial %s, driver %s\n", dict_text(b, "model"), dict_text(b, "serial"),
-	       dict_text(b, "driver"));
-	for (size_t i = 0; f && i < f->n_list; i++)
-		printf("  %-8s %-10s %6llu pages  %s\n", dict_text(&f->list[i], "function"),
-		       dict_text(&f->list[i], "state"),
-		       (unsigned long long)dict_number(&f->list[i], "pages"),
-		       dict_text(&f->list[i], "conditions"));
-}
-
 int verb_status(struct ctl *c, int argc, char **argv)
 {
-	const struct dict_entry *boards;
 	sd_bus_message *reply = NULL;
 	struct dict d;
 	int r;
@@ -40,11 +25,7 @@ int verb_status(struct ctl *c, int argc, char **argv)
 		return ctl_failed(NULL, r);
 	printf("ifaxd %s on %s, mail goes to %s\n", dict_text(&d, "version"),
 	       dict_text(&d, "hostname"), dict_text(&d, "smarthost"));
-	boards = dict_find(&d, "boards");
-	for (size_t i = 0; boards && i < boards->n_list; i++)
-		print_board(&boards->list[i]);
-	if (!boards || !boards->n_list)
-		printf("no board: connect one, or \"modprobe faxsim\" for the built-in one\n");
+	ctl_print_boards(&d, NULL);
 	if (*dict_text(&d, "notice"))
 		printf("store: %s\n", dict_text(&d, "notice"));
 	if (*dict_text(&d, "collecting"))

@@ -339,3 +339,15 @@ const struct fax_caps *board_caps(const struct board *b, uint32_t function)
 
 	return f ? &f->caps : NULL;
 }
+
+int board_open_coder(const struct board *b, struct func **ret, sd_event **event,
+		     struct error *e)
+{
+	const struct board_entry *entry = (const struct board_entry *)b;
+	const struct boards *bs = entry->boards;
+
+	if (!entry->encode)
+		return error_set(e, -ENOENT, "The board has no coder.");
+	*event = bs->event;
+	return func_open(ret, bs->event, bs->sys, entry->encode->node, e);
+}

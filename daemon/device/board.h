@@ -60,5 +60,8 @@ void boards_each(struct boards *bs, void (*fn)(void *userdata, struct board *b),
 int board_status(const struct board *b, uint32_t function, struct fax_status *ret);
 /* NULL: the board has none. */
 const struct fax_caps *board_caps(const struct board *b, uint32_t function);
+/* One more open of its coder, func_close(), and the loop it is on. -ENOENT: it has none. */
+int board_open_coder(const struct board *b, struct func **ret, sd_event **event,
+		     struct error *e);
 
 #endif

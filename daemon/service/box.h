@@ -35,6 +35,7 @@ struct box {
 	struct terminals *terminals;	/* panels where users are active */
 	struct receiver *receiver;
 	struct manager *manager;	/* the bus */
+	struct selftest *selftest;	/* under way; NULL: none is */
 	struct panel_tries panel_tries;
 };
 

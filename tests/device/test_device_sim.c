@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "device/board.h"
+#include "device/coder_check.h"
 
 #define SIM	"/sys/kernel/config/faxsim/sim0/"
 #define WIDTH	1728
@@ -36,6 +37,7 @@ struct desk {
 	unsigned int printed;
 	unsigned int waits;
 	unsigned int goes_on;
+	unsigned int checked;
 	uint32_t code;
 	bool more;
 	char text[400];
@@ -594,6 +596,36 @@ static void test_cancel_while_waiting_for_paper(void **state)
 	test_free(pixels);
 }
 
+static void on_checked(void *userdata, int r, const struct error *e)
+{
+	struct desk *d = userdata;
+
+	d->checked++;
+	d->code = r;
+	snprintf(d->text, sizeof(d->text), "%s", error_text(e));
+}
+
+/* The page of the self-test, and one whose board goes. */
+static void test_coder_is_tried(void **state)
+{
+	struct desk *d = *state;
+	struct coder_check *check;
+	struct error e = {};
+
+	assert_int_equal(coder_check_new(&check, d->board, on_checked, d, &e), 0);
+	until(d, &d->checked, 1);
+	coder_check_free(check);
+	if (d->code)
+		fail_msg("%s", d->text);
+	assert_int_equal(coder_check_new(&check, d->board, on_checked, d, &e), 0);
+	set_text("live", "0");
+	until(d, &d->checked, 2);
+	until_board(d, false);
+	coder_check_free(check);
+	set_text("live", "1");
+	add_nodes(d);
+}
+
 /* Last but one: the board is plugged in again at the end. */
 static void test_unplugged_mid_page(void **state)
 {
@@ -664,6 +696,7 @@ int main(void)
 		T(test_sleep_while_waiting_for_paper),
 		T(test_printer_jams),
 		T(test_cancel_while_waiting_for_paper),
+		T(test_coder_is_tried),
 		T(test_unplugged_mid_page),
 		cmocka_unit_test_setup_teardown(test_without_coder, setup, teardown),
 	};

@@ -155,6 +155,17 @@ static struct fake_job *job_by_id(int fd, uint32_t id)
 	return NULL;
 }
 
+/* The pixels lie in a buffer, not in a pipe. */
+static bool is_raw_memory(const struct fax_submit *sub)
+{
+	const struct fax_seg *segs = (const void *)(uintptr_t)sub->segs;
+
+	if (sub->op == FAX_OP_SCAN || sub->op == FAX_OP_PRINT)
+		return sub->nsegs;
+	/* Code on one side; on the other, where there is one, pixels. */
+	return sub->nsegs == 2 && segs[0].dir == FAX_SEG_IN && segs[1].dir == FAX_SEG_OUT;
+}
+
 static int do_submit(int fd, struct fax_submit *sub)
 {
 	struct fake_job *job;
@@ -168,8 +179,7 @@ static int do_submit(int fd, struct fax_submit *sub)
 		job->resumed = true;
 		return 0;
 	}
-	assert((sub->pipe >= 0) !=
-	       ((sub->op == FAX_OP_SCAN || sub->op == FAX_OP_PRINT) && sub->nsegs));
+	assert((sub->pipe >= 0) != is_raw_memory(sub));
 	assert(sub->pipe < 0 || fds[sub->pipe].kind == FD_PIPE);
 	assert(fake_kernel.njobs < 16);
 	job = &fake_kernel.jobs[fake_kernel.njobs++];

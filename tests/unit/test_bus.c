@@ -370,6 +370,13 @@ static uint64_t add_job(struct room *r, enum job_kind kind, enum job_state state
 	return id;
 }
 
+static bool is_node(struct room *r, const char *node)
+{
+	struct error e;
+
+	return boards_node_added(r->svc.box.boards, node, &e) >= 0;
+}
+
 /*
  * ifaxctl
  */
@@ -1271,6 +1278,58 @@ static void command_line(void **state)
 	expect(r, CTL(r, "jobs", "remove", id), 1, "here is no job");
 }
 
+static void boards_and_counters(void **state)
+{
+	struct room *r = *state;
+
+	if (access(ifaxctl, X_OK) < 0)
+		skip();
+	expect(r, CTL(r, "boards"), 0, "no board");
+	expect(r, CTL(r, "counters"), 0, "jobs-unfinished 0\n");
+	fake_kernel.print_status = (struct fax_status){ .pages = 7, .rows = 8, .bytes_in = 9,
+							.bytes_out = 10, .errors = 11, .resets = 12,
+							.cpu_maps = 13, .cpu_accesses = 14 };
+	assert_true(is_node(r, "1/scan") && is_node(r, "1/print"));
+	svc_run(&r->svc, 400);
+	expect(r, CTL(r, "boards"), 0, "board Fake, serial F1");
+	expect(r, CTL(r, "boards", "F1"), 0, "printer  idle            7 pages");
+	expect(r, CTL(r, "boards", "F2"), 1, "no board F2");
+	expect(r, CTL(r, "boards", "F1", "F2"), 2, "boards [SERIAL]");
+	expect(r, CTL(r, "counters"), 0, "F1.printer.pages 7\nF1.printer.rows 8\n"
+	       "F1.printer.bytes-in 9\nF1.printer.bytes-out 10\nF1.printer.errors 11\n"
+	       "F1.printer.resets 12\nF1.printer.cpu-maps 13\nF1.printer.cpu-accesses 14\n");
+	expect(r, CTL(r, "counters"), 0, "F1.scanner.pages 0\n");
+	expect(r, CTL(r, "counters"), 0, "\nusers 1\n");
+	expect(r, CTL(r, "counters", "F1"), 0, "F1.printer.pages 7\n");
+	assert_null(strstr(r->out, "users"));
+	expect(r, CTL(r, "counters", "F2"), 1, "no board F2");
+}
+
+/* No keyring runs here, and there is no board. */
+static void self_test(void **state)
+{
+	struct room *r = *state;
+
+	if (access(ifaxctl, X_OK) < 0)
+		skip();
+	expect(r, CTL(r, "self-test", "x"), 2, "no arguments");
+	expect(r, CTL(r, "self-test"), 1, "good    spool: all that was accepted is on the disk");
+	expect(r, 1, 1, "good    users: 1 users are registered\n");
+	expect(r, 1, 1, "NOT     keyring: ");
+	expect(r, 1, 1, "NOT     board: there is none");
+	svc_stop_worker(&r->svc);
+	fake_kernel.scan_status.conditions = FAX_COND_PAPER_OUT;
+	fake_kernel.print_status.conditions = FAX_COND_JAM;
+	assert_true(is_node(r, "1/scan") && is_node(r, "1/print"));
+	svc_run(&r->svc, 400);
+	expect(r, CTL(r, "self-test"), 1, "NOT     worker: ");
+	expect(r, 1, 1, "good    scanner of F1: ready\n");
+	expect(r, 1, 1, "NOT     printer of F1: Paper is stuck in the printer: take it out.\n");
+	r->grant = false;
+	if (geteuid())
+		expect(r, CTL(r, "self-test"), 1, "not allowed");
+}
+
 static void no_daemon(void **state)
 {
 	struct room *r = *state;
@@ -1336,6 +1395,7 @@ int main(void)
 		TEST(recipients), TEST(aliases), TEST(panel), TEST(log_in),
 		TEST(panel_password), TEST(table_full_and_code_taken), TEST(import_over_the_bus),
 		TEST(import_and_export), TEST(command_line),
+		TEST(boards_and_counters), TEST(self_test),
 		TEST(no_daemon),
 		TEST(not_root),
 	};
