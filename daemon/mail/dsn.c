@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "mail/dsn.h"
 #include "mail/message.h"
 
@@ -255,14 +256,41 @@ static size_t header_len(const char *mail, size_t len)
 	return len;
 }
 
+/*
+ * Was it the mail itself that could not go on: too large, or with octets that the next
+ * host does not take? A notice that had it within could not go, either.
+ */
+static bool is_unfit(const struct dsn_spec *s)
+{
+	static const char *const unfit[] = { "5.2.3", "5.3.4", "5.6.3", "5.6.7" };
+
+	for (size_t i = 0; i < s->n_rcpts; i++)
+		for (size_t k = 0; s->rcpts[i].status && k < ARRAY_SIZE(unfit); k++)
+			if (!strcmp(s->rcpts[i].status, unfit[k]))
+				return true;
+	return false;
+}
+
+/* What stands in @out from @at on is for any host. */
+static void make_ascii(struct buffer *out, size_t at)
+{
+	for (; at < out->len; at++)
+		if (out->data[at] & 0x80)
+			out->data[at] = '?';
+}
+
 static void put_original(struct writing *w)
 {
 	const struct dsn_spec *s = w->spec;
-	size_t len = s->full ? s->original_len : header_len(s->original, s->original_len);
-	bool eight_bit = has_eight_bit(s->original, len);
+	bool unfit = is_unfit(s), whole = s->full && !unfit;
+	size_t len = whole ? s->original_len : header_len(s->original, s->original_len), at;
+	bool eight_bit = !unfit && has_eight_bit(s->original, len);
 
-	put_part(w, s->full ? "message/rfc822" : "text/rfc822-headers", eight_bit);
+	put_part(w, whole ? "message/rfc822" : "text/rfc822-headers", eight_bit);
+	at = w->out->len;
 	put_bytes(w, s->original, len);
+	if (unfit)
+		make_ascii(w->out, at);
 	put(w, "\r\n--%s--\r\n", w->boundary);
 }
 

@@ -54,7 +54,10 @@ struct dsn_spec {
 	size_t n_rcpts;		/* at least one */
 	const void *original;	/* the mail itself, CRLF lines */
 	size_t original_len;
-	bool full;		/* the whole of it comes back, else its header */
+	bool full;		/* the whole of it comes back, else its header; of a mail
+				 * that was too large, or 8-bit where that is not taken, the
+				 * header alone in any case, as ASCII
+				 */
 };
 
 /*

@@ -357,6 +357,14 @@ static bool is_for(const struct destination *to, const struct job_recipient *r, 
 	return !strcmp(domain, to->name);
 }
 
+static bool is_ascii(const char *text)
+{
+	for (; *text; text++)
+		if (*text & 0x80)
+			return false;
+	return true;
+}
+
 static int fill_envelope(struct delivery *d, const struct destination *to)
 {
 	struct job *job = d->mail->job;
@@ -380,6 +388,8 @@ static int fill_envelope(struct delivery *d, const struct destination *to)
 		d->env.rcpts[d->env.n_rcpts++] = (struct envelope_rcpt){
 			.address = r->address, .orcpt = r->orcpt, .notify = r->notify,
 		};
+		/* A notice to such an address needs what the mail needed that it is about. */
+		d->env.utf8 |= !is_ascii(r->address);
 	}
 	return d->env.n_rcpts ? 0 : -ESTALE;
 }

@@ -106,6 +106,30 @@ static void only_the_header_comes_back_unless_all_is_asked_for(void **state)
 	assert_true(has(&full, "The text of the mail.\r\n"));
 }
 
+/* A notice must not stumble over what the mail stumbled over. */
+static void what_could_not_go_does_not_come_back(void **state)
+{
+	static const char *const status[] = { "5.2.3", "5.3.4", "5.6.3", "5.6.7" };
+	static const char mail[] = "Subject: gr\xc3\xb6\xc3\x9f" "e\r\n\r\n\xc3\xa4\r\n";
+
+	for (size_t i = 0; i < sizeof(status) / sizeof(status[0]); i++) {
+		struct dsn_rcpt r = { .address = "a@far.test", .action = DSN_FAILED,
+				      .status = status[i] };
+		struct dsn_spec s = plain(&r, 1);
+		_buffer_ struct buffer b = {0};
+		bool eight_bit = true;
+
+		s.full = true;
+		s.original = mail;
+		s.original_len = sizeof(mail) - 1;
+		build(&s, &b, &eight_bit);
+		assert_false(eight_bit);
+		assert_true(has(&b, "Content-Type: text/rfc822-headers\r\n"
+				    "Content-Transfer-Encoding: 7bit\r\n\r\n"
+				    "Subject: gr????e\r\n\r\n--"));
+	}
+}
+
 static void each_recipient_has_a_group_of_its_own(void **state)
 {
 	const struct dsn_rcpt rcpts[] = {
@@ -328,6 +352,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(G2_a_refusal_has_every_field),
 		cmocka_unit_test(only_the_header_comes_back_unless_all_is_asked_for),
+		cmocka_unit_test(what_could_not_go_does_not_come_back),
 		cmocka_unit_test(each_recipient_has_a_group_of_its_own),
 		cmocka_unit_test(nothing_from_outside_begins_a_line),
 		cmocka_unit_test(long_and_beyond_ascii),

@@ -704,6 +704,28 @@ static void no_utf8(void **state)
 	stop(s, &f);
 }
 
+/* Who is written beyond ASCII hears of what became of his mail, too. */
+static void notice_beyond_ascii(void **state)
+{
+	struct svc *s = *state;
+	struct envelope env = { .from = (char *)"j\xc3\xb6@far.test", .utf8 = true,
+				RCPTS(TO("a@x.test")) };
+	uint64_t notice = 0;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT("S:220 mx\r\n", "C:EHLO box",
+				     "S:250-mx\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n",
+				     "C:MAIL FROM:<j\xc3\xb6@far.test> SMTPUTF8", OK,
+				     "C:RCPT TO:<a@x.test>", "S:550 5.1.1 who?\r\n", "C:RSET",
+				     OK, "C:MAIL FROM:<> BODY=8BITMIME SMTPUTF8", OK,
+				     "C:RCPT TO:<j\xc3\xb6@far.test>", OK, DATA, OK, QUIT));
+	svc_open(s, f.port);
+	take(s, &env);
+	stop(s, &f);
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, &notice), 1);
+	svc_expect(s, notice, JOB_SENT, NULL);
+}
+
 /* Declared 8-bit, but it is not: it goes to a host without 8BITMIME as it is. */
 static void not_eight_bit_after_all(void **state)
 {
@@ -1297,6 +1319,7 @@ int main(void)
 		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out),
 		TEST(idle_line),
 		TEST(held_and_released), TEST(retried), TEST(released_when_old), TEST(no_utf8),
+		TEST(notice_beyond_ascii),
 		TEST(not_eight_bit_after_all), TEST(wrong_password), TEST(no_password),
 		TEST(many_over_few_lines), TEST(one_behind_another), TEST(lost_at_the_dot),
 		TEST(few_a_line),
