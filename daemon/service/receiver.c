@@ -82,13 +82,17 @@ static void on_accepted(void *userdata, int fd, const struct net_peer *peer, str
 
 static const char *on_refused(void *userdata, const struct net_peer *peer, bool busy)
 {
+	struct receiver *r = userdata;
+
 	log_info("%s is turned away: %s", peer->text, busy ?
 		 "MaxSessions= are here" : "it has MaxSessionsPerAddress= already");
 	/* Who expects TLS would not understand. */
 	if (peer->tag == RECEIVER_SUBMISSIONS)
 		return NULL;
-	return busy ? "421 4.3.2 Too many connections, come back later\r\n"
-		    : "421 4.7.0 Too many connections from your address\r\n";
+	/* In the greeting's place: with our name, and without an enhanced code (RFC 2034 3). */
+	snprintf(r->turned_away, sizeof(r->turned_away), "421 %s Too many connections%s\r\n",
+		 r->box->conf.hostname, busy ? ", come back later" : " from your address");
+	return r->turned_away;
 }
 
 static void on_trouble(void *userdata, const struct error *e)

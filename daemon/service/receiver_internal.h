@@ -22,6 +22,7 @@ struct receiver {
 	struct receiver_session *sessions;
 	uint64_t memory;		/* octets of messages under way */
 	uint64_t mails;
+	char turned_away[384];		/* the greeting of who is too many */
 	bool stopping;
 	uint64_t last_id;		/* of trace lines */
 	struct penalties penalties;	/* failed log-ins */

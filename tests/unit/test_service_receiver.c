@@ -892,7 +892,7 @@ static void sessions_in_all(void **state)
 	client(r, RECEIVER_SMTP);
 	client(r, RECEIVER_SMTP);
 	peer_connect(p, r->svc.box.event, r->ports[RECEIVER_SMTP]);
-	peer_expect(p, "421 4.3.2");
+	peer_expect(p, "421 box.example.test Too many connections, come back later");
 	peer_expect_end(p);
 	peer_close(p);
 	peer_say(&r->peers[1], "QUIT", "221");
@@ -911,7 +911,7 @@ static void sessions_of_an_address(void **state)
 	client(r, RECEIVER_SMTP);
 	client(r, RECEIVER_SUBMISSION);
 	peer_connect(p, r->svc.box.event, r->ports[RECEIVER_SMTP]);
-	peer_expect(p, "421 4.7.0");
+	peer_expect(p, "421 box.example.test Too many connections from your address");
 	peer_expect_end(p);
 	peer_close(&r->peers[0]);
 	svc_run(&r->svc, 50);
