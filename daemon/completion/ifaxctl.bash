@@ -5,6 +5,11 @@ _ifaxctl_column() {
 	ifaxctl "$@" 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
+# A job has two lines there, the second of words.
+_ifaxctl_queue() {
+	ifaxctl queue list "$@" 2>/dev/null | awk '$2 ~ /^(send|mail|notice)$/ { print $1 }'
+}
+
 _ifaxctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
 	local verb=${COMP_WORDS[1]} words=
@@ -25,7 +30,7 @@ _ifaxctl() {
 	esac
 	if [[ -z $words ]]; then
 		if ((COMP_CWORD == 1)); then
-			words="status boards counters self-test send jobs queue kept users aliases panel recipients keys collect config version --config --help"
+			words="status boards counters self-test send jobs queue kept users aliases panel recipients keys collect config version --config --help --version"
 		else
 			case $verb in
 			boards|counters)
@@ -46,9 +51,9 @@ _ifaxctl() {
 				elif [[ ${COMP_WORDS[2]} == list ]]; then
 					words="--host --state --limit"
 				elif [[ ${COMP_WORDS[2]} == release ]]; then
-					words=$(_ifaxctl_column queue list --state held)
+					words=$(_ifaxctl_queue --state held)
 				else
-					words=$(_ifaxctl_column queue list)
+					words=$(_ifaxctl_queue)
 				fi ;;
 			kept)
 				if ((COMP_CWORD == 2)); then

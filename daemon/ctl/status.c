@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/fax.h>
 
@@ -75,7 +76,11 @@ int verb_config(struct ctl *c, int argc, char **argv)
 		return 1;
 	}
 	conf_free(&conf);
-	printf("%s and its drop-ins are good\n", c->conf);
+	if (access(c->conf, F_OK) < 0)
+		printf("%s is not there: all is as it is by default, or as its drop-ins say\n",
+		       c->conf);
+	else
+		printf("%s and its drop-ins are good\n", c->conf);
 	return 0;
 }
 

@@ -1223,6 +1223,7 @@ static void command_line(void **state)
 	expect(r, CTL(r, "nonsense"), 2, "there is no command \"nonsense\"");
 	expect(r, run_ctl(r, 0, (const char *const[]){ NULL }), 2, "a command is missing");
 	expect(r, CTL(r, "status", "x"), 2, "no arguments");
+	expect(r, CTL(r, "--config", "/nonexistent", "config", "check"), 0, "is not there");
 	expect(r, CTL(r, "send", "--user", "100"), 2, "--to ADDRESS");
 	expect(r, CTL(r, "send", "--user", "999", "--to", "a@x.test"), 1, "no user 999");
 	expect(r, CTL(r, "send", "--user", "100", "--to", "x"), 1, "not a mail address");
