@@ -31,6 +31,7 @@ struct question {
 static const struct question questions[_PANEL_STEPS];
 
 #define LOOKS_MAX      15
+#define MESSAGE_SHOWN  1000	/* octets */
 #define TITLE_REGISTER "User registration"
 #define TITLE_SEND     "Sending"
 #define TITLE_COLLECT  "Collecting mail"
@@ -748,11 +749,16 @@ void dialogue_looked(struct dialogue *d)
 
 void dialogue_message(struct dialogue *d, const char *when, const char *from, const char *text)
 {
+	size_t len = strlen(text), n = len;
+
+	if (n > MESSAGE_SHOWN)
+		for (n = MESSAGE_SHOWN; n && (text[n] & 0xc0) == 0x80; n--)
+			;
 	if (d->n_messages < PANEL_MESSAGES)
 		d->n_messages++;
 	memmove(d->messages[1], d->messages[0], (d->n_messages - 1) * sizeof(d->messages[0]));
-	snprintf(d->messages[0], sizeof(d->messages[0]), "%s  from <%.320s>\n%.1000s", when, from,
-		 text);
+	snprintf(d->messages[0], sizeof(d->messages[0]), "%s  from <%.320s>\n%.*s%s", when, from,
+		 (int)n, text, n < len ? " [there is more, which is not shown]" : "");
 	d->message = 0;
 }
 

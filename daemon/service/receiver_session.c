@@ -286,10 +286,15 @@ static bool all_active(const struct receiver_session *s, const struct envelope *
  */
 static bool is_sent(struct receiver_session *s, const struct smtp_server_event *ev)
 {
-	bool all = true;
+	bool all = true, fits = s->body.len <= TERMINAL_TEXT_MAX;
 
-	if (ev->how == SMTP_HOW_MAIL)
+	/* By SAML a terminal has the beginning of what is there as mail, too. */
+	if (ev->how == SMTP_HOW_MAIL || (ev->how == SMTP_HOW_SOML && !fits))
 		return false;
+	if (ev->how == SMTP_HOW_SEND && !fits) {
+		answer(s, 552, "5.3.4", "Too long for a terminal; send it as mail");
+		return true;
+	}
 	if (ev->how == SMTP_HOW_SEND)
 		all = all_active(s, ev->envelope);
 	if (all)

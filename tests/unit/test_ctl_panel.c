@@ -66,6 +66,7 @@ static void noted(struct dialogue *d, const char *words)
 	struct panel_display shown;
 
 	dialogue_display(d, &shown);
+	assert_non_null(shown.note);
 	if (!strstr(shown.note, words))
 		fail_msg("\"%s\" says nothing of \"%s\"", shown.note, words);
 }
@@ -678,6 +679,7 @@ static void kept_mail_is_printed_by_code_and_password(void **state)
 static void messages_are_shown_at_rest(void **state)
 {
 	struct dialogue *d = *state;
+	char text[1100];
 
 	dialogue_message(d, "12:00", "a@x.test", "first");
 	dialogue_message(d, "12:01", "b@x.test", "second");
@@ -689,6 +691,11 @@ static void messages_are_shown_at_rest(void **state)
 	begin(d, PANEL_SEND);
 	noted(d, "");
 	dialogue_key(d, PANEL_KEY_STOP);
+	/* a long one, cut between two characters */
+	memset(text, 'x', 999);
+	strcpy(text + 999, "\xc3\xa4 and more");
+	dialogue_message(d, "12:01", "b@x.test", text);
+	noted(d, "xx [there is more, which is not shown]");
 	for (int i = 0; i < 2 * PANEL_MESSAGES; i++)
 		dialogue_message(d, "12:02", "c@x.test", "more");
 	assert_int_equal(d->n_messages, PANEL_MESSAGES);

@@ -806,6 +806,7 @@ static void source_routes(void **state)
 
 static void terminals(void **state)
 {
+	static char text[TERMINAL_TEXT_MAX + 16];
 	struct room *r = *state;
 	struct terminals *t = r->svc.box.terminals;
 	struct peer *p;
@@ -860,6 +861,22 @@ static void terminals(void **state)
 	assert_int_equal(r->n_said, 3);
 	assert_int_equal(r->taken, 3);
 
+	/* Longer than a terminal takes: no message, but mail. */
+	assert_int_equal(terminal_attach(t, "100", ":1.7", NULL), 0);
+	memset(text, 'x', sizeof(text));
+	strcpy(text + sizeof(text) - 3, "\r\n");
+	peer_say(p, "SEND FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<ada@example.test>", "250");
+	peer_say(p, "DATA", "354");
+	peer_send(p, text, strlen(text));
+	peer_say(p, ".", "552 5.3.4");
+	peer_say(p, "SOML FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<ada@example.test>", "250");
+	mail(p, text);
+	assert_int_equal(r->n_said, 3);
+	assert_int_equal(r->taken, 4);
+	assert_int_equal(terminal_detach(t, ":1.7"), 0);
+
 	/* Of a list those who are there; when one of two has gone, nobody has it. */
 	assert_int_equal(terminal_attach(t, "200", ":1.8", NULL), 0);
 	peer_say(p, "SEND FROM:<b@far.test>", "250");
@@ -875,7 +892,7 @@ static void terminals(void **state)
 	peer_say(p, "DATA", "354");
 	peer_say(p, "x\r\n.", "451 4.2.1 Not everybody");
 	assert_int_equal(r->n_said, 4);
-	assert_int_equal(r->taken, 3);
+	assert_int_equal(r->taken, 4);
 }
 
 /*
