@@ -190,8 +190,29 @@ static void put_people(struct writing *w)
 	put(w, "\r\n");
 }
 
+/* A sentence that tells of a reply ends with it: "...: 550 5.1.1 no such user". */
+static const char *reply_in(const char *sentence)
+{
+	for (; sentence && (sentence = strstr(sentence, ": ")); sentence++) {
+		const char *code = sentence + 2;
+
+		if (strchr("45", *code) && strspn(code, "0123456789") == 3 && code[3] == ' ')
+			return code;
+	}
+	return NULL;
+}
+
+/* What the host said, word for word (RFC 3464 2.3.6). */
+static const char *diagnostic_of(const struct dsn_rcpt *r)
+{
+	if (r->diagnostic || !r->remote || (r->action != DSN_FAILED && r->action != DSN_DELAYED))
+		return r->diagnostic;
+	return reply_in(r->text);
+}
+
 static void put_rcpt(struct writing *w, const struct dsn_rcpt *r)
 {
+	const char *diagnostic = diagnostic_of(r);
 	char text[TEXT_MAX];
 
 	put(w, "\r\n");
@@ -203,8 +224,8 @@ static void put_rcpt(struct writing *w, const struct dsn_rcpt *r)
 	    r->status && *r->status ? clean(r->status, text) : actions[r->action].status);
 	if (r->remote)
 		put(w, "Remote-MTA: dns; %s\r\n", clean(r->remote, text));
-	if (r->diagnostic)
-		put(w, "Diagnostic-Code: smtp; %s\r\n", clean(r->diagnostic, text));
+	if (diagnostic)
+		put(w, "Diagnostic-Code: smtp; %s\r\n", clean(diagnostic, text));
 	if (r->last_attempt)
 		put_date(w, "Last-Attempt-Date", r->last_attempt);
 	if (r->action == DSN_DELAYED && r->retry_until)
@@ -216,7 +237,7 @@ static bool status_eight_bit(const struct dsn_spec *s)
 {
 	for (size_t i = 0; i < s->n_rcpts; i++)
 		if (text_eight_bit(s->rcpts[i].address) || text_eight_bit(s->rcpts[i].orcpt) ||
-		    text_eight_bit(s->rcpts[i].diagnostic))
+		    text_eight_bit(diagnostic_of(&s->rcpts[i])))
 			return true;
 	return text_eight_bit(s->envid);
 }

@@ -37,7 +37,9 @@ struct dsn_rcpt {
 	enum dsn_action action;
 	const char *status;	/* "5.1.1"; NULL: the class that the action implies */
 	const char *remote;	/* the host that said so; NULL: we found out ourselves */
-	const char *diagnostic;	/* its reply, "550 5.1.1 no such user"; NULL: none */
+	const char *diagnostic;	/* its reply, "550 5.1.1 no such user"; NULL: what @text ends
+				 * with, if that is one
+				 */
 	const char *text;	/* a sentence for people; NULL: none */
 	uint64_t last_attempt;	/* 0: none was made */
 	uint64_t retry_until;	/* delayed: given up then; 0: not told */

@@ -106,6 +106,36 @@ static void only_the_header_comes_back_unless_all_is_asked_for(void **state)
 	assert_true(has(&full, "The text of the mail.\r\n"));
 }
 
+/* Where the sentence tells of a reply, it stands for itself as well. */
+static void the_reply_is_told_word_for_word(void **state)
+{
+	static const struct {
+		const char *text, *remote, *want;
+		enum dsn_action action;
+	} rows[] = {
+		{ "mx:25: the server refused the recipient: 550 5.1.1 who: 400 of them?", "mx",
+		  "\r\nDiagnostic-Code: smtp; 550 5.1.1 who: 400 of them?\r\n", DSN_FAILED },
+		{ "given up after 3 attempts; the last said: mx:25: the server refused the "
+		  "message: 451 busy", "mx", "\r\nDiagnostic-Code: smtp; 451 busy\r\n",
+		  DSN_FAILED },
+		{ "mx:25: accepted: 250 ok", "mx", NULL, DSN_RELAYED },
+		{ "mx: 5501 cannot be reached: 4 times", "mx", NULL, DSN_DELAYED },
+		{ "there is no user 100: 550 at this box", NULL, NULL, DSN_FAILED },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dsn_rcpt r = { .address = "a@far.test", .action = rows[i].action,
+				      .text = rows[i].text, .remote = rows[i].remote };
+		struct dsn_spec s = plain(&r, 1);
+		_buffer_ struct buffer b = {0};
+		bool eight_bit;
+
+		build(&s, &b, &eight_bit);
+		assert_int_equal(has(&b, rows[i].want ? rows[i].want : "Diagnostic-Code"),
+				 rows[i].want != NULL);
+	}
+}
+
 /* A notice must not stumble over what the mail stumbled over. */
 static void what_could_not_go_does_not_come_back(void **state)
 {
@@ -352,6 +382,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(G2_a_refusal_has_every_field),
 		cmocka_unit_test(only_the_header_comes_back_unless_all_is_asked_for),
+		cmocka_unit_test(the_reply_is_told_word_for_word),
 		cmocka_unit_test(what_could_not_go_does_not_come_back),
 		cmocka_unit_test(each_recipient_has_a_group_of_its_own),
 		cmocka_unit_test(nothing_from_outside_begins_a_line),

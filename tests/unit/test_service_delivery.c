@@ -377,6 +377,7 @@ static void notice_by_route(void **state)
 	svc_expect(s, id, JOB_FAILED, "who?");
 	svc_serve(s, &f);
 	assert_non_null(strstr(f.body.data, "\nTo: <ada@[127.0.0.9]>\r\n"));
+	assert_non_null(strstr(f.body.data, "\nDiagnostic-Code: smtp; 550 5.1.1 who?\r\n"));
 	buffer_free(&f.body);
 	assert_int_equal(svc_count(s, JOB_NOTICE, -1, &notice), 1);
 	j = svc_wait(s, notice, JOB_SENT);
