@@ -417,6 +417,14 @@ static void say_boxes(struct verdict *v, const struct directory_answer *a)
 		verdict_set(v, 451, "4.3.0", "Out of memory");
 }
 
+/* A full name may come as a quoted string (RFC 5321 4.1.1.6). */
+static int find_person(struct box *box, const char *name, struct directory_answer *a)
+{
+	_free_ char *words = directory_local(name);
+
+	return words ? directory_find_person(box->store, &box->conf, words, a) : -ENOMEM;
+}
+
 /* 0, or the verdict is a refusal. */
 static int ask(struct box *box, const struct policy_peer *peer, const char *name, bool persons,
 	       struct directory_answer *a, struct verdict *v)
@@ -431,7 +439,7 @@ static int ask(struct box *box, const struct policy_peer *peer, const char *name
 	}
 	r = find(box, name, a);
 	if (r == -ENOENT && persons && !domain)
-		r = directory_find_person(box->store, &box->conf, name, a);
+		r = find_person(box, name, a);
 	if (r < 0)
 		refuse_name(v, r, name);
 	return r;

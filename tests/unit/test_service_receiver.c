@@ -622,6 +622,8 @@ static void vrfy_and_expn(void **state)
 		  "250 2.1.5 Otto Muster <200@box.example.test>\r\n" },
 		{ "VRFY otto muster", "250 2.1.5 Otto Muster <200@box.example.test>\r\n" },
 		{ "VRFY Otto", "250 2.1.5 Otto Muster <200@box.example.test>\r\n" },
+		{ "VRFY \"Otto Muster\"", "250 2.1.5 Otto Muster <200@box.example.test>\r\n" },
+		{ "VRFY \"\"", "550 5.1.1" },
 		{ "VRFY Muster", "553 5.1.4" },
 		{ "VRFY Must", "550 5.1.1" },
 		{ "VRFY nobody", "550 5.1.1" },
