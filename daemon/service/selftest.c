@@ -105,7 +105,7 @@ static void check_users(struct selftest *t)
 
 	if (r < 0)
 		return say(p, false, strerror(-r));
-	snprintf(text, sizeof(text), "%llu users are registered", (unsigned long long)n);
+	snprintf(text, sizeof(text), "%llu registered", (unsigned long long)n);
 	say(p, true, text);
 }
 

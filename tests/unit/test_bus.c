@@ -1315,7 +1315,7 @@ static void self_test(void **state)
 		skip();
 	expect(r, CTL(r, "self-test", "x"), 2, "no arguments");
 	expect(r, CTL(r, "self-test"), 1, "good    spool: all that was accepted is on the disk");
-	expect(r, 1, 1, "good    users: 1 users are registered\n");
+	expect(r, 1, 1, "good    users: 1 registered\n");
 	expect(r, 1, 1, "NOT     keyring: ");
 	expect(r, 1, 1, "NOT     board: there is none");
 	svc_stop_worker(&r->svc);
