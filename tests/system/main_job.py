@@ -142,6 +142,10 @@ def main():
     look_at_mail()
     collect_and_print(number)
     unknown_recipient()
+    tested = ctl("self-test")
+    check(tested.returncode == 0 and tested.stdout.count("good  ") >= 7 and
+          "coder of sim0: it codes and decodes" in tested.stdout,
+          "ifaxctl self-test finds all parts good", tested)
     for line in ctl("jobs").stdout.splitlines():
         say("    " + line)
     warnings = journal("-p", "warning")
