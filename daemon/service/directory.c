@@ -231,7 +231,10 @@ static int meet(struct walk *w, const char *name)
 
 static int walk_members(struct walk *w, const struct alias *alias);
 
-/* A member of whom nothing is known any more does not keep the others from their mail. */
+/*
+ * A member of whom nothing is known any more does not keep the others from their mail.
+ * One whom two users could be does: the sender hears of it, and no mail is lost.
+ */
 static int walk_name(struct walk *w, const char *name)
 {
 	_cleanup_(alias_freep) struct alias *alias = NULL;
@@ -239,7 +242,7 @@ static int walk_name(struct walk *w, const char *name)
 	int r = find_user(w->store, w->conf, name, &u);
 
 	if (r != -ENOENT)
-		return r == -ENOTUNIQ ? 0 : r < 0 ? r : add_user(w->answer, w->conf, u);
+		return r < 0 ? r : add_user(w->answer, w->conf, u);
 	r = store_alias_get(w->store, name, &alias);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;

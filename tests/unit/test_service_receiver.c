@@ -531,6 +531,8 @@ static void names_of_the_box(void **state)
 		  NULL },
 		{ "hollow@example.test", "550 5.2.4", NULL, NULL },
 		{ "twin@example.test", "553 5.1.4", NULL, NULL },
+		/* nobody in it is passed over in silence */
+		{ "team@example.test", "553 5.1.4", NULL, NULL },
 	};
 	struct room *r = *state;
 	struct peer *p;
@@ -540,6 +542,7 @@ static void names_of_the_box(void **state)
 	add_alias(r, "moved", NULL, ALIAS_MOVED, "m@new.test");
 	add_alias(r, "gone", NULL, ALIAS_GONE, "g@new.test");
 	add_alias(r, "hollow", NULL, ALIAS_PLAIN, "nobody");
+	add_alias(r, "team", NULL, ALIAS_PLAIN, "100 twin@example.test");
 	add_user(r, "301", "A", "twin@example.test");
 	add_user(r, "302", "B", "twin@example.test");
 	start(r, false);
