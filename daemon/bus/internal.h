@@ -20,6 +20,9 @@ int queue_list_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 int status_append(sd_bus_message *m, struct box *box);
 /* The methods about users. */
 int users_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
+/* A field of a user, by its name on the bus, into the struct user at @userdata: a dict_fn. */
+int user_entry(sd_bus_message *m, const char *key, const char *type, void *userdata,
+	       sd_bus_error *e);
 /* The methods about recipients. */
 int recipients_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* The methods about keys: answered later. */
@@ -33,6 +36,13 @@ int aliases_call(sd_bus_message *m, struct box *box, sd_bus_error *e);
 /* An array of whatever @append writes, as the reply to @m. */
 int bus_reply_list(sd_bus_message *m, void **items, size_t n,
 		   int (*append)(sd_bus_message *m, const void *item));
+
+/* Many users in one call, which is answered when they are stored. One such call at a time. */
+struct imports;
+
+int imports_new(struct imports **ret, struct box *box);
+void imports_free(struct imports *i);
+int imports_call(struct imports *i, sd_bus_message *m, sd_bus_error *e);
 
 /* Panels of users, which are told what SMTP sends them: signals to them alone. */
 struct panels;

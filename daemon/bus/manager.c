@@ -26,6 +26,7 @@ struct manager {
 	sd_bus *bus;
 	sd_bus_slot *vtable;
 	struct panels *panels;
+	struct imports *imports;
 };
 
 /* A sentence of ours becomes the bus's error, by the kind of errno. */
@@ -424,6 +425,13 @@ static int do_users(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	return users_call(m, mgr->box, e);
 }
 
+static int do_import_users(sd_bus_message *m, void *userdata, sd_bus_error *e)
+{
+	struct manager *mgr = userdata;
+
+	return imports_call(mgr->imports, m, e);
+}
+
 static int do_recipients(sd_bus_message *m, void *userdata, sd_bus_error *e)
 {
 	struct manager *mgr = userdata;
@@ -483,7 +491,7 @@ static int do_attach_panel(sd_bus_message *m, void *userdata, sd_bus_error *e)
 	M("ListUsers", "", "aa{sv}", "org.ifax1.view", do_users)               \
 	M("GetUser", "s", "a{sv}", "org.ifax1.view", do_users)                 \
 	M("CheckCode", "s", "", "org.ifax1.view", do_users)                    \
-	M("ImportUsers", "a(sa{sv})b", "uu", "org.ifax1.manage", do_users)     \
+	M("ImportUsers", "a(sa{sv})b", "uu", "org.ifax1.manage", do_import_users) \
 	M("AddUser", "a{sv}", "", "org.ifax1.manage", do_users)                \
 	M("EditUser", "a{sv}", "", "org.ifax1.manage", do_users)               \
 	M("RemoveUser", "s", "", "org.ifax1.manage", do_users)                 \
@@ -572,6 +580,7 @@ void manager_free(struct manager *mgr)
 		return;
 	store_watch(mgr->box->store, NULL, NULL);
 	panels_free(mgr->panels);
+	imports_free(mgr->imports);
 	sd_bus_slot_unref(mgr->vtable);
 	if (mgr->bus)
 		sd_bus_detach_event(mgr->bus);
@@ -612,6 +621,8 @@ int manager_new(struct manager **ret, struct box *box, struct error *e)
 					on_disconnected, mgr);
 	if (r >= 0)
 		r = panels_new(&mgr->panels, box, mgr->bus);
+	if (r >= 0)
+		r = imports_new(&mgr->imports, box);
 	if (r >= 0)
 		r = sd_bus_request_name(mgr->bus, BUS_NAME, 0);
 	if (r < 0) {

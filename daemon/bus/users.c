@@ -72,8 +72,8 @@ static int read_password(sd_bus_message *m, char **hash, sd_bus_error *e)
 	return 0;
 }
 
-static int user_entry(sd_bus_message *m, const char *key, const char *type, void *userdata,
-		      sd_bus_error *e)
+int user_entry(sd_bus_message *m, const char *key, const char *type, void *userdata,
+	       sd_bus_error *e)
 {
 	static const char types[] = { [FIELD_TEXT] = 's', [FIELD_NUMBER] = 'u', [FIELD_FLAG] = 'b',
 				      [FIELD_SECRET] = 's', [FIELD_PASSWORD] = 's' };
@@ -154,112 +154,6 @@ static int put_user(sd_bus_message *m, struct box *box, bool create, sd_bus_erro
 		return r;
 	r = registration_put(box, u, create, &why);
 	return r < 0 ? bus_fail(e, r, &why) : sd_bus_reply_method_return(m, "");
-}
-
-/* Many users, and of each whether he is new. */
-struct import {
-	struct user **users;
-	bool *create;
-	size_t n, room;
-};
-
-static void import_free(struct import *p)
-{
-	user_list_free(p->users, p->n);
-	free(p->create);
-}
-
-static int import_grow(struct import *p)
-{
-	size_t room = p->room ? 2 * p->room : 64;
-	void *users, *create;
-
-	if (p->n < p->room)
-		return 0;
-	users = reallocarray(p->users, room, sizeof(*p->users));
-	p->users = users ? users : p->users;
-	create = reallocarray(p->create, room, sizeof(*p->create));
-	p->create = create ? create : p->create;
-	if (!users || !create)
-		return -ENOMEM;
-	p->room = room;
-	return 0;
-}
-
-/* Thousands of passwords would take minutes to hash, in which nothing else is done. */
-static int import_entry(sd_bus_message *m, const char *key, const char *type, void *userdata,
-			sd_bus_error *e)
-{
-	if (!strcmp(key, "panel-password"))
-		return sd_bus_error_set(e, SD_BUS_ERROR_INVALID_ARGS,
-					"of many users, passwords for the panel come as "
-					"\"panel-hash\"");
-	return user_entry(m, key, type, userdata, e);
-}
-
-static int import_read_one(sd_bus_message *m, struct box *box, struct import *p, sd_bus_error *e)
-{
-	struct user *u = NULL;
-	const char *code;
-	bool create;
-	int r = sd_bus_message_read(m, "s", &code);
-
-	if (r >= 0)
-		r = import_grow(p);
-	if (r < 0)
-		return r;
-	r = store_user_get(box->store, code, false, &u);
-	create = r == -ENOENT;
-	if (create)
-		r = start_from(box, code, true, &u, e);
-	if (r < 0)
-		return r;
-	p->create[p->n] = create;
-	p->users[p->n++] = u;
-	r = dict_walk(m, import_entry, u, e);
-	return r < 0 ? r : job_set(&u->code, code);
-}
-
-static int import_read(sd_bus_message *m, struct box *box, struct import *p, sd_bus_error *e)
-{
-	int r = sd_bus_message_enter_container(m, 'a', "(sa{sv})");
-
-	if (r < 0)
-		return r;
-	while ((r = sd_bus_message_enter_container(m, 'r', "sa{sv}")) > 0) {
-		r = import_read_one(m, box, p, e);
-		if (r >= 0)
-			r = sd_bus_message_exit_container(m);
-		if (r < 0)
-			return r;
-	}
-	return r < 0 ? r : sd_bus_message_exit_container(m);
-}
-
-/* Who cannot be stored is told by his place, from 0 on: the caller knows his line. */
-static int import_users(sd_bus_message *m, struct box *box, sd_bus_error *e)
-{
-	_cleanup_(import_free) struct import p = { 0 };
-	struct error why = { 0 }, placed;
-	uint32_t added = 0;
-	size_t bad = 0;
-	int r, try;
-
-	sd_bus_message_sensitive(m);
-	r = import_read(m, box, &p, e);
-	if (r >= 0)
-		r = sd_bus_message_read(m, "b", &try);
-	if (r < 0)
-		return r;
-	r = registration_put_all(box, p.users, p.create, p.n, try, &bad, &why);
-	if (r < 0) {
-		if (bad < p.n)
-			error_set(&placed, r, "%zu: %s", bad, error_text(&why));
-		return bus_fail(e, r, bad < p.n ? &placed : &why);
-	}
-	for (size_t i = 0; i < p.n; i++)
-		added += p.create[i];
-	return sd_bus_reply_method_return(m, "uu", added, (uint32_t)p.n - added);
 }
 
 static int put_fields(sd_bus_message *m, const void *item)
@@ -397,7 +291,5 @@ int users_call(sd_bus_message *m, struct box *box, sd_bus_error *e)
 		return get_user(m, box, e);
 	if (!strcmp(name, "CheckCode"))
 		return check_code(m, box, e);
-	if (!strcmp(name, "ImportUsers"))
-		return import_users(m, box, e);
 	return check_panel(m, box, e);
 }

@@ -55,23 +55,6 @@ int registration_put(struct box *box, const struct user *u, bool create, struct 
 	return r;
 }
 
-int registration_put_all(struct box *box, struct user *const *users, const bool *create, size_t n,
-			 bool try, size_t *bad, struct error *e)
-{
-	size_t more = 0;
-	int r;
-
-	*bad = n;
-	for (size_t i = 0; i < n; i++)
-		more += create[i];
-	r = registration_check_room(box, more, e);
-	if (!r)
-		r = store_user_put_all(box->store, users, create, n, try, bad, e);
-	for (size_t i = 0; !r && !try && i < n; i++)
-		collector_user_changed(box->collector, users[i]->code);
-	return r;
-}
-
 /* A later user of the code could print what is kept for this one. */
 static int check_nothing_kept(struct box *box, const char *code, struct error *e)
 {

@@ -19,9 +19,6 @@ struct user *registration_defaults(void);
 
 /* Stores one, and has his mailbox looked at. */
 int registration_put(struct box *box, const struct user *u, bool create, struct error *e);
-/* The same with many, as store_user_put_all() has it. */
-int registration_put_all(struct box *box, struct user *const *users, const bool *create, size_t n,
-			 bool try, size_t *bad, struct error *e);
 /* His mailbox is left alone, his keys go. -ENOENT; -EBUSY: mail is kept for him. */
 int registration_remove(struct box *box, const char *code, struct error *e);
 

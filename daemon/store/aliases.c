@@ -273,6 +273,8 @@ int store_alias_put(struct store *s, const struct alias *a, bool create, struct 
 	int r = check_alias(a, e);
 
 	if (!r)
+		r = users_check_settled(s, e);
+	if (!r)
 		r = check_no_user(s, a->name, e);
 	if (!r)
 		r = check_there(s, a->name, create, e);
@@ -355,8 +357,10 @@ int store_alias_list(struct store *s, struct alias ***ret, size_t *n)
 /* A member row without its alias is nothing: it goes when the name is made anew. */
 int store_alias_remove(struct store *s, const char *name, struct error *e)
 {
-	int r = users_remove_row(s, "DELETE FROM aliases WHERE name=lower(?)", name, e);
+	int r = users_check_settled(s, e);
 
+	if (!r)
+		r = users_remove_row(s, "DELETE FROM aliases WHERE name=lower(?)", name, e);
 	if (r == -ENOENT)
 		return error_set(e, r, "There is no alias or list %s.", name);
 	if (!r)

@@ -339,11 +339,27 @@ int store_user_count(struct store *s, uint64_t *ret);
  */
 int store_user_put(struct store *s, const struct user *u, bool create, struct error *e);
 /*
- * Many of them: all are stored, or none. @create tells of each whether it is new.
- * With @try none is, and all is checked. *@bad: the first that cannot be.
+ * Many of them, in slices between which the loop may turn: all are stored, or none.
+ *
+ *	store_import_begin() { store_import_stage() }...
+ *	store_import_commit() { store_import_apply() }... until that returns 0
+ *
+ * What is staged is nobody's business before it is committed; from then on it is
+ * promised: what a crash leaves of it is put in when the store is opened again.
+ * store_import_abort() drops what is not committed, or puts all that is in. From begin
+ * to end of an import, other changes of users and aliases are refused: -EBUSY.
  */
-int store_user_put_all(struct store *s, struct user *const *users, const bool *create, size_t n,
-		       bool try, size_t *bad, struct error *e);
+int store_import_begin(struct store *s, struct error *e);
+/*
+ * As store_user_put(), for @n of them, of each of whom @create tells whether he is new. After
+ * an error, whose user is users[*bad], nothing remains but to abort.
+ */
+int store_import_stage(struct store *s, struct user *const *users, const bool *create, size_t n,
+		       size_t *bad, struct error *e);
+int store_import_commit(struct store *s, struct error *e);
+/* The next @n of them, in the order of staging; 1: there are more. */
+int store_import_apply(struct store *s, size_t n, struct error *e);
+void store_import_abort(struct store *s);
 int store_user_get(struct store *s, const char *code, bool secrets, struct user **ret);
 int store_user_list(struct store *s, struct user ***ret, size_t *n);
 void user_list_free(struct user **users, size_t n);

@@ -57,6 +57,7 @@ struct store {
 	struct index *index;
 	sqlite3 *users;
 	sqlite3_stmt *users_queries[_USERS_QUERIES];
+	bool importing;		/* users are staged */
 	sd_event *event;
 	sd_event_source *source;
 	sd_event_source *gather;	/* the index's next commit */
@@ -128,6 +129,13 @@ sqlite3_stmt *users_query(struct store *s, enum users_query which, const char *k
 void users_done(sqlite3_stmt *st);
 /* A column as an owned string; a missing one stays NULL. */
 int users_column(sqlite3_stmt *st, int i, char **ret);
+/* users.c: checks @u and has @st, of the parameters that all such statements have, store him. */
+int users_put(struct store *s, sqlite3_stmt *st, const struct user *u, bool create,
+	      struct error *e);
+/* users_import.c: -EBUSY: users are being imported, and what is changed now might be lost. */
+int users_check_settled(struct store *s, struct error *e);
+/* Puts in what was staged as a whole, drops what was not. */
+int users_settle(struct store *s, struct error *e);
 /* Deletes by @key; -ENOENT: there was none. */
 int users_remove_row(struct store *s, const char *sql, const char *key, struct error *e);
 

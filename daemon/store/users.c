@@ -168,24 +168,17 @@ static int check_code_free(struct store *s, const char *code, struct error *e)
 		       error_set(e, -EEXIST, "The name %s is an alias or a list already.", code);
 }
 
-int store_user_put(struct store *s, const struct user *u, bool create, struct error *e)
+/* Binds a user who has been checked to a statement as above, and runs it. */
+static int run_put(struct store *s, sqlite3_stmt *st, const struct user *u, bool create,
+		   struct error *e)
 {
 	_buffer_ struct buffer sealed = { 0 };
-	sqlite3_stmt *st;
-	int r = check_user(s, u, e), rc;
+	int r = 0, rc;
 
-	if (!r && create)
-		r = check_code_free(s, u->code, e);
-	if (!r && u->pop3_password && *u->pop3_password) {
+	if (u->pop3_password && *u->pop3_password)
 		r = seal(s->key, u->code, u->pop3_password, &sealed);
-		if (r < 0)
-			return error_set(e, r, "The password cannot be sealed.");
-	}
 	if (r < 0)
-		return r;
-	rc = sqlite3_prepare_v2(s->users, create ? put_sql : update_sql, -1, &st, NULL);
-	if (rc != SQLITE_OK)
-		return users_db_error(s, rc, e);
+		return error_set(e, r, "The password cannot be sealed.");
 	bind_user(st, u, &sealed);
 	if (!create) {
 		sqlite3_bind_int(st, 20, u->pop3_password != NULL);
@@ -193,45 +186,39 @@ int store_user_put(struct store *s, const struct user *u, bool create, struct er
 		sqlite3_bind_int(st, 22, u->panel_hash != NULL);
 	}
 	sqlite3_step(st);
-	rc = sqlite3_finalize(st);
-	if (rc == SQLITE_CONSTRAINT)
-		return error_set(e, -EEXIST, "The user code %s is taken.", u->code);
-	if (rc != SQLITE_OK)
+	rc = sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	if (rc != SQLITE_OK && rc != SQLITE_CONSTRAINT)
 		return users_db_error(s, rc, e);
-	if (!sqlite3_changes(s->users))
-		return error_set(e, -ENOENT, "There is no user %s.", u->code);
-	return 0;
+	if (rc == SQLITE_OK && sqlite3_changes(s->users))
+		return 0;
+	return rc == SQLITE_OK && !create ?
+		       error_set(e, -ENOENT, "There is no user %s.", u->code) :
+		       error_set(e, -EEXIST, "The user code %s is taken.", u->code);
 }
 
-static int put_each(struct store *s, struct user *const *users, const bool *create, size_t n,
-		    size_t *bad, struct error *e)
+int users_put(struct store *s, sqlite3_stmt *st, const struct user *u, bool create,
+	      struct error *e)
 {
-	int r = 0;
+	int r = check_user(s, u, e);
 
-	for (*bad = 0; *bad < n && !r; ++*bad)
-		r = store_user_put(s, users[*bad], create[*bad], e);
+	if (!r && create)
+		r = check_code_free(s, u->code, e);
+	return r < 0 ? r : run_put(s, st, u, create, e);
+}
+
+int store_user_put(struct store *s, const struct user *u, bool create, struct error *e)
+{
+	int r = users_check_settled(s, e), rc;
+	sqlite3_stmt *st;
+
 	if (r < 0)
-		--*bad;
-	return r;
-}
-
-/* One transaction: after a crash the file has all of them or none. */
-int store_user_put_all(struct store *s, struct user *const *users, const bool *create, size_t n,
-		       bool try, size_t *bad, struct error *e)
-{
-	int r, rc = sqlite3_exec(s->users, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-
-	*bad = n;
+		return r;
+	rc = sqlite3_prepare_v2(s->users, create ? put_sql : update_sql, -1, &st, NULL);
 	if (rc != SQLITE_OK)
 		return users_db_error(s, rc, e);
-	r = put_each(s, users, create, n, bad, e);
-	if (!r && !try) {
-		rc = sqlite3_exec(s->users, "COMMIT", NULL, NULL, NULL);
-		if (rc == SQLITE_OK)
-			return 0;
-		r = users_db_error(s, rc, e);
-	}
-	sqlite3_exec(s->users, "ROLLBACK", NULL, NULL, NULL);
+	r = users_put(s, st, u, create, e);
+	sqlite3_finalize(st);
 	return r;
 }
 
@@ -390,8 +377,11 @@ int store_user_list(struct store *s, struct user ***ret, size_t *n)
 /* Row and ring go in one transaction: the ring is a trigger's to note, see users_db.c. */
 int store_user_remove(struct store *s, const char *code, struct error *e)
 {
-	int r = users_remove_row(s, "DELETE FROM users WHERE code=?", code, e);
+	int r = users_check_settled(s, e);
 
+	if (r < 0)
+		return r;
+	r = users_remove_row(s, "DELETE FROM users WHERE code=?", code, e);
 	return r == -ENOENT ? error_set(e, r, "There is no user %s.", code) : r;
 }
 

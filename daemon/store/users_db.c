@@ -38,6 +38,13 @@ static const char *const schema[] = {
 	"CREATE TABLE rings_left(ring TEXT PRIMARY KEY) WITHOUT ROWID;"
 	"CREATE TRIGGER users_gone AFTER DELETE ON users BEGIN"
 	" INSERT OR IGNORE INTO rings_left VALUES(old.ring); END;",
+
+	"CREATE TABLE users_staged(code TEXT NOT NULL UNIQUE, name TEXT, address TEXT,"
+	" pop3_host TEXT, pop3_port INT, pop3_tls TEXT, pop3_login TEXT, sealed BLOB,"
+	" auto_receive INT, auto_print INT, interval INT, keep_days INT, leave INT, verifier TEXT,"
+	" panel_hash TEXT, at_end TEXT, receive_text INT, collect_after_send INT, encrypt INT,"
+	" ring TEXT);"
+	"CREATE TABLE staged_whole(mark INTEGER PRIMARY KEY);",
 };
 
 static const char *const queries[_USERS_QUERIES] = {
@@ -124,6 +131,8 @@ int users_open(struct store *s, const char *state, struct error *e)
 			      path.data);
 	for (; !r && v < (int)ARRAY_SIZE(schema); v++)
 		r = upgrade(s, v, e);
+	if (!r)
+		r = users_settle(s, e);
 	return r ? r : prepare_queries(s, e);
 }
 

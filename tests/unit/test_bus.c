@@ -1144,6 +1144,88 @@ static void import_over_the_bus(void **state)
 	granted(call(r, "ImportUsers", "a(sa{sv})b", 0, 0));
 }
 
+/* @n new users from @code on, of whom the last one keeps mail for @days. */
+static sd_bus_message *many_users(struct room *r, unsigned int code, unsigned int n,
+				  unsigned int days)
+{
+	sd_bus_message *m = method(r, "ImportUsers");
+	char text[16];
+
+	assert_true(sd_bus_message_open_container(m, 'a', "(sa{sv})") >= 0);
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "%u", code + i);
+		assert_true(sd_bus_message_append(m, "(sa{sv})", text, 2, "pop3-password", "s",
+						  text, "keep-days", "u",
+						  i + 1 < n ? 7 : days) >= 0);
+	}
+	assert_true(sd_bus_message_close_container(m) >= 0);
+	assert_true(sd_bus_message_append(m, "b", 0) >= 0);
+	return m;
+}
+
+static void begin(struct room *r, sd_bus_message *m, sd_bus_message **reply)
+{
+	*reply = NULL;
+	assert_true(sd_bus_call_async(r->client, NULL, m, on_reply, reply,
+				      PATIENCE * 1000000ull) >= 0);
+	sd_bus_message_unref(m);
+}
+
+static int count_turn(sd_event_source *s, void *userdata)
+{
+	++*(unsigned int *)userdata;
+	return 0;
+}
+
+/* Whoever else waits for the loop has his turn between slices; nobody sees a part of them. */
+static void import_lets_others_in(void **state)
+{
+	enum { N = 3000 };
+	sd_bus_message *import, *busy;
+	sd_event_source *counter = NULL;
+	struct room *r = *state;
+	unsigned int turns = 0;
+	uint64_t n;
+
+	/* In turns in which nobody else has anything to do. */
+	assert_true(sd_event_add_defer(r->svc.box.event, &counter, count_turn, &turns) >= 0);
+	assert_true(sd_event_source_set_priority(counter, SD_EVENT_PRIORITY_IDLE) >= 0);
+	assert_true(sd_event_source_set_enabled(counter, SD_EVENT_ON) >= 0);
+	begin(r, many_users(r, 1000, N, 7), &import);
+	/* The bus keeps the order of calls: these come after it, and are answered before. */
+	granted(call(r, "GetStatus", ""));
+	assert_null(import);
+	refused(call(r, "GetUser", "s", "1000"), INVALID, "no user 1000");
+	begin(r, many_users(r, 1000, 1, 7), &busy);
+	refused(call(r, "AddUser", "a{sv}", 1, "code", "s", "1000"), NULL, "being imported");
+	refused(busy, NULL, "being imported already");
+	assert_null(import);
+	turns = 0;
+	while (!import)
+		assert_true(sd_event_run(r->svc.box.event, 1000000) >= 0);
+	granted(import);
+	assert_true(turns >= N / 200);
+	sd_event_source_disable_unref(counter);
+	granted(call(r, "GetUser", "s", "1000"));
+	granted(call(r, "GetUser", "s", "3999"));
+	granted(call(r, "AddUser", "a{sv}", 1, "code", "s", "999"));
+	/* One wrong line, the last, and nothing is changed. */
+	refused(send_message(r, many_users(r, 5000, N, 32)), INVALID, "2999: Mail is kept");
+	assert_int_equal(store_user_count(r->svc.box.store, &n), 0);
+	assert_int_equal(n, N + 2);
+	/* With the bus goes who asks: what is not promised is not there, and nothing is barred. */
+	begin(r, many_users(r, 5000, N, 7), &import);
+	granted(call(r, "GetStatus", ""));
+	manager_free(take_ptr(r->svc.box.manager));
+	while (!import)
+		assert_true(sd_event_run(r->svc.box.event, 1000000) >= 0);
+	refused(import, NULL, "");
+	assert_int_equal(store_user_count(r->svc.box.store, &n), 0);
+	assert_int_equal(n, N + 2);
+	assert_int_equal(manager_new(&r->svc.box.manager, &r->svc.box, NULL), 0);
+	granted(call(r, "AddUser", "a{sv}", 1, "code", "s", "998"));
+}
+
 /* As it is typed into a file; nothing is stored of one with a wrong line. */
 static void import_and_export(void **state)
 {
@@ -1395,6 +1477,7 @@ int main(void)
 		TEST(retry_everywhere), TEST(retry_too_soon), TEST(status_counts), TEST(users),
 		TEST(recipients), TEST(aliases), TEST(panel), TEST(log_in),
 		TEST(panel_password), TEST(table_full_and_code_taken), TEST(import_over_the_bus),
+		TEST(import_lets_others_in),
 		TEST(import_and_export), TEST(command_line),
 		TEST(boards_and_counters), TEST(self_test),
 		TEST(no_daemon),

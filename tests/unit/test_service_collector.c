@@ -825,7 +825,10 @@ static void store_ten_thousand(struct svc *s)
 		};
 		create[i] = true;
 	}
-	if (store_user_put_all(s->box.store, users, create, N, false, &bad, &e) < 0)
+	if (store_import_begin(s->box.store, &e) < 0 ||
+	    store_import_stage(s->box.store, users, create, N, &bad, &e) < 0 ||
+	    store_import_commit(s->box.store, &e) < 0 ||
+	    store_import_apply(s->box.store, N, &e) < 0)
 		fail_msg("%s", error_text(&e));
 	user_list_free(users, N);
 	free(create);

@@ -474,36 +474,122 @@ static void exec(const char *path, const char *sql)
 	sqlite3_close(db);
 }
 
-/* The file as the first releases wrote it, without a version. */
+static void expect_users(struct box *b, uint64_t want)
+{
+	uint64_t n;
+
+	assert_int_equal(store_user_count(b->store, &n), 0);
+	assert_int_equal(n, want);
+}
+
 static void many_are_stored_or_none(void **state)
 {
 	struct user a = good, c = good, *users[] = { &a, &c };
 	const bool create[] = { true, true }, edit[] = { false, false };
 	struct error e = { 0 };
 	struct box *b = *state;
-	uint64_t n;
+	size_t bad = 0;
+
+	a.code = "1";
+	c.code = "2";
+	assert_int_equal(store_import_begin(b->store, &e), 0);
+	assert_int_equal(store_import_stage(b->store, users, create, 2, &bad, &e), 0);
+	store_import_abort(b->store);
+	expect_users(b, 0);
+	c.keep_days = 32;
+	assert_int_equal(store_import_begin(b->store, &e), 0);
+	assert_int_equal(store_import_stage(b->store, users, create, 2, &bad, &e), -EINVAL);
+	assert_int_equal(bad, 1);
+	store_import_abort(b->store);
+	expect_users(b, 0);
+	c.keep_days = 31;
+	assert_int_equal(store_import_begin(b->store, &e), 0);
+	assert_int_equal(store_import_stage(b->store, users, create, 1, &bad, &e), 0);
+	assert_int_equal(store_import_stage(b->store, users + 1, create, 1, &bad, &e), 0);
+	expect_users(b, 0);
+	assert_int_equal(store_import_commit(b->store, &e), 0);
+	assert_int_equal(store_import_apply(b->store, 1, &e), 1);
+	assert_int_equal(store_user_check_code(b->store, "1", &e), -EEXIST);
+	assert_int_equal(store_import_apply(b->store, 1, &e), 0);
+	expect_users(b, 2);
+	assert_int_equal(store_import_begin(b->store, &e), 0);
+	assert_int_equal(store_import_stage(b->store, users, create, 2, &bad, &e), -EEXIST);
+	assert_int_equal(bad, 0);
+	store_import_abort(b->store);
+	assert_int_equal(store_user_check_code(b->store, "2", &e), -EEXIST);
+	assert_int_equal(store_user_check_code(b->store, "3", &e), 0);
+	assert_int_equal(store_user_check_code(b->store, "3 ", &e), -EINVAL);
+	c.code = "3";
+	assert_int_equal(store_import_begin(b->store, &e), 0);
+	assert_int_equal(store_import_stage(b->store, users, edit, 2, &bad, &e), -ENOENT);
+	assert_int_equal(bad, 1);
+	store_import_abort(b->store);
+}
+
+/* Of a known one what is not given stays, and he stays himself. */
+static void many_are_edited(void **state)
+{
+	struct user a = good, *users[] = { &a }, *was, *is;
+	const bool edit[] = { false };
+	struct error e = { 0 };
+	struct box *b = *state;
+	char *ring;
+	size_t bad;
+
+	a.panel_hash = "$y$x";
+	assert_int_equal(store_user_put(b->store, &a, true, &e), 0);
+	assert_int_equal(store_user_get(b->store, a.code, true, &was), 0);
+	a.pop3_password = NULL;
+	a.panel_hash = "";
+	a.name = "Another";
+	assert_int_equal(store_import_begin(b->store, &e), 0);
+	assert_int_equal(store_import_stage(b->store, users, edit, 1, &bad, &e), 0);
+	assert_int_equal(store_import_commit(b->store, &e), 0);
+	assert_int_equal(store_import_apply(b->store, 5, &e), 0);
+	assert_int_equal(store_user_get(b->store, a.code, true, &is), 0);
+	assert_string_equal(is->name, "Another");
+	assert_string_equal(is->pop3_password, was->pop3_password);
+	assert_string_equal(is->ring, was->ring);
+	assert_string_equal(is->address, was->address);
+	assert_int_equal(is->keep_days, was->keep_days);
+	assert_true(was->has_panel_password && !is->has_panel_password);
+	user_free(was);
+	user_free(is);
+	assert_int_equal(store_ring_left(b->store, &ring), -ENOENT);
+}
+
+/* A crash before the promise leaves none of them, after it all. */
+static void a_crash_does_not_part_them(void **state)
+{
+	struct user a = good, c = good, *users[] = { &a, &c };
+	const bool create[] = { true, true };
+	struct alias alias = { .name = "2", .members = (char *[]){ "a@x.test", NULL } };
+	struct error e = { 0 };
+	struct box *b = *state;
 	size_t bad;
 
 	a.code = "1";
 	c.code = "2";
-	assert_int_equal(store_user_put_all(b->store, users, create, 2, true, &bad, &e), 0);
-	assert_int_equal(store_user_count(b->store, &n), 0);
-	assert_int_equal(n, 0);
-	c.keep_days = 32;
-	assert_int_equal(store_user_put_all(b->store, users, create, 2, false, &bad, &e), -EINVAL);
-	assert_int_equal(bad, 1);
-	assert_int_equal(store_user_count(b->store, &n), 0);
-	assert_int_equal(n, 0);
-	c.keep_days = 31;
-	assert_int_equal(store_user_put_all(b->store, users, create, 2, false, &bad, &e), 0);
-	assert_int_equal(store_user_put_all(b->store, users, create, 2, false, &bad, &e), -EEXIST);
-	assert_int_equal(bad, 0);
-	assert_int_equal(store_user_put_all(b->store, users, edit, 2, false, &bad, &e), 0);
-	assert_int_equal(store_user_count(b->store, &n), 0);
-	assert_int_equal(n, 2);
-	assert_int_equal(store_user_check_code(b->store, "2", &e), -EEXIST);
-	assert_int_equal(store_user_check_code(b->store, "3", &e), 0);
-	assert_int_equal(store_user_check_code(b->store, "3 ", &e), -EINVAL);
+	for (int moved = -1; moved < 2; moved++) {
+		assert_int_equal(store_import_begin(b->store, &e), 0);
+		assert_int_equal(store_import_stage(b->store, users, create, 2, &bad, &e), 0);
+		/* What was checked of them must go on to hold. */
+		assert_int_equal(store_user_put(b->store, &good, true, &e), -EBUSY);
+		assert_int_equal(store_user_remove(b->store, "1", &e), -EBUSY);
+		assert_int_equal(store_alias_put(b->store, &alias, true, &e), -EBUSY);
+		assert_int_equal(store_alias_remove(b->store, "1", &e), -EBUSY);
+		if (moved >= 0)
+			assert_int_equal(store_import_commit(b->store, &e), 0);
+		if (moved > 0)
+			assert_int_equal(store_import_apply(b->store, 1, &e), 1);
+		box_close(b);
+		box_open(b);
+		expect_users(b, moved < 0 ? 0 : 2);
+		if (moved < 0)
+			continue;
+		assert_int_equal(store_user_remove(b->store, "1", &e), 0);
+		assert_int_equal(store_user_remove(b->store, "2", &e), 0);
+	}
 }
 
 static void one_touch_keys_are_one_recipient_each(void **state)
@@ -528,6 +614,7 @@ static void one_touch_keys_are_one_recipient_each(void **state)
 	recipient_free(got);
 }
 
+/* The file as the first releases wrote it, without a version. */
 static void an_old_file_is_brought_up(void **state)
 {
 	struct store_options o = { .segment_bytes = SMALL_SEGMENT };
@@ -539,7 +626,8 @@ static void an_old_file_is_brought_up(void **state)
 	box_close(b);
 	snprintf(path, sizeof(path), "%s/users.db", b->state);
 	exec(path, "DROP TABLE users; DROP TABLE recipients; DROP TABLE aliases; "
-	     "DROP TABLE members; DROP TABLE rings_left; PRAGMA user_version=0;"
+	     "DROP TABLE members; DROP TABLE rings_left; DROP TABLE users_staged; "
+	     "DROP TABLE staged_whole; PRAGMA user_version=0;"
 	     "CREATE TABLE users(code TEXT PRIMARY KEY, name TEXT, address TEXT, pop3_host TEXT,"
 	     " pop3_port INT, pop3_tls TEXT, pop3_login TEXT, sealed BLOB, auto_receive INT,"
 	     " auto_print INT, interval INT, keep_days INT, leave INT) WITHOUT ROWID;"
@@ -562,7 +650,7 @@ static void an_old_file_is_brought_up(void **state)
 	o.state = b->state;
 	assert_int_equal(store_open(&b->store, b->event, &o, &e), -ENOTSUP);
 	assert_non_null(strstr(e.text, "newer ifax"));
-	exec(path, "PRAGMA user_version=5;");
+	exec(path, "PRAGMA user_version=6;");
 	box_open(b);
 }
 
@@ -618,7 +706,8 @@ int main(void)
 		t(a_code_is_no_alias),	      t(users_are_found),
 		t(verifier_stays_changes_goes), t(an_old_file_is_brought_up),
 		t(many_are_stored_or_none),   t(one_touch_keys_are_one_recipient_each),
-		t(a_ring_is_never_another_users),
+		t(a_ring_is_never_another_users), t(many_are_edited),
+		t(a_crash_does_not_part_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
