@@ -23,7 +23,7 @@ CC      ?= cc
 CFLAGS  ?= -O2 -g
 PKGS    := libsystemd libudev libtiff-4 gmime-3.0 libssl libcrypto libcares sqlite3 pangocairo libgsasl libxcrypt gpgme
 # What only the worker takes in hand: text, pictures and documents of strangers.
-WORKER_PKGS := pangoft2 fontconfig libpng libturbojpeg poppler-glib
+WORKER_PKGS := pangoft2 fontconfig libpng libturbojpeg libwebp libwebpdemux poppler-glib
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 VERSION := $(shell cat daemon/VERSION 2>/dev/null || echo 0)
 USERINC := -Idaemon -Iuapi -Ikernel/t4 -Ikernel/include

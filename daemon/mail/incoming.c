@@ -382,7 +382,7 @@ static int refuse_part(GMimeContentType *t, const char *name, struct error *e)
 	text_copy(text, sizeof(text), name);
 	return error_set(e, -ENOTSUP,
 			 "The attachment%s%s (%s/%s) cannot be printed; "
-			 "TIFF, PDF, PNG, JPEG and text can",
+			 "TIFF, PDF, PNG, JPEG, GIF, WebP and text can",
 			 text[0] ? " " : "", text, g_mime_content_type_get_media_type(t),
 			 g_mime_content_type_get_media_subtype(t));
 }

@@ -9,8 +9,10 @@
 
 #include "base/cleanup.h"
 #include "page/exif.h"
+#include "page/gif.h"
 #include "page/halftone.h"
 #include "page/picture.h"
+#include "page/webp.h"
 
 #define DEFAULT_PIXELS 100000000ull
 #define MARGIN	       5.0	/* millimetres */
@@ -29,11 +31,6 @@ static bool is_jpeg(const void *data, size_t len)
 	static const uint8_t magic[] = { 0xff, 0xd8, 0xff };
 
 	return len >= sizeof(magic) && !memcmp(data, magic, sizeof(magic));
-}
-
-bool picture_recognize(const void *data, size_t len)
-{
-	return is_png(data, len) || is_jpeg(data, len);
 }
 
 /* --- PNG --- */
@@ -157,25 +154,74 @@ static int jpeg_decode(const void *data, size_t len, uint32_t enough, struct gre
 	return jpeg_pixels(&j, data, len, ret->data, TJPF_GRAY, e);
 }
 
-int picture_measure(const void *data, size_t len, struct picture_size *ret, struct error *e)
+/* --- any --- */
+
+static int png_measure(const void *data, size_t len, uint32_t *width, uint32_t *rows,
+		       struct error *e)
+{
+	png_image image;
+	int r = png_open(data, len, &image, e);
+
+	if (r < 0)
+		return r;
+	*width = image.width;
+	*rows = image.height;
+	png_image_free(&image);
+	return 0;
+}
+
+static int jpeg_measure(const void *data, size_t len, uint32_t *width, uint32_t *rows,
+			struct error *e)
 {
 	_cleanup_(jpeg_close) struct jpeg j = { 0 };
-	png_image image;
-	int r;
+	int r = jpeg_open(data, len, &j, e);
 
-	if (is_png(data, len)) {
-		r = png_open(data, len, &image, e);
-		if (r < 0)
-			return r;
-		ret->width = image.width;
-		ret->height = image.height;
-		png_image_free(&image);
-		return 0;
-	}
-	r = jpeg_open(data, len, &j, e);
-	ret->width = j.width;
-	ret->height = j.height;
+	*width = j.width;
+	*rows = j.height;
 	return r;
+}
+
+static const struct kind {
+	bool (*is)(const void *data, size_t len);
+	int (*measure)(const void *data, size_t len, uint32_t *width, uint32_t *rows,
+		       struct error *e);
+	/* NULL: JPEG, which is not decoded larger than it is wanted */
+	int (*decode)(const void *data, size_t len, struct grey *ret, struct error *e);
+} kinds[] = {
+	{ is_png, png_measure, png_decode },
+	{ is_jpeg, jpeg_measure, NULL },
+	{ gif_recognize, gif_measure, gif_decode },
+	{ webp_recognize, webp_measure, webp_decode },
+};
+
+static const struct kind *kind_of(const void *data, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].is(data, len))
+			return &kinds[i];
+	return NULL;
+}
+
+bool picture_recognize(const void *data, size_t len)
+{
+	return kind_of(data, len);
+}
+
+int picture_measure(const void *data, size_t len, struct picture_size *ret, struct error *e)
+{
+	const struct kind *k = kind_of(data, len);
+
+	if (!k)
+		return error_set(e, -EBADMSG, "It is no picture");
+	return k->measure(data, len, &ret->width, &ret->height, e);
+}
+
+static int decode(const void *data, size_t len, uint32_t enough, struct grey *ret,
+		  struct error *e)
+{
+	const struct kind *k = kind_of(data, len);
+
+	return k->decode ? k->decode(data, len, ret, e) : jpeg_decode(data, len, enough, ret, e);
 }
 
 /* --- on paper --- */
@@ -262,8 +308,7 @@ int picture_read(const void *data, size_t len, const struct raster_engine *engin
 	    (uint64_t)size.width * size.height > max_pixels)
 		return error_set(e, -EFBIG, "The picture has %u by %u pixels, which are too many",
 				 size.width, size.height);
-	r = is_png(data, len) ? png_decode(data, len, &g, e) :
-				jpeg_decode(data, len, paper.rows, &g, e);
+	r = decode(data, len, paper.rows, &g, e);
 	if (r < 0)
 		return r;
 	p = page_list_add(l);

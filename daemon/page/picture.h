@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * PNG and JPEG pictures as pages. By libpng and libjpeg-turbo themselves, which
- * tell a picture's size before they take memory for it, and load nothing else.
+ * PNG, JPEG, GIF and WebP pictures as pages. By libpng, libjpeg-turbo and libwebp
+ * themselves, which tell a picture's size before they take memory for it, and load
+ * nothing else. Of a moving picture the first one is printed; what lets the paper
+ * shine through stays white.
  */
 #ifndef IFAX_PAGE_PICTURE_H
 #define IFAX_PAGE_PICTURE_H

@@ -12,8 +12,11 @@
 
 #include <png.h>
 
+#include "base/cleanup.h"
+#include "page/gif.h"
 #include "page/pdf.h"
 #include "page/picture.h"
+#include "page/webp.h"
 #include "picture_aux.h"
 
 /* poppler and fontconfig keep what they have read until the program ends. */
@@ -280,6 +283,169 @@ static void broken_pictures_are_told(void **state)
 	assert_int_equal(l.n, 0);
 }
 
+/* Noise, which fills a GIF's table of codes, and runs, whose codes are used as they are learnt. */
+static struct grey noise(uint32_t width, uint32_t rows)
+{
+	uint32_t seed = 1;
+	struct grey g;
+
+	assert_int_equal(grey_alloc(&g, width, rows), 0);
+	for (size_t i = 0; i < (size_t)width * rows; i++) {
+		seed = seed * 1664525 + 1013904223;
+		g.data[i] = i / width & 4 ? seed >> 24 : i / width * 3;
+	}
+	return g;
+}
+
+static void expect_part(const struct grey *is, const struct grey *want, uint32_t left,
+			uint32_t top)
+{
+	assert_int_equal(is->width, want->width + left);
+	assert_int_equal(is->rows, want->rows + top);
+	for (uint32_t y = 0; y < is->rows; y++)
+		for (uint32_t x = 0; x < is->width; x++) {
+			bool within = x >= left && y >= top;
+
+			assert_int_equal(is->data[(size_t)y * is->width + x], !within ? 255 :
+					 want->data[(size_t)(y - top) * want->width + x - left]);
+		}
+}
+
+static void gif_comes_as_it_is(void **state)
+{
+	static const struct aux_gif ways[] = {
+		{ .clear = -1 }, { .clear = -1, .interlaced = true },
+		{ .left = 5, .top = 3, .clear = -1, .frames = 3 },
+	};
+	static const uint32_t sizes[][2] = { { 1, 1 }, { 300, 200 }, { 7, 5 }, { 64, 3 } };
+	struct error e = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways) * ARRAY_SIZE(sizes); i++) {
+		const uint32_t *size = sizes[i / ARRAY_SIZE(ways)];
+		_grey_ struct grey g = noise(size[0], size[1]), got = { 0 };
+		const struct aux_gif *how = &ways[i % ARRAY_SIZE(ways)];
+		_buffer_ struct buffer gif = { 0 };
+		struct picture_size measured;
+
+		aux_gif(&gif, &g, how);
+		assert_int_equal(picture_measure(gif.data, gif.len, &measured, &e), 0);
+		assert_int_equal(measured.width, size[0] + how->left);
+		assert_int_equal(measured.height, size[1] + how->top);
+		if (gif_decode(gif.data, gif.len, &got, &e) < 0)
+			fail_msg("%s", e.text);
+		expect_part(&got, &g, how->left, how->top);
+	}
+}
+
+/* Of a GIF one colour, of a WebP by degrees. */
+static void gif_and_webp_lie_on_white(void **state)
+{
+	static const uint8_t pixels[] = {
+		0, 0, 0, 0,  0, 0, 0, 255,  0, 0, 0, 51,  255, 0, 0, 255,  0, 0, 255, 0,
+	};
+	static const uint8_t shades[] = { 255, 0, 204, 76, 255 };
+	_buffer_ struct buffer gif = { 0 }, webp = { 0 };
+	_grey_ struct grey g = aux_gradient(256, 2), got = { 0 }, other = { 0 };
+	struct error e = { 0 };
+
+	aux_gif(&gif, &g, &(struct aux_gif){ .clear = 16 });
+	assert_int_equal(gif_decode(gif.data, gif.len, &got, &e), 0);
+	g.data[16] = g.data[256 + 16] = 255;
+	expect_part(&got, &g, 0, 0);
+	aux_webp(&webp, pixels, 5, 1);
+	assert_int_equal(webp_decode(webp.data, webp.len, &other, &e), 0);
+	assert_memory_equal(other.data, shades, sizeof(shades));
+}
+
+static void of_a_moving_webp_the_first_is_taken(void **state)
+{
+	_grey_ struct grey g = noise(40, 30), got = { 0 };
+	_buffer_ struct buffer webp = { 0 };
+	struct picture_size size;
+	struct error e = { 0 };
+
+	aux_webp_moving(&webp, &g, 6, 4);
+	assert_int_equal(picture_measure(webp.data, webp.len, &size, &e), 0);
+	assert_int_equal(size.width, 46);
+	assert_int_equal(size.height, 34);
+	if (webp_decode(webp.data, webp.len, &got, &e) < 0)
+		fail_msg("%s", e.text);
+	expect_part(&got, &g, 6, 4);
+}
+
+static void gif_and_webp_on_paper(void **state)
+{
+	_grey_ struct grey g;
+	_buffer_ struct buffer gif = { 0 }, webp = { 0 };
+	struct page_list a = { 0 }, b = { 0 };
+	struct aux_extent x;
+
+	assert_int_equal(grey_alloc(&g, 96, 192), 0);
+	memset(g.data, 0, 96 * 192);
+	aux_gif(&gif, &g, &(struct aux_gif){ .clear = -1 });
+	read_one(&gif, &a, &x);
+	assert_in_range(x.right - x.left + 1, 202, 205);
+	assert_in_range(x.bottom - x.top + 1, 390, 393);
+	aux_webp_moving(&webp, &g, 0, 0);
+	read_one(&webp, &b, &x);
+	assert_in_range(x.bottom - x.top + 1, 390, 393);
+	page_list_clear(&a);
+	page_list_clear(&b);
+}
+
+/* Cut anywhere, or of any octet something else, it is a picture or a sentence. */
+static void broken_gif_and_webp_are_told(void **state)
+{
+	_grey_ struct grey g = noise(60, 50);
+	_buffer_ struct buffer gif = { 0 }, webp = { 0 };
+	static const char *const names[] = { "GIF", "WebP" };
+	struct buffer *const files[] = { &gif, &webp };
+	struct page_list l = { 0 };
+
+	aux_gif(&gif, &g, &(struct aux_gif){ .clear = -1 });
+	aux_webp_moving(&webp, &g, 0, 0);
+	for (int k = 0; k < 2; k++) {
+		struct buffer *f = files[k];
+
+		/* Behind the pixels of a GIF stands what says that there are no more. */
+		for (size_t n = 12; n < f->len - 5; n += 11) {
+			struct error e = { 0 };
+			int r = picture_read(f->data, n, &raster_common_engine, 0, &l, &e);
+
+			assert_int_equal(r, -EBADMSG);
+			assert_non_null(strstr(e.text, names[k]));
+		}
+		for (size_t n = 6; n < f->len; n += 13) {
+			struct error e = { 0 };
+
+			f->data[n] ^= 0xff;
+			if (picture_recognize(f->data, f->len) &&
+			    picture_read(f->data, f->len, &raster_common_engine, 4000000, &l,
+					 &e) < 0)
+				assert_true(e.text[0]);
+			f->data[n] ^= 0xff;
+		}
+		page_list_clear(&l);
+	}
+}
+
+/* One that has 65535 by 65535 pixels in a few octets. */
+static void a_gif_is_measured_first(void **state)
+{
+	static const uint8_t large[] = "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff"
+				       ",\0\0\0\0\xff\xff\xff\xff\0\2\2\x44\1\0;";
+	static const uint8_t none[] = "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff;";
+	struct page_list l = { 0 };
+	struct error e = { 0 };
+
+	assert_int_equal(picture_read(large, sizeof(large) - 1, &raster_common_engine, 0, &l, &e),
+			 -EFBIG);
+	assert_int_equal(picture_read(none, sizeof(none) - 1, &raster_common_engine, 0, &l, &e),
+			 -EBADMSG);
+	assert_non_null(strstr(e.text, "no picture"));
+	assert_int_equal(l.n, 0);
+}
+
 /* A header that promises what no memory holds. */
 static void size_is_known_before_memory_is_taken(void **state)
 {
@@ -368,6 +534,12 @@ int main(void)
 		cmocka_unit_test(photographs_are_put_upright),
 		cmocka_unit_test(what_shines_through_is_paper),
 		cmocka_unit_test(broken_pictures_are_told),
+		cmocka_unit_test(gif_comes_as_it_is),
+		cmocka_unit_test(gif_and_webp_lie_on_white),
+		cmocka_unit_test(of_a_moving_webp_the_first_is_taken),
+		cmocka_unit_test(gif_and_webp_on_paper),
+		cmocka_unit_test(broken_gif_and_webp_are_told),
+		cmocka_unit_test(a_gif_is_measured_first),
 		cmocka_unit_test(size_is_known_before_memory_is_taken),
 		cmocka_unit_test(documents_come_in_their_own_size),
 		cmocka_unit_test(documents_have_their_limits),

@@ -459,6 +459,36 @@ static void M3_words_are_printed_where_they_are_wanted(void **state)
 	page_list_clear(&l);
 }
 
+/* Whatever the mail says that it is. */
+static void pictures_of_the_web_are_printed(void **state)
+{
+	_buffer_ struct buffer gif = {0}, webp = {0}, mail = {0};
+	struct aux_part parts[2];
+	_grey_ struct grey g = aux_gradient(300, 200);
+	struct page_list l = {0};
+	struct worker_reply rp;
+
+	aux_gif(&gif, &g, &(struct aux_gif){.clear = -1, .frames = 2});
+	aux_webp_moving(&webp, &g, 0, 0);
+	parts[0] = (struct aux_part){"Content-Type: image/gif; name=\"a.gif\"\r\n"
+				     "Content-Transfer-Encoding: base64\r\n",
+				     gif.data, gif.len, true};
+	parts[1] = (struct aux_part){"Content-Type: application/octet-stream\r\n"
+				     "Content-Transfer-Encoding: base64\r\n",
+				     webp.data, webp.len, true};
+	aux_mail(&mail, "mixed", parts, 2);
+	assert_int_equal(ask(&mail, WORKER_TEXT_AUTO, "", &l).pages, 2);
+	page_list_clear(&l);
+	/* One that is broken is named, and why. */
+	parts[0].len /= 2;
+	buffer_clear(&mail);
+	aux_mail(&mail, "mixed", parts, 2);
+	rp = ask(&mail, WORKER_TEXT_AUTO, "", &l);
+	assert_int_equal(rp.code, WORKER_BAD_ATTACHMENT);
+	assert_non_null(strstr(rp.sentence, "Attachment 1 (a.gif): The GIF picture is damaged"));
+	page_list_clear(&l);
+}
+
 static void a_mark_stands_above_the_first_page(void **state)
 {
 	_buffer_ struct buffer tiff = {0}, words = {0}, fax = {0};
@@ -511,6 +541,7 @@ int main(void)
 		cmocka_unit_test(limits_have_their_messages),
 		cmocka_unit_test(damage_beyond_the_share_is_told),
 		cmocka_unit_test(M3_words_are_printed_where_they_are_wanted),
+		cmocka_unit_test(pictures_of_the_web_are_printed),
 		cmocka_unit_test(a_mark_stands_above_the_first_page),
 		cmocka_unit_test(wrong_requests_are_refused),
 	};
