@@ -78,6 +78,8 @@ void pop3_session_cancel(struct pop3_session *s)
 static void end(struct pop3_session *s, enum pop3_result result, const struct error *e)
 {
 	s->over = true;
+	if (pop3_client_scram_refused(s->client))
+		s->callbacks.scram_refused(s->userdata);
 	s->callbacks.done(s->userdata, result, e);
 	drop(s);
 }
@@ -433,6 +435,7 @@ static int open_line(struct pop3_session *s, sd_event *event, struct error *e)
 		.tls = s->o.tls == NET_TLS_NONE ? POP3_TLS_NONE : POP3_TLS_REQUIRED,
 		.tls_active = s->o.tls == NET_TLS_IMPLICIT,
 		.max_message = s->o.max_message ?: MESSAGE_MAX,
+		.no_scram = s->o.no_scram,
 	};
 	int r;
 

@@ -48,6 +48,7 @@ struct pop3_session_options {
 	const char *password;
 	uint64_t max_message;	/* octets; larger ones are reported, not loaded; 0: 64 MiB */
 	uint64_t timeout_usec;	/* of each wait; 0: 60 s */
+	bool no_scram;		/* see scram_refused() */
 };
 
 struct pop3_mail {
@@ -78,6 +79,11 @@ struct pop3_session_callbacks {
 	bool (*head)(void *userdata, size_t i, const void *data, size_t len, bool whole);
 	/* The server marks mail no. @i as deleted; it is gone for good where the result is OK. */
 	void (*deleted)(void *userdata, size_t i);
+	/*
+	 * The server offers SCRAM, and refuses it to this user as such. It is a failed log-in
+	 * to many, who lock who has some of them: no_scram spares him the next ones.
+	 */
+	void (*scram_refused)(void *userdata);
 	void (*done)(void *userdata, enum pop3_result result, const struct error *e);
 };
 

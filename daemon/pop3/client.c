@@ -51,9 +51,10 @@ struct pop3_client {
 	char lost_text[300];
 
 	bool secure;
-	bool can_stls, can_pipeline, can_user, can_plain, can_scram;	/* CAPA */
+	bool can_stls, can_pipeline, can_user, can_plain, can_scram, can_uidl;	/* CAPA */
 	struct scram_client scram;	/* while it goes on */
 	bool challenged;		/* by it: the server can do it for this user */
+	bool scram_refused;
 
 	struct request *queue;
 	size_t head, tail, cap;
@@ -96,6 +97,11 @@ void pop3_client_free(struct pop3_client *c)
 struct buffer *pop3_client_output(struct pop3_client *c)
 {
 	return &c->out;
+}
+
+bool pop3_client_scram_refused(const struct pop3_client *c)
+{
+	return c->scram_refused;
 }
 
 bool pop3_client_waiting(const struct pop3_client *c)
@@ -321,7 +327,7 @@ static void log_in_by_password(struct pop3_client *c)
 
 static bool log_in(struct pop3_client *c)
 {
-	if (c->can_scram)
+	if (c->can_scram && !(c->secure && c->o.no_scram))
 		ask(c, SCRAM);
 	else
 		log_in_by_password(c);
@@ -343,6 +349,7 @@ static bool caps_done(struct pop3_client *c, struct pop3_event *ev)
 static void forget_caps(struct pop3_client *c)
 {
 	c->can_stls = c->can_pipeline = c->can_user = c->can_plain = c->can_scram = false;
+	c->can_uidl = false;
 }
 
 int pop3_client_secured(struct pop3_client *c)
@@ -373,6 +380,8 @@ static void learn(struct pop3_client *c, const char *line)
 		c->can_pipeline = true;
 	else if (word_is(line, n, "USER"))
 		c->can_user = true;
+	else if (word_is(line, n, "UIDL"))
+		c->can_uidl = true;
 	else if (word_is(line, n, "SASL"))
 		for (line += n; *line; line += n) {
 			line += strspn(line, " ");
@@ -408,6 +417,7 @@ static bool scram_refused(struct pop3_client *c, struct pop3_event *ev)
 	if (c->challenged || !c->secure || is_passing(c->line))
 		return login_refused(c, ev);
 	scram_client_end(&c->scram);
+	c->scram_refused = true;
 	log_in_by_password(c);
 	return false;
 }
@@ -501,6 +511,16 @@ static struct mail *find_mail(struct pop3_client *c, uint64_t number)
 	return bsearch(&number, c->mails, c->n_mails, sizeof(*c->mails), by_number);
 }
 
+static bool is_name(const char *s, size_t len)
+{
+	if (!len || len > POP3_UIDL_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (s[i] < 0x21 || s[i] > 0x7e)
+			return false;
+	return true;
+}
+
 static int add_uidl(struct pop3_client *c, const char *line)
 {
 	uint64_t number;
@@ -510,13 +530,9 @@ static int add_uidl(struct pop3_client *c, const char *line)
 	if (!parse_pair(&line, &number))
 		return -EPROTO;
 	len = strcspn(line, " ");
-	if (!len || len > POP3_UIDL_MAX)
-		return -EPROTO;
-	for (size_t i = 0; i < len; i++)
-		if (line[i] < 0x21 || line[i] > 0x7e)
-			return -EPROTO;
 	m = find_mail(c, number);
-	if (!m)
+	/* What is no name stands for none: the mail gets one by its header. */
+	if (!m || !is_name(line, len))
 		return 0;
 	if (m->uidl)
 		return -EPROTO;
@@ -640,6 +656,9 @@ static bool on_err(struct pop3_client *c, struct pop3_event *ev)
 	case LIST:
 		return fail_quoting(c, ev, "the server cannot list the mailbox");
 	case UIDL:
+		/* By other names than the last time, all that is there would be new. */
+		if (c->can_uidl)
+			return fail_quoting(c, ev, "the server does not name the mails now");
 		name_the_rest(c);
 		return false;
 	case TOP:

@@ -47,6 +47,7 @@ struct pop3_client_options {
 	enum pop3_tls tls;
 	bool tls_active;	/* the stream is encrypted from its first byte */
 	uint64_t max_message;	/* octets of a mail */
+	bool no_scram;		/* with TLS: it was refused before, each time a failed log-in */
 };
 
 enum pop3_event_type {
@@ -82,6 +83,8 @@ void pop3_client_free(struct pop3_client *c);
 bool pop3_client_next(struct pop3_client *c, const char **data, size_t *len,
 		      struct pop3_event *ev);
 struct buffer *pop3_client_output(struct pop3_client *c);
+/* SCRAM was offered, and refused before the password was heard of: no_scram the next time. */
+bool pop3_client_scram_refused(const struct pop3_client *c);
 /* Does the server owe an answer? RFC 1939 knows one time-out: ten minutes at the server's end. */
 bool pop3_client_waiting(const struct pop3_client *c);
 

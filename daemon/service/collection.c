@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <openssl/evp.h>
+
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "mail/form.h"
@@ -13,15 +15,18 @@
 #include "service/inbound.h"
 #include "service/words.h"
 
+#define MAILBOX_LEN 16	/* hexadecimal digits */
+
 struct collection {
 	struct box *box;
 	struct user *user;
 	struct job *job;		/* NULL: an automatic one without trouble so far */
 	bool requested;			/* by somebody, who looks at the job */
-	uint64_t *trouble;
+	struct collection_memory *memory;
 	collection_done_fn done;
 	void *userdata;
 	struct pop3_session *session;
+	char mailbox[MAILBOX_LEN + 1];	/* which it is, in a key */
 	char **keys;			/* under which the listed mails are known here */
 	bool *gone;			/* of each: the server has marked it as deleted */
 	bool *undecided;		/* of each: may turn out to be text that is not wanted */
@@ -73,17 +78,94 @@ void collection_free(struct collection *k)
 	free(k);
 }
 
+/*
+ * Names
+ */
+
+static enum net_tls tls_of(const struct user *u)
+{
+	int tls = net_tls_from_name(u->pop3_tls ? u->pop3_tls : "starttls");
+
+	return tls < 0 ? NET_TLS_REQUIRED : (enum net_tls)tls;
+}
+
+uint16_t collection_port(const struct user *u)
+{
+	return u->pop3_port ? u->pop3_port : tls_of(u) == NET_TLS_IMPLICIT ? 995 : 110;
+}
+
+/* One server answers at both of its ports, with TLS from the start and without. */
+static uint16_t server_of(const struct user *u)
+{
+	uint16_t port = collection_port(u);
+
+	return port == 995 ? 110 : port;
+}
+
+static bool same_mailbox(const struct user *a, const struct user *b)
+{
+	return a->pop3_host && a->pop3_login && b->pop3_host && b->pop3_login &&
+	       !strcasecmp(a->pop3_host, b->pop3_host) && server_of(a) == server_of(b) &&
+	       !strcmp(a->pop3_login, b->pop3_login);
+}
+
+/* The same for the same mailbox, and for no other. */
+static int name_mailbox(const struct user *u, char ret[MAILBOX_LEN + 1])
+{
+	_free_ char *text = NULL;
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	int n = asprintf(&text, "%s:%u/%s", u->pop3_host, server_of(u), u->pop3_login);
+
+	if (n < 0)
+		return -ENOMEM;
+	for (char *p = text; p < text + strlen(u->pop3_host); p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p += 'a' - 'A';
+	if (EVP_Digest(text, n, digest, NULL, EVP_sha256(), NULL) != 1)
+		return -ENOMEM;
+	for (int i = 0; i < MAILBOX_LEN / 2; i++)
+		sprintf(ret + 2 * i, "%02x", digest[i]);
+	return 0;
+}
+
 /* Under which a mail is known here. */
-static char *source_key(const char *code, const char *uidl, size_t nth)
+static char *source_key(const struct collection *k, const char *uidl, size_t nth)
 {
 	char *key = NULL;
 	int r;
 
 	if (nth)
-		r = asprintf(&key, "pop3/%s/%s %zu", code, uidl, nth + 1);
+		r = asprintf(&key, "pop3/%s/%s/%s %zu", k->user->code, k->mailbox, uidl, nth + 1);
 	else
-		r = asprintf(&key, "pop3/%s/%s", code, uidl);
+		r = asprintf(&key, "pop3/%s/%s/%s", k->user->code, k->mailbox, uidl);
 	return r < 0 ? NULL : key;
+}
+
+/* What the keys of all of a user's mails begin with. */
+static char *key_prefix(const char *code)
+{
+	char *prefix = NULL;
+
+	return asprintf(&prefix, "pop3/%s/", code) < 0 ? NULL : prefix;
+}
+
+/* The key of a mail that was found to be text, and left on the server. */
+static char *text_key(const char *key)
+{
+	char *text = NULL;
+
+	return asprintf(&text, "text%s", strchr(key, '/')) < 0 ? NULL : text;
+}
+
+void collection_forget_user(struct store *s, const char *code)
+{
+	_free_ char *prefix = key_prefix(code);
+	_free_ char *text = prefix ? text_key(prefix) : NULL;
+
+	if (!text)
+		return;
+	store_source_forget(s, prefix, NULL, 0);
+	store_source_forget(s, text, NULL, 0);
 }
 
 /*
@@ -109,7 +191,7 @@ static struct job *waiting_job(const struct collection *k)
 {
 	struct job *job = NULL;
 
-	if (!*k->trouble || store_job_get(k->box->store, *k->trouble, &job) < 0)
+	if (!k->memory->trouble || store_job_get(k->box->store, k->memory->trouble, &job) < 0)
 		return NULL;
 	if (!job_state_final(job->state))
 		return job;
@@ -124,7 +206,7 @@ static void end_trouble(struct collection *k, const char *text)
 	if (job)
 		job_say(&k->box->keeper, job, LOG_NOTICE, JOB_COLLECTED, NULL, NULL, text);
 	job_free(job);
-	*k->trouble = 0;
+	k->memory->trouble = 0;
 }
 
 static void finish_well(struct collection *k)
@@ -142,7 +224,7 @@ static void finish_well(struct collection *k)
 		save_job(k, LOG_INFO, JOB_COLLECTED, text);
 	else if (k->stored)
 		log_full(LOG_INFO, 0, k->user->code, "user %s: %s", k->user->code, text);
-	if (*k->trouble)
+	if (k->memory->trouble)
 		end_trouble(k, text);
 }
 
@@ -166,7 +248,7 @@ static void finish_badly(struct collection *k, const char *what, const char *why
 	k->job->attempts++;
 	save_job(k, LOG_WARNING, k->requested ? JOB_FAILED : JOB_WAITING, text);
 	if (!k->requested)
-		*k->trouble = k->job->id;
+		k->memory->trouble = k->job->id;
 }
 
 static void on_deleted(void *userdata, size_t i)
@@ -183,7 +265,7 @@ static void on_deleted(void *userdata, size_t i)
 static void forget_deleted(struct collection *k)
 {
 	_free_ const char **kept = calloc(k->n_keys + 1, sizeof(*kept));
-	_free_ char *prefix = source_key(k->user->code, "", 0);
+	_free_ char *prefix = key_prefix(k->user->code);
 	size_t n = 0;
 
 	if (!kept || !prefix)
@@ -193,6 +275,13 @@ static void forget_deleted(struct collection *k)
 			kept[n++] = k->keys[i];
 	if (n < k->n_keys)
 		store_source_forget(k->box->store, prefix, kept, n);
+}
+
+static void on_scram_refused(void *userdata)
+{
+	struct collection *k = userdata;
+
+	k->memory->no_scram = true;
 }
 
 static void on_done(void *userdata, enum pop3_result result, const struct error *e)
@@ -226,14 +315,6 @@ int collection_say_canceled(struct collection *k, const char *why)
 /*
  * Mails
  */
-
-/* The key of a mail that was found to be text, and left on the server. */
-static char *text_key(const char *key)
-{
-	char *text = NULL;
-
-	return asprintf(&text, "text%s", strchr(key, '/')) < 0 ? NULL : text;
-}
 
 static void leave(struct collection *k, const struct error *why)
 {
@@ -396,7 +477,7 @@ static int name_mails(struct collection *k, const struct pop3_mail *mails, size_
 	qsort(order, n, sizeof(*order), by_name);
 	for (size_t i = 0; i < n; i++) {
 		nth = i && !strcmp(order[i].uidl, order[i - 1].uidl) ? nth + 1 : 0;
-		k->keys[order[i].index] = source_key(k->user->code, order[i].uidl, nth);
+		k->keys[order[i].index] = source_key(k, order[i].uidl, nth);
 		if (!k->keys[order[i].index])
 			return -ENOMEM;
 	}
@@ -421,7 +502,7 @@ static void forget_other_texts(struct collection *k, char *prefix)
 /* What the server lists no more need not be remembered. */
 static void forget_gone(struct collection *k)
 {
-	_free_ char *prefix = source_key(k->user->code, "", 0);
+	_free_ char *prefix = key_prefix(k->user->code);
 	_free_ char *text = prefix ? text_key(prefix) : NULL;
 
 	if (!text)
@@ -450,6 +531,21 @@ static int choose(struct collection *k, struct pop3_session *s, size_t i)
 	return pop3_session_look(s, i);
 }
 
+/* 1: it is here. Releases before this one knew a mail without its mailbox. */
+static int is_known(struct collection *k, size_t i)
+{
+	const char *uidl = k->keys[i] + strlen("pop3//") + strlen(k->user->code) + MAILBOX_LEN + 1;
+	_free_ char *old = NULL;
+	int r = store_source_known(k->box->store, k->keys[i]);
+
+	if (r)
+		return r;
+	if (asprintf(&old, "pop3/%s/%s", k->user->code, uidl) < 0)
+		return -ENOMEM;
+	r = store_source_known(k->box->store, old);
+	return r > 0 ? store_source_add(k->box->store, k->keys[i]) ?: 1 : r;
+}
+
 /* Fetches what is new. *@known: mails that are here already are to be deleted. */
 static void fetch_new(struct collection *k, struct pop3_session *s, bool *known)
 {
@@ -457,7 +553,7 @@ static void fetch_new(struct collection *k, struct pop3_session *s, bool *known)
 	int r;
 
 	for (size_t i = 0; i < k->n_keys; i++) {
-		r = store_source_known(k->box->store, k->keys[i]);
+		r = is_known(k, i);
 		if (r == 0)
 			choose(k, s, i);
 		*known |= r > 0 && !k->user->leave_on_server;
@@ -522,18 +618,6 @@ static int check_user(const struct user *u, struct error *e)
 	return 0;
 }
 
-static enum net_tls tls_of(const struct user *u)
-{
-	int tls = net_tls_from_name(u->pop3_tls ? u->pop3_tls : "starttls");
-
-	return tls < 0 ? NET_TLS_REQUIRED : (enum net_tls)tls;
-}
-
-uint16_t collection_port(const struct user *u)
-{
-	return u->pop3_port ? u->pop3_port : tls_of(u) == NET_TLS_IMPLICIT ? 995 : 110;
-}
-
 static int start_session(struct collection *k, struct error *e)
 {
 	static const struct pop3_session_callbacks callbacks = {
@@ -541,6 +625,7 @@ static int start_session(struct collection *k, struct error *e)
 		.message = on_message,
 		.head = on_head,
 		.deleted = on_deleted,
+		.scram_refused = on_scram_refused,
 		.done = on_done,
 	};
 	const struct user *u = k->user;
@@ -552,15 +637,20 @@ static int start_session(struct collection *k, struct error *e)
 		.password = u->pop3_password,
 		.max_message = k->box->conf.max_message,
 		.timeout_usec = k->box->conf.timeout_usec,
+		.no_scram = k->memory->no_scram,
 	};
 	int r = check_user(u, e);
 
-	return r < 0 ? r
-		     : pop3_session_start(&k->session, k->box->event, &options, &callbacks, k, e);
+	if (r < 0)
+		return r;
+	r = name_mailbox(u, k->mailbox);
+	if (r < 0)
+		return error_set(e, r, "out of memory");
+	return pop3_session_start(&k->session, k->box->event, &options, &callbacks, k, e);
 }
 
 int collection_start(struct collection **ret, struct box *box, struct user *user, struct job *job,
-		     uint64_t *trouble, collection_done_fn done, void *userdata)
+		     struct collection_memory *memory, collection_done_fn done, void *userdata)
 {
 	struct collection *k = calloc(1, sizeof(*k));
 	struct error e = { 0 };
@@ -578,7 +668,7 @@ int collection_start(struct collection **ret, struct box *box, struct user *user
 	k->user = user;
 	k->job = job;
 	k->requested = job != NULL;
-	k->trouble = trouble;
+	k->memory = memory;
 	k->done = done;
 	k->userdata = userdata;
 	r = start_session(k, &e);
@@ -605,10 +695,5 @@ void collection_join(struct collection *k, struct job *job)
 
 bool collection_has(const struct collection *k, const struct user *u)
 {
-	const struct user *own = k->user;
-
-	return u->pop3_host && u->pop3_login && own->pop3_host && own->pop3_login &&
-	       !strcasecmp(u->pop3_host, own->pop3_host) &&
-	       collection_port(u) == collection_port(own) &&
-	       !strcmp(u->pop3_login, own->pop3_login);
+	return same_mailbox(k->user, u);
 }

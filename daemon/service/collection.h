@@ -6,6 +6,9 @@
  * What goes wrong with a mailbox that is collected by itself makes one job, which
  * waits: later connections keep it up to date, say nothing where nothing changed,
  * and the first one that works again ends it. Its number is the caller's to keep.
+ *
+ * A mail is known by its user, his mailbox (server and log-in) and its UIDL, for
+ * another mailbox may give the same UIDL to another mail.
  */
 #ifndef IFAX_SERVICE_COLLECTION_H
 #define IFAX_SERVICE_COLLECTION_H
@@ -16,6 +19,12 @@
 #include "store/store.h"
 
 struct collection;
+
+/* What one collection from a mailbox leaves to the next. */
+struct collection_memory {
+	uint64_t trouble;	/* the job that waits for it to work, 0 = none */
+	bool no_scram;		/* the server refuses that to this user */
+};
 
 enum collection_end {
 	COLLECTION_DONE,	/* the mailbox was open; what was left there has its reason */
@@ -31,11 +40,10 @@ struct job *collection_job(const struct user *u);
 
 /*
  * Takes @user (with secrets) and @job over; without @job it is an automatic one.
- * *@trouble is the number of the job that waits, 0 = none, and must stay valid.
- * An error has been told in a job, and nothing runs.
+ * @memory must stay valid. An error has been told in a job, and nothing runs.
  */
 int collection_start(struct collection **ret, struct box *box, struct user *user, struct job *job,
-		     uint64_t *trouble, collection_done_fn done, void *userdata);
+		     struct collection_memory *memory, collection_done_fn done, void *userdata);
 /* Drops the line where it still stands; mails that are not stored stay on the server. */
 void collection_free(struct collection *k);	/* NULL is fine */
 
@@ -49,5 +57,7 @@ int collection_say_canceled(struct collection *k, const char *why);
 uint16_t collection_port(const struct user *u);
 /* Whether @u collects from the very mailbox that @k has in hand. */
 bool collection_has(const struct collection *k, const struct user *u);
+/* The user is gone: so is what is known of his mails. */
+void collection_forget_user(struct store *s, const char *code);
 
 #endif

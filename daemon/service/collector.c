@@ -17,12 +17,14 @@
 /* How long it is good that there is room, or none, for those whose mail is kept. */
 #define ROOM_USEC (1 * 1000000ull)
 #define NO_ROOM_USEC (5 * 1000000ull)
+/* How long a server that refused SCRAM to a user is not asked for it. */
+#define NO_SCRAM_USEC (24 * 3600 * 1000000ull)
 /* Begun in one turn of the loop at most: they may end as soon as they start. */
 #define BURST 8
 
 /*
  * A user's mailbox. It waits in the queue, or has a connection, or both; one with
- * neither is forgotten.
+ * neither is forgotten, unless something is to be remembered of its server.
  */
 struct mailbox {
 	struct turn turn;		/* first: turns_next() gives mailboxes; CLOCK_MONOTONIC */
@@ -32,7 +34,9 @@ struct mailbox {
 	struct job *request;		/* somebody asked for it, NULL = nobody who still waits */
 	unsigned int failures;		/* in a row */
 	uint64_t interval;		/* of its user */
-	uint64_t trouble;		/* job that says what is wrong with it, 0 = all well */
+	bool changed;			/* its user, since it has its connection */
+	struct collection_memory memory;
+	uint64_t scram_again;		/* tried then; 0 = it was not refused */
 };
 
 struct collector {
@@ -105,12 +109,19 @@ static void end_trouble(struct collector *c, struct mailbox *m)
 {
 	struct job *job = NULL;
 
-	if (m->trouble && store_job_get(c->box->store, m->trouble, &job) >= 0 &&
+	if (m->memory.trouble && store_job_get(c->box->store, m->memory.trouble, &job) >= 0 &&
 	    !job_state_final(job->state))
 		job_say(&c->box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL,
 			"this mailbox is not collected by itself any more");
 	job_free(job);
-	m->trouble = 0;
+	m->memory.trouble = 0;
+}
+
+/* What is remembered holds for the user as he was. */
+static void forget_memory(struct mailbox *m)
+{
+	m->memory.no_scram = false;
+	m->scram_again = 0;
 }
 
 /* Forgets a mailbox that nothing is to be done with; true where it did. */
@@ -119,6 +130,8 @@ static bool drop_idle(struct collector *c, struct mailbox *m)
 	if (m->turn.in || m->running)
 		return false;
 	end_trouble(c, m);
+	if (m->scram_again)
+		return false;
 	tdelete(m, &c->by_code, compare_codes);
 	mailbox_free(m);
 	return true;
@@ -220,18 +233,38 @@ static void stop_running(struct collector *c, struct mailbox *m, enum turn_end e
 	collection_free(take_ptr(m->running));
 }
 
+/* When it is looked at again, where that is not at its time. */
+static void mind_end(struct collector *c, struct mailbox *m, bool again)
+{
+	uint64_t now = monotonic(c);
+
+	if (m->changed) {
+		m->failures = 0;
+		if (again)
+			turn_move(c->turns, &m->turn, m->turn.class, now);
+	} else if (m->failures && (m->turn.in || again)) {
+		/* Also where it has come to be due meanwhile: what fails slowly fails, too. */
+		turn_move(c->turns, &m->turn, m->turn.class, now + wait_of(c, m));
+	} else if (again) {
+		turn_move(c->turns, &m->turn, m->turn.class, now);
+	}
+}
+
 static void on_done(void *userdata, enum collection_end end)
 {
 	struct mailbox *m = userdata;
 	struct collector *c = m->collector;
+	bool again;
 
 	stop_running(c, m, end == COLLECTION_UNREACHED ? TURN_UNREACHED : TURN_WENT);
 	m->failures = end == COLLECTION_DONE ? 0 : m->failures + 1;
-	if (m->turn.again)
-		turn_move(c->turns, &m->turn, m->turn.class, monotonic(c));
-	else if (m->failures && m->turn.in)
-		turn_move(c->turns, &m->turn, m->turn.class, monotonic(c) + wait_of(c, m));
+	if (m->changed)
+		forget_memory(m);
+	else if (m->memory.no_scram && !m->scram_again)
+		m->scram_again = monotonic(c) + NO_SCRAM_USEC;
+	again = m->turn.again;
 	m->turn.again = false;
+	mind_end(c, m, again);
 	drop_idle(c, m);
 	plan(c);
 }
@@ -258,6 +291,7 @@ static void forget(struct collector *c, struct mailbox *m)
 	static const char why[] = "the user was removed; what was not collected is on the server";
 
 	turn_remove(c->turns, &m->turn);
+	forget_memory(m);
 	if (m->request)
 		job_say(&c->box->keeper, m->request, LOG_INFO, JOB_CANCELED, NULL, NULL, why);
 	if (m->running) {
@@ -307,7 +341,10 @@ static void collect(struct collector *c, struct mailbox *m)
 		m->request = asked;
 	}
 	c->running[c->n_running++] = m;
-	if (collection_start(&m->running, c->box, u, take_ptr(m->request), &m->trouble, on_done,
+	m->changed = false;
+	if (m->scram_again && now >= m->scram_again)
+		forget_memory(m);
+	if (collection_start(&m->running, c->box, u, take_ptr(m->request), &m->memory, on_done,
 			     m) >= 0)
 		return;
 	free_line(c, m, TURN_BROKEN_OFF);
@@ -349,6 +386,8 @@ static void take_user(struct collector *c, const struct user *u)
 		return;
 	}
 	m->failures = 0;
+	m->changed = m->running;
+	forget_memory(m);
 	if (automatic(u) || m->request) {
 		if (set_turn(c, m, u, monotonic(c)) < 0)
 			log_error("out of memory: the mailbox of user %s is not collected",
@@ -523,8 +562,8 @@ static void take_over_job(struct collector *c, struct job *job)
 		return;
 	}
 	m = job->user ? find_mailbox(c, job->user) : NULL;
-	if (m && !m->trouble)
-		m->trouble = job->id;
+	if (m && !m->memory.trouble)
+		m->memory.trouble = job->id;
 	else
 		job_say(&c->box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL,
 			"this mailbox is not collected by itself any more");

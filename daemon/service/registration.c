@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/collection.h"
 #include "service/collector.h"
 #include "service/rings.h"
 
@@ -84,6 +85,7 @@ int registration_remove(struct box *box, const char *code, struct error *e)
 	if (r < 0)
 		return r;
 	collector_user_changed(box->collector, code);
+	collection_forget_user(box->store, code);
 	rings_wake(box->rings);
 	return 0;
 }

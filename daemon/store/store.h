@@ -120,7 +120,7 @@ struct job {
 	char *from;
 	char *subject;
 	char *message_id;	/* with angle brackets */
-	char *source;		/* unique key of a received mail, "pop3/<user>/<uidl>" */
+	char *source;		/* unique key of a received mail, "pop3/<user>/<mailbox>/<uidl>" */
 	char *digest;		/* hex SHA-256 of a received document's coded pages */
 	char *board;		/* serial of the board that scanned or prints */
 	char *encoding;		/* "mh", "mr" or "mmr" of what was scanned */

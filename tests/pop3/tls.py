@@ -47,12 +47,17 @@ def resumption(box, names):
 
 def hashed(box, names):
     digest = base64.b64encode(hashlib.sha256(PASSWORD.encode()).digest()).decode()
-    with Dovecot("", box.certificate, f"{box.dir}/key", mechanisms="plain scram-sha-256",
-                 password="{SHA256}" + digest) as server:
+    with Dovecot("auth_debug = yes", box.certificate, f"{box.dir}/key",
+                 mechanisms="plain scram-sha-256", password="{SHA256}" + digest) as server:
         box.add_user("300", server.port, tls="starttls")
-        names.append("300-0")
-        check(collect(box, server, "300", names[-1:]),
-              "where SCRAM is refused the password goes over TLS", box.log()[-2000:])
+        for n in range(3):
+            names.append(f"300-{n}")
+            check(collect(box, server, "300", names[-1:]),
+                  f"where SCRAM is refused the password goes over TLS: look {n + 1}",
+                  box.log()[-2000:])
+        tried = log(server).count("client in: AUTH\t1\tSCRAM")
+        check(tried == 1, "... at once from then on: each try is a failed log-in to the server",
+              f"SCRAM was tried {tried} times")
         box.add_user("301", server.port, tls="none")
         server.fill("301", [make("301-0")])
         done = box.ctl("collect", "301", "--wait")

@@ -201,6 +201,9 @@ static void run_free(struct run *t)
 #define CAPA_ALL "+OK\r\nUSER\r\nUIDL\r\nTOP\r\nPIPELINING\r\nSASL PLAIN LOGIN\r\n.\r\n"
 #define OPEN "C: CAPA\r\nC: USER u\r\nC: PASS p w\r\nC: STAT\r\n"
 #define OPENED "+OK hi <1.2@x>\r\n", "-ERR\r\n", "+OK\r\n", "+OK\r\n"
+#define TEN	 "0123456789"
+#define FIFTY	 TEN TEN TEN TEN TEN
+#define LONG_NAME FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY
 #define SHA256_OF_NOTHING "e3b0c44298fc1c149afb"
 
 static const struct dialogue dialogues[] = {
@@ -328,11 +331,21 @@ static const struct dialogue dialogues[] = {
 		.transcript = OPEN "C: LIST\r\n"
 			"= failed: what the server sends is no POP3: check host and port\n",
 	}, {
-		.name = "a name with blanks and the like",
-		SERVER(OPENED, "+OK 1 5\r\n", "+OK\r\n1 5\r\n.\r\n", "+OK\r\n1 \x01\r\n.\r\n"),
+		.name = "a name that is none, or longer than any: named by the header",
+		SERVER(OPENED, "+OK 2 10\r\n", "+OK\r\n1 5\r\n2 5\r\n.\r\n",
+		       "+OK\r\n1 \x01\r\n2 " LONG_NAME "\r\n.\r\n",
+		       "+OK\r\n\r\n.\r\n", "+OK\r\nA: b\r\n\r\n.\r\n", "-ERR\r\n", "-ERR\r\n",
+		       "+OK\r\n"),
+		.transcript = OPEN "C: LIST\r\nC: UIDL\r\nC: TOP 1 0\r\nC: TOP 2 0\r\n"
+			"= listed " SHA256_OF_NOTHING ":5 aa3491d63fe76b46df32:5\n"
+			"C: RETR 1\r\n= 0 skipped\nC: RETR 2\r\n= 1 skipped\n"
+			"C: QUIT\r\n= closed\n",
+	}, {
+		.name = "UIDL is offered, but refused: no other names instead",
+		SERVER("+OK\r\n", CAPA_ALL, "+OK\r\n", "+OK\r\n", "+OK 1 10\r\n",
+		       "+OK\r\n1 10\r\n.\r\n", "-ERR not now\r\n"),
 		.transcript = OPEN "C: LIST\r\nC: UIDL\r\n"
-			"= failed: what the server sends is no POP3: check host "
-			"and port\n",
+			"= failed: the server does not name the mails now: not now\n",
 	},
 };
 
@@ -580,34 +593,44 @@ static void test_scram(void **state)
 	assert_false(ev.login);
 }
 
-/* What the client says when SCRAM is refused at once, or after its first step; "": nothing. */
-static void scram_refused(bool secure, bool at_once, const char *sasl, const char *next)
+/* Up to what the client says to a server that offers @sasl. */
+static struct pop3_client *offer(bool secure, const char *sasl, bool no_scram, char line[1024])
 {
 	const struct pop3_client_options o = {
-		.user = "u", .password = "pencil",
+		.user = "u", .password = "pencil", .no_scram = no_scram,
 		.tls = secure ? POP3_TLS_REQUIRED : POP3_TLS_NONE,
 	};
 	struct pop3_event ev = { 0 };
 	const char *nothing = "";
 	struct pop3_client *c;
-	char line[1024], caps[200];
+	char caps[200];
 	size_t none = 0;
 
 	snprintf(caps, sizeof(caps), "+OK\r\n%s\r\nSTLS\r\n.", sasl);
 	assert_int_equal(pop3_client_new(&c, &o), 0);
 	assert_false(hear(c, &ev, "+OK", NULL));
-	take(c, line, sizeof(line));
+	take(c, line, 1024);
 	assert_false(hear(c, &ev, caps, NULL));
-	take(c, line, sizeof(line));
+	take(c, line, 1024);
 	if (secure) {
 		assert_true(hear(c, &ev, "+OK", NULL));
 		assert_int_equal(ev.type, POP3_STARTTLS);
 		assert_int_equal(pop3_client_secured(c), 0);
 		assert_false(pop3_client_next(c, &nothing, &none, &ev));
-		take(c, line, sizeof(line));
+		take(c, line, 1024);
 		assert_false(hear(c, &ev, caps, NULL));
-		take(c, line, sizeof(line));
+		take(c, line, 1024);
 	}
+	return c;
+}
+
+/* What the client says when SCRAM is refused at once, or after its first step; "": nothing. */
+static void scram_refused(bool secure, bool at_once, const char *sasl, const char *next)
+{
+	struct pop3_event ev = { 0 };
+	char line[1024];
+	struct pop3_client *c = offer(secure, sasl, false, line);
+
 	assert_string_equal(line, "AUTH SCRAM-SHA-256");
 	if (!at_once) {
 		assert_false(hear(c, &ev, "+ ", NULL));
@@ -622,6 +645,7 @@ static void scram_refused(bool secure, bool at_once, const char *sasl, const cha
 		assert_true(ev.type == POP3_FAILED && ev.login);
 		assert_int_equal(pop3_client_output(c)->len, 0);
 	}
+	assert_int_equal(pop3_client_scram_refused(c), !!*next);
 	pop3_client_free(c);
 }
 
@@ -637,10 +661,25 @@ static void test_scram_refused(void **state)
 	scram_refused(false, false, both, "");
 }
 
+/* Once is enough, where the password may go instead. */
+static void test_scram_not_again(void **state)
+{
+	static const char both[] = "USER\r\nSASL PLAIN SCRAM-SHA-256";
+	char line[1024];
+
+	pop3_client_free(offer(true, both, true, line));
+	assert_string_equal(line, "USER u");
+	pop3_client_free(offer(true, "SASL PLAIN SCRAM-SHA-256", true, line));
+	assert_string_equal(line, "AUTH PLAIN");
+	pop3_client_free(offer(false, both, true, line));
+	assert_string_equal(line, "AUTH SCRAM-SHA-256");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scram),
+		cmocka_unit_test(test_scram_not_again),
 		cmocka_unit_test(test_scram_refused),
 		cmocka_unit_test(test_dialogues),
 		cmocka_unit_test(test_cut_anywhere),

@@ -17,11 +17,13 @@
 
 #include <cmocka.h>
 #include <linux/fax.h>
+#include <openssl/evp.h>
 #include <sqlite3.h>
 
 #include "base/cleanup.h"
 #include "service/collector.h"
 #include "service/queue.h"
+#include "service/registration.h"
 #include "store/store.h"
 #include "svc_help.h"
 
@@ -35,6 +37,19 @@
 #define QUIT	"C:QUIT", "S:+OK\r\n"
 #define GOODBYE	QUIT, "WAIT"
 #define SCRIPT(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+/* Is this mail, or text, of u's mailbox on the server at @port known to be user 100's? */
+static int known(struct svc *s, const char *kind, unsigned int port, const char *uidl)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	char text[200];
+
+	snprintf(text, sizeof(text), "127.0.0.1:%u/u", port);
+	assert_int_equal(EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL), 1);
+	snprintf(text, sizeof(text), "%s/100/%02x%02x%02x%02x%02x%02x%02x%02x/%s", kind, digest[0],
+		 digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7], uidl);
+	return store_source_known(s->box.store, text);
+}
 
 static int setup(void **state)
 {
@@ -104,7 +119,8 @@ static void on_request(void **state)
 	svc_serve(s, &f);
 	assert_int_equal(svc_count(s, JOB_PRINT, -1, &mail), 2);
 	j = svc_job(s, mail);
-	assert_string_equal(j->source, "pop3/100/b");
+	assert_int_equal(strncmp(j->source, "pop3/100/", 9), 0);
+	assert_string_equal(strrchr(j->source, '/'), "/b");
 	assert_string_equal(j->user, "100");
 	job_free(j);
 }
@@ -163,7 +179,8 @@ static void s48_s49_after_sending(void **state)
 	assert_int_equal(svc_count(s, JOB_PRINT, -1, &mail), 1);
 	j = svc_job(s, mail);
 	assert_string_equal(j->user, "100");
-	assert_string_equal(j->source, "pop3/100/a");
+	assert_int_equal(strncmp(j->source, "pop3/100/", 9), 0);
+	assert_string_equal(strrchr(j->source, '/'), "/a");
 	job_free(j);
 }
 
@@ -317,7 +334,7 @@ static void s25_text_is_left(void **state)
 	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s) collected");
 	svc_serve(s, &f);
 	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
-	assert_int_equal(store_source_known(s->box.store, "text/100/a"), 0);
+	assert_int_equal(known(s, "text", f.port, "a"), 0);
 }
 
 /* TOP is optional, and may not reach far enough: then the whole mail decides. */
@@ -353,12 +370,12 @@ static void forgets(void **state)
 	svc_open(s, 0);
 	svc_add_user(s, "100", "u", f.port);
 	svc_expect(s, collect(s, "100"), JOB_COLLECTED, NULL);
-	assert_int_equal(store_source_known(s->box.store, "pop3/100/a"), 0);
-	assert_int_equal(store_source_known(s->box.store, "pop3/100/b"), 1);
+	assert_int_equal(known(s, "pop3", f.port, "a"), 0);
+	assert_int_equal(known(s, "pop3", f.port, "b"), 1);
 	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s)");
 	svc_serve(s, &f);
-	assert_int_equal(store_source_known(s->box.store, "pop3/100/a"), 1);
-	assert_int_equal(store_source_known(s->box.store, "pop3/100/b"), 0);
+	assert_int_equal(known(s, "pop3", f.port, "a"), 1);
+	assert_int_equal(known(s, "pop3", f.port, "b"), 0);
 	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 3);
 }
 
@@ -576,6 +593,98 @@ static void s21_to_s30(void **state)
 	job_free(j);
 	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 3);
 	edit(s, "101", receive_no_more);
+}
+
+static uint16_t other_port;
+
+static void moves(struct user *u)
+{
+	u->leave_on_server = false;
+	u->pop3_port = other_port;
+}
+
+/* A mail that another server calls by the name of one that is known is another mail. */
+static void another_mailbox(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f, g;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1), GOODBYE));
+	fake_server_start(&g, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1), DELE(1),
+				     GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", left_on_server);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s)");
+	assert_int_equal(known(s, "pop3", f.port, "a"), 1);
+	other_port = g.port;
+	edit(s, "100", moves);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s)");
+	/* The one that is left behind is not remembered for ever. */
+	assert_int_equal(known(s, "pop3", f.port, "a"), 0);
+	svc_serve(s, &f);
+	svc_serve(s, &g);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 2);
+}
+
+/* Releases before this one knew a mail without its mailbox. */
+static void known_of_old(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", left_on_server);
+	assert_int_equal(store_source_add(s->box.store, "pop3/100/a"), 0);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "0 mail(s)");
+	assert_int_equal(known(s, "pop3", f.port, "a"), 1);
+	assert_int_equal(store_source_known(s->box.store, "pop3/100/a"), 0);
+	svc_serve(s, &f);
+}
+
+/* Who gets the code of one who is gone has not got his mails. */
+static void nothing_is_known_of_who_is_gone(void **state)
+{
+	struct svc *s = *state;
+	struct error e = { 0 };
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 20", "1 9\r\n", "1 a\r\n"), RETR(1), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", left_on_server);
+	svc_expect(s, collect(s, "100"), JOB_COLLECTED, "1 mail(s)");
+	svc_serve(s, &f);
+	assert_int_equal(known(s, "pop3", f.port, "a"), 1);
+	if (registration_remove(&s->box, "100", &e) < 0)
+		fail_msg("%s", error_text(&e));
+	assert_int_equal(known(s, "pop3", f.port, "a"), 0);
+}
+
+/*
+ * A server that fails so slowly that the mailbox has come to be due again: it is not
+ * looked at without a pause for that.
+ */
+static void slow_failures_have_their_pause(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT("S:+OK\r\n", "C:CAPA", "WAIT", "NEXT", HELLO, EMPTY, GOODBYE));
+	s->box.conf.timeout_usec = 1300 * 1000;
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", receive);
+	while (!svc_count(s, JOB_COLLECT, JOB_WAITING, NULL))
+		assert_true(sd_event_run(s->box.event, 1000000) >= 0);
+	svc_run(s, 500);
+	assert_int_equal(svc_count(s, JOB_COLLECT, JOB_WAITING, NULL), 1);
+	svc_run(s, 1000);
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_COLLECT, JOB_COLLECTED, NULL), 1);
+	edit(s, "100", receive_no_more);
 }
 
 /* Two users have one mailbox: the second waits until the first has done. */
@@ -890,7 +999,9 @@ int main(void)
 		TEST(forgets), TEST(same_name_twice),
 		TEST(automatic_trouble), TEST(trouble_survives), TEST(trouble_canceled),
 		TEST(others_keep_their_turn), TEST(no_room), TEST(s21_to_s30),
-		TEST(shared_mailbox), TEST(user_removed),
+		TEST(shared_mailbox), TEST(another_mailbox),
+		TEST(known_of_old), TEST(nothing_is_known_of_who_is_gone),
+		TEST(slow_failures_have_their_pause), TEST(user_removed),
 		TEST(stopped), TEST(ten_thousand), TEST(thousand_in_order),
 	};
 
