@@ -30,7 +30,7 @@ struct pop3_session {
 	struct pop3_session_callbacks callbacks;
 	void *userdata;
 	bool over;		/* done() was called, or canceled */
-	bool connected, lost_line, driving, listed, quitting;
+	bool connected, lost_line, driving, listed, enough, quitting;
 
 	struct net_stream *stream;
 	struct pop3_client *client;
@@ -154,6 +154,12 @@ void pop3_session_stored(struct pop3_session *s, size_t i, bool remove)
 		drive(s, NULL, 0);
 }
 
+void pop3_session_enough(struct pop3_session *s)
+{
+	s->enough = true;
+	s->n_wanted = s->next_wanted;
+}
+
 static void on_listed(struct pop3_session *s)
 {
 	size_t n = pop3_client_count(s->client);
@@ -243,7 +249,7 @@ static void on_head(struct pop3_session *s, const struct pop3_event *ev, bool gi
 
 	s->n_asked--;
 	s->places[i] = FINISHED;
-	if (s->callbacks.head(s->userdata, i, data, len, whole) && !s->over)
+	if (s->callbacks.head(s->userdata, i, data, len, whole) && !s->over && !s->enough)
 		want(s, i, WANTED);
 	clear_body(s);
 }

@@ -99,6 +99,8 @@ int pop3_session_look(struct pop3_session *s, size_t i);
 int pop3_session_delete(struct pop3_session *s, size_t i);
 /* Mail no. @i is safely stored, or not to be had: @remove says whether it may be deleted there. */
 void pop3_session_stored(struct pop3_session *s, size_t i, bool remove);
+/* Asks for no more mails: only those come that the server has been asked for. */
+void pop3_session_enough(struct pop3_session *s);
 /* Drops the line; nothing is called back, and the server deletes nothing. */
 void pop3_session_cancel(struct pop3_session *s);	/* NULL is fine */
 

@@ -399,12 +399,6 @@ static bool leave_text(struct collection *k, size_t i, const void *data, size_t 
 	return true;
 }
 
-static bool on_head(void *userdata, size_t i, const void *data, size_t len, bool whole)
-{
-	/* Without a head the whole mail decides. */
-	return !data || !leave_text(userdata, i, data, len, whole);
-}
-
 static bool has_room(struct collection *k, struct error *e)
 {
 	uint64_t free_bytes = store_free_bytes(k->box->store);
@@ -414,6 +408,12 @@ static bool has_room(struct collection *k, struct error *e)
 	error_set(e, -ENOSPC, "the disk has %llu MiB free, which are left for users with automatic "
 		  "print", (unsigned long long)free_bytes >> 20);
 	return false;
+}
+
+static bool on_head(void *userdata, size_t i, const void *data, size_t len, bool whole)
+{
+	/* Without a head the whole mail decides. */
+	return !data || !leave_text(userdata, i, data, len, whole);
 }
 
 static void on_message(void *userdata, struct pop3_session *s, size_t i, const void *data,
@@ -433,6 +433,9 @@ static void on_message(void *userdata, struct pop3_session *s, size_t i, const v
 	r = has_room(k, &e) ? store_mail(k, i, data, len, &e) : -ENOSPC;
 	if (r >= 0)
 		return;
+	/* What else there is would come for nothing. */
+	if (r == -ENOSPC)
+		pop3_session_enough(s);
 	/* Stored since the list came; the next list finds it known, and durable. */
 	if (r != -EEXIST)
 		leave(k, &e);
@@ -549,13 +552,16 @@ static int is_known(struct collection *k, size_t i)
 /* Fetches what is new. *@known: mails that are here already are to be deleted. */
 static void fetch_new(struct collection *k, struct pop3_session *s, bool *known)
 {
-	struct error e = { 0 };
+	struct error e = { 0 }, full = { 0 };
+	bool room = has_room(k, &full);
 	int r;
 
 	for (size_t i = 0; i < k->n_keys; i++) {
 		r = is_known(k, i);
-		if (r == 0)
+		if (r == 0 && room)
 			choose(k, s, i);
+		else if (r == 0)
+			leave(k, &full);
 		*known |= r > 0 && !k->user->leave_on_server;
 		if (r < 0) {
 			error_set(&e, r, "it is not known which mails are here: %s", strerror(-r));

@@ -530,6 +530,81 @@ static void no_room(void **state)
 	edit(s, "100", receive_no_more);
 }
 
+static void keep_mail(struct user *u)
+{
+	u->auto_print = false;
+}
+
+/* No room from the start: nothing is fetched to be thrown away, and what is known goes. */
+static void no_room_no_mail(void **state)
+{
+	struct svc *s = *state;
+	struct fake_server f;
+
+	fake_server_start(&f, SCRIPT(HELLO, LIST("1 9", "1 9\r\n", "1 a\r\n"), RETR(1), "C:DELE 1",
+				     "NEXT", HELLO,
+				     LIST("2 20", "1 9\r\n2 9\r\n", "1 a\r\n2 b\r\n"),
+				     DELE(1), GOODBYE));
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", keep_mail);
+	svc_expect(s, collect(s, "100"), JOB_FAILED, "cannot collect from");
+	s->box.conf.collect_reserve = UINT64_MAX;
+	svc_expect(s, collect(s, "100"), JOB_FAILED, "mail stays on 127.0.0.1");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 1);
+}
+
+/* The disk fills up on the way: what the server was not asked for yet stays there. */
+static void room_ends_on_the_way(void **state)
+{
+	enum { MAILS = 60, ASKED = 32 };
+	static const char *script[3 * MAILS] = { HELLO };
+	_buffer_ struct buffer stat = { 0 }, list = { 0 }, uidl = { 0 };
+	char asks[ASKED][16];
+	struct svc *s = *state;
+	struct fake_server f;
+	size_t n = 7;		/* of HELLO */
+	uint64_t id;
+
+	buffer_printf(&stat, "S:+OK %d 600\r\n", MAILS);
+	buffer_printf(&list, "S:+OK\r\n");
+	buffer_printf(&uidl, "S:+OK\r\n");
+	for (int i = 1; i <= MAILS; i++) {
+		buffer_printf(&list, "%d 9\r\n", i);
+		buffer_printf(&uidl, "%d u%d\r\n", i, i);
+	}
+	buffer_printf(&list, ".\r\n");
+	buffer_printf(&uidl, ".\r\n");
+	for (const char *const *p = SCRIPT("C:STAT", stat.data, "C:LIST", list.data, "C:UIDL",
+					   uidl.data); *p; p++)
+		script[n++] = *p;
+	for (int i = 0; i < ASKED; i++) {
+		snprintf(asks[i], sizeof(asks[i]), "C:RETR %d\r\n", i + 1);
+		script[n++] = asks[i];
+		/* Room ends when the list is here, and before the first mail is. */
+		script[n++] = i ? "S:+OK\r\nSubject: x\r\n\r\nx\r\n.\r\n" :
+				  "S:+OK\r\nSubject: x\r\n\r\n";
+		for (int k = 0; !i && k < 3; k++)
+			script[n++] = "PAUSE";
+		if (!i)
+			script[n++] = "S:x\r\n.\r\n";
+	}
+	script[n++] = "C:QUIT";
+	script[n++] = "S:+OK\r\n";
+	script[n] = "WAIT";
+	fake_server_start(&f, script);
+	svc_open(s, 0);
+	svc_add_user(s, "100", "u", f.port);
+	edit(s, "100", keep_mail);
+	id = collect(s, "100");
+	svc_run(s, 450);
+	s->box.conf.collect_reserve = UINT64_MAX;
+	svc_expect(s, id, JOB_FAILED, "mail stays on 127.0.0.1");
+	svc_serve(s, &f);
+	assert_int_equal(svc_count(s, JOB_PRINT, -1, NULL), 0);
+}
+
 #define LOGIN_AS(u) "S:+OK\r\n", "C:CAPA", "S:-ERR\r\n", "C:USER " u "\r\n", "S:+OK\r\n", \
 		"C:PASS p\r\n", "S:+OK\r\n"
 #define ONE_MAIL LIST("1 20", "1 9\r\n", "1 a\r\n")
@@ -998,7 +1073,8 @@ int main(void)
 		TEST(line_lost), TEST(leaves_mail), TEST(s25_text_is_left), TEST(s25_without_top),
 		TEST(forgets), TEST(same_name_twice),
 		TEST(automatic_trouble), TEST(trouble_survives), TEST(trouble_canceled),
-		TEST(others_keep_their_turn), TEST(no_room), TEST(s21_to_s30),
+		TEST(others_keep_their_turn), TEST(no_room), TEST(no_room_no_mail),
+		TEST(room_ends_on_the_way), TEST(s21_to_s30),
 		TEST(shared_mailbox), TEST(another_mailbox),
 		TEST(known_of_old), TEST(nothing_is_known_of_who_is_gone),
 		TEST(slow_failures_have_their_pause), TEST(user_removed),
