@@ -76,12 +76,29 @@ static struct mailbox *find_mailbox(struct collector *c, const char *code)
 	return found ? *(struct mailbox **)found : NULL;
 }
 
+static void free_line(struct collector *c, struct mailbox *m, enum turn_end end)
+{
+	size_t i = 0;
+
+	while (c->running[i] != m)
+		i++;
+	c->running[i] = c->running[--c->n_running];
+	turn_ended(c->turns, &m->turn, end, monotonic(c), m->interval);
+}
+
+static void stop_running(struct collector *c, struct mailbox *m, enum turn_end end)
+{
+	free_line(c, m, end);
+	collection_free(take_ptr(m->running));
+}
+
 static void mailbox_free(void *p)
 {
 	struct mailbox *m = p;
 
+	if (m->running)
+		stop_running(m->collector, m, TURN_BROKEN_OFF);
 	turn_forget(m->collector->turns, &m->turn);
-	collection_free(m->running);
 	job_free(m->request);
 	free(m->code);
 	free(m);
@@ -215,22 +232,6 @@ static uint64_t wait_of(const struct collector *c, const struct mailbox *m)
 	for (unsigned int i = 1; i < m->failures && wait < most; i++)
 		wait *= 2;
 	return wait < most || m->failures < 2 ? wait : m->interval > most ? m->interval : most;
-}
-
-static void free_line(struct collector *c, struct mailbox *m, enum turn_end end)
-{
-	size_t i = 0;
-
-	while (c->running[i] != m)
-		i++;
-	c->running[i] = c->running[--c->n_running];
-	turn_ended(c->turns, &m->turn, end, monotonic(c), m->interval);
-}
-
-static void stop_running(struct collector *c, struct mailbox *m, enum turn_end end)
-{
-	free_line(c, m, end);
-	collection_free(take_ptr(m->running));
 }
 
 /* When it is looked at again, where that is not at its time. */

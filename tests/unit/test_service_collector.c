@@ -174,6 +174,7 @@ static void s48_s49_after_sending(void **state)
 	id = send_one(s, JOB_SEND);
 	svc_expect(s, id, JOB_SENT, NULL);
 	svc_serve(s, &smtp);
+	buffer_free(&smtp.body);
 	svc_serve(s, &pop);
 	assert_int_equal(svc_count(s, JOB_COLLECT, JOB_COLLECTED, NULL), 1);
 	assert_int_equal(svc_count(s, JOB_PRINT, -1, &mail), 1);
@@ -205,6 +206,7 @@ static void s48_only_after_sending(void **state)
 	id = send_one(s, JOB_MAIL);
 	svc_expect(s, id, JOB_SENT, NULL);
 	svc_serve(s, &smtp);
+	buffer_free(&smtp.body);
 	svc_run(s, 100);
 	assert_int_equal(svc_count(s, JOB_COLLECT, -1, NULL), 0);
 }

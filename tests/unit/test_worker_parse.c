@@ -19,6 +19,13 @@
 #include "picture_aux.h"
 #include "worker/parse.h"
 
+/* fontconfig keeps what it has read until the program ends. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libfontconfig";
+}
+
 /* Has @mail examined; pages, if any, are appended to @l. */
 static struct worker_reply examine_with(const struct worker_request *rq, const struct buffer *mail,
 					struct page_list *l)
