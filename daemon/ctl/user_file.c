@@ -197,9 +197,12 @@ static int take_header(struct import *p, const struct csv_row *row)
 		int column = find_column(row->fields[i]);
 
 		if (column < 0 || find_in(p, column) >= 0) {
-			error_set(&e, -EINVAL, column < 0 ?
-				  "line %u, column %zu: there is no field \"%s\"" :
-				  "line %u, column %zu: \"%s\" is named twice",
+			error_set(&e, -EINVAL, column >= 0 ?
+				  "line %u, column %zu: \"%s\" is named twice" :
+				  strchr(row->fields[i], ';') ?
+				  "line %u, column %zu: fields are separated by commas, not as in "
+				  "\"%s\"" :
+				  "line %u, column %zu: there is no field \"%s\"",
 				  row->line, i + 1, row->fields[i]);
 			return say_wrong(p, &e);
 		}

@@ -1235,6 +1235,7 @@ static void import_and_export(void **state)
 		{ "", "it is empty" },
 		{ "name\nOtto\n", "\"code\" is not" },
 		{ "code,height\n1,180\n", "line 1, column 2: there is no field \"height\"" },
+		{ "code;name\n1;A\n", "fields are separated by commas, not as in \"code;name\"" },
 		{ "code,name,name\n", "column 3: \"name\" is named twice" },
 		{ "code,name\n1,Otto\n2\n", "line 3: it has 1 fields" },
 		{ "code,keep-days\n1,7\n2,32\n", "line 3, column 2 (keep-days): Mail is kept" },
