@@ -79,7 +79,7 @@ static int check(struct request *q, struct error *e)
 	int r = open_others(q, &others, e);
 
 	return r < 0 ? r :
-	       ring_check(others, q->method, (const char *const *)q->argv, q->argc, e);
+	       ring_check(others, q->method, (const char *const *)q->argv + 2, q->argc - 2, e);
 }
 
 /* The ring of who signs, NULL: he has none yet, and gets none by sending. */
@@ -190,7 +190,7 @@ static const struct duty {
 	size_t least, most;	/* arguments */
 	bool needs_method;
 } duties[_KEYS_OPS] = {
-	[KEYS_CHECK] = { check, 1, KEYS_ARGUMENTS_MAX, true },
+	[KEYS_CHECK] = { check, 3, KEYS_ARGUMENTS_MAX, true },
 	[KEYS_SEAL] = { seal, 3, KEYS_ARGUMENTS_MAX, true },
 	[KEYS_OPEN] = { open_mail, 1, 1, false },
 	[KEYS_IMPORT] = { import, 2, 2, false },

@@ -112,6 +112,8 @@ static void mark(struct job *job, bool late)
 
 static bool comes_back_whole(const struct job *job, const struct draft *d)
 {
+	if (job->unsealed)
+		return false;
 	if (job->ret != RET_UNSAID)
 		return job->ret == RET_FULL && d->worst == DSN_FAILED;
 	return d->worst == DSN_FAILED && job->body_len <= WHOLE_MAX;

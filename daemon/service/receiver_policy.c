@@ -12,8 +12,10 @@
 #include "service/directory.h"
 #include "service/queue.h"
 #include "service/receiver_policy.h"
+#include "service/sealing.h"
 #include "service/terminal.h"
 #include "service/turn.h"
+#include "smtp/path.h"
 
 #define _answer_ _cleanup_(directory_answer_free)
 
@@ -306,49 +308,25 @@ void policy_rcpt(struct box *box, const struct policy_peer *peer, const struct s
  * The text
  */
 
-/* Behind the hosts of a route. */
-static const char *without_route(const char *address)
-{
-	const char *colon = *address == '@' ? strchr(address, ':') : NULL;
-
-	return colon ? colon + 1 : address;
-}
-
-/* -ENOENT: nothing is known of him. The method's name is a constant. */
-static int must_encrypt(struct box *box, const char *address, const char **method)
-{
-	struct recipient *r = NULL;
-	int q = store_recipient_get(box->store, without_route(address), &r);
-
-	if (q < 0)
-		return q;
-	*method = !r->must_encrypt			? NULL :
-		  r->method && !strcmp(r->method, "smime") ? "S/MIME" :
-							     "OpenPGP";
-	recipient_free(r);
-	return 0;
-}
-
 void policy_text(struct box *box, const struct envelope *env, const char *text, size_t len,
 		 struct verdict *v)
 {
-	const char *method;
+	enum keys_method method = KEYS_ANY;
 	int r;
 
 	v->code = 0;
 	if (mail_is_encrypted(text, len))
 		return;
 	for (size_t i = 0; i < env->n_rcpts && !v->code; i++) {
-		const struct envelope_rcpt *to = &env->rcpts[i];
+		const char *address = smtp_path_mailbox(env->rcpts[i].address);
 
-		method = NULL;
-		r = to->user ? -ENOENT : must_encrypt(box, to->address, &method);
-		if (r < 0 && r != -ENOENT)
+		r = env->rcpts[i].user ? 0 : sealing_insists(box, address, &method, NULL);
+		if (r < 0)
 			verdict_set(v, 451, "4.3.0", "The recipients' table cannot be read");
-		else if (method)
+		else if (r)
 			verdict_set(v, 554, "5.7.1", "Mail for <%s> must be encrypted, by %s, and "
 				    "this is not: nobody gets it; encrypt it, or send it without "
-				    "him", without_route(to->address), method);
+				    "him", address, method == KEYS_SMIME ? "S/MIME" : "OpenPGP");
 	}
 }
 

@@ -429,14 +429,15 @@ static void keys_are_looked_up_whole(void **unused)
 {
 	struct keys_reply rp;
 
-	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "alice@example.test");
-	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "ALICE@example.test");
-	ASK_OK(KEYS_CHECK, KEYS_SMIME, NULL, "alice@example.test");
-	rp = ASK(KEYS_CHECK, KEYS_OPENPGP, NULL, "alice@example.test", "lice@example.test");
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "alice@example.test");
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "ALICE@example.test");
+	ASK_OK(KEYS_CHECK, KEYS_SMIME, NULL, "", "", "alice@example.test");
+	rp = ASK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "alice@example.test",
+		 "lice@example.test");
 	assert_int_equal(rp.code, KEYS_NO_KEY);
 	assert_non_null(strstr(rp.sentence, "There is no openpgp key of lice@example.test"));
 	/* His own key is not one of the others'. */
-	rp = ASK(KEYS_CHECK, KEYS_OPENPGP, NULL, "office@example.test");
+	rp = ASK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "office@example.test");
 	assert_int_equal(rp.code, KEYS_NO_KEY);
 }
 
@@ -493,7 +494,7 @@ static void a_removed_ring_is_gone(void **unused)
 		rp = ASK(KEYS_REMOVE_RING, KEYS_ANY, NULL, *name);
 		assert_int_equal(rp.code, KEYS_BAD);
 	}
-	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "alice@example.test");
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "alice@example.test");
 }
 
 int main(void)
