@@ -181,7 +181,7 @@ static int add_local_readers(struct job *notice, const struct box *box, const ch
 	directory_answer_free(&a);
 	if (r >= 0 && !notice->n_recipients)
 		r = -ENOENT;
-	if (r == -ENOENT || r == -ENOTUNIQ || r == -EMLINK || r == -EAGAIN)
+	if (directory_knows(r))
 		return error_set(e, -EINVAL, "this name leads to nobody at this box");
 	return r;
 }

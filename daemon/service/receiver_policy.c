@@ -71,20 +71,22 @@ static int find(struct box *box, const char *mailbox, struct directory_answer *a
  * MAIL
  */
 
-/* His own address, or a name of this box that leads to him alone. */
-static bool owns(struct box *box, const struct policy_peer *peer, const struct smtp_path *path)
+/* 1: his own address, or a name of this box that leads to him alone. */
+static int owns(struct box *box, const struct policy_peer *peer, const struct smtp_path *path)
 {
 	_answer_ struct directory_answer a = { 0 };
-	struct user *u = NULL;
-	bool mine;
+	_cleanup_(user_freep) struct user *u = NULL;
+	int r = store_user_get(box->store, peer->user, false, &u);
 
-	if (store_user_get(box->store, peer->user, false, &u) < 0)
-		return false;
-	mine = u->address && directory_same_address(u->address, path->mailbox);
-	user_free(u);
-	if (mine || !path->domain || !is_ours(box, peer, path->domain) ||
-	    find(box, path->mailbox, &a) < 0)
-		return mine;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (u->address && directory_same_address(u->address, path->mailbox))
+		return 1;
+	if (!path->domain || !is_ours(box, peer, path->domain))
+		return 0;
+	r = find(box, path->mailbox, &a);
+	if (r < 0)
+		return directory_knows(r) ? 0 : r;
 	return a.n == 1 && a.boxes[0].user && !strcmp(a.boxes[0].user, peer->user);
 }
 
@@ -92,11 +94,15 @@ void policy_mail(struct box *box, const struct policy_peer *peer, const struct s
 		 struct envelope *env, struct verdict *v)
 {
 	char *bare;
+	int r;
 
 	v->code = 0;
 	if (!*path->text)
 		return;
-	if (peer->user && !owns(box, peer, path))
+	r = peer->user ? owns(box, peer, path) : 1;
+	if (r < 0)
+		return refuse_name(v, r, path->mailbox);
+	if (!r)
 		return verdict_set(v, 553, "5.7.1", "This is not an address of user %s",
 				   peer->user);
 	if (!path->n_hops || peer->permitted)

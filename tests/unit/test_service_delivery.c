@@ -1239,6 +1239,7 @@ static enum rcpt_state state_of(struct svc *s, uint64_t id, size_t i)
 static void reports_about_mail(void **state)
 {
 	struct svc *s = *state;
+	struct job *job;
 	uint64_t id, other, printed;
 
 	svc_start_worker(s, NULL);
@@ -1273,6 +1274,16 @@ static void reports_about_mail(void **state)
 	assert_int_equal(state_of(s, id, 0), RCPT_REFUSED);
 	assert_int_equal(state_of(s, id, 1), RCPT_DELIVERED);
 	svc_expect(s, other, JOB_SENT, NULL);
+	/* Whose it is cannot be looked up now: it waits, and is no stranger's. */
+	svc_break(s, SVC_USERS);
+	printed = report(s, "100", "QQ314159", text, DSN_FAILED, "rfc822;a@x.test");
+	for (job = svc_job(s, printed); !job->next_try; job = svc_job(s, printed)) {
+		job_free(job);
+		svc_run(s, 20);
+	}
+	assert_int_equal(job->state, JOB_CHECKING);
+	job_free(job);
+	svc_mend(s);
 	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
 }
 

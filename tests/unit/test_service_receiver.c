@@ -1194,6 +1194,10 @@ static void submission(void **state)
 		assert_string_equal(r->env.from, mine[i]);
 	}
 	has(&r->mail, " (using TLSv1.3)\r\n\tvia TCP with ESMTPSA id ");
+	/* That it cannot be looked up is not that it is another's. */
+	svc_break(&r->svc, SVC_USERS);
+	peer_say(p, "MAIL FROM:<ada@example.test>", "451 4.3.0");
+	svc_mend(&r->svc);
 	/* Who has logged in may ask for names, but has no routes obeyed. */
 	peer_say(p, "VRFY ada", "250");
 	peer_say(p, "MAIL FROM:<ada@example.test>", "250");
@@ -1238,6 +1242,12 @@ static void wrong_passwords(void **state)
 	struct peer *p;
 
 	start_tls_room(r);
+	svc_break(&r->svc, SVC_USERS);
+	p = client(r, RECEIVER_SUBMISSION);
+	secure(p);
+	peer_say(p, plain("100", "correct horse"), "421 4.3.2 box.example.test The users' file cannot be read");
+	peer_expect_end(p);
+	svc_mend(&r->svc);
 	p = client(r, RECEIVER_SUBMISSION);
 	secure(p);
 	peer_say(p, plain("100", "wrong"), "535");
