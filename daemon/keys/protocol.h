@@ -28,7 +28,7 @@
 
 /* A user's ring goes by a name that is never given again; "" is that of others' keys. */
 enum keys_op {
-	KEYS_CHECK = 1,	/* as KEYS_SEAL: is there a usable key for each? */
+	KEYS_CHECK = 1,	/* as KEYS_SEAL: is there a usable key for each, and if he has one, his? */
 	KEYS_SEAL,	/* ring and address of who signs, or ""; keys...; a message in, the
 			 * message encrypted out, and signed if he has a key for that
 			 */

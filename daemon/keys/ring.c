@@ -47,6 +47,19 @@ static int fail(struct error *e, gpgme_error_t why, const char *what)
 	case GPG_ERR_UNUSABLE_PUBKEY:
 		code = -ENOKEY;
 		break;
+	case GPG_ERR_UNUSABLE_SECKEY:
+	case GPG_ERR_KEY_EXPIRED:
+	case GPG_ERR_KEY_DISABLED:
+	case GPG_ERR_CERT_EXPIRED:
+	case GPG_ERR_CERT_REVOKED:
+		code = -EKEYEXPIRED;
+		break;
+	case GPG_ERR_BAD_PASSPHRASE:
+	case GPG_ERR_NO_PASSPHRASE:
+	case GPG_ERR_NO_PIN_ENTRY:
+		return error_set(e, -EKEYEXPIRED, "%s: the secret key has a passphrase, which nobody "
+				 "is there to type; import it again with \"ifaxctl keys import\" and "
+				 "its --password-file", what);
 	case GPG_ERR_NO_DATA:
 	case GPG_ERR_BAD_DATA:
 	case GPG_ERR_INV_ARMOR:
@@ -228,6 +241,8 @@ static int find_key(struct ring *r, enum keys_method method, const char *who, gp
 		gpgme_key_unref(k);
 	}
 	gpgme_op_keylist_end(c);
+	if (!found && gpgme_err_code(why) != GPG_ERR_EOF)
+		return fail(e, why, "The keys of the recipients cannot be listed");
 	if (!found)
 		return error_set(e, -ENOKEY,
 				 unusable ? "The %s key of %s has expired, is revoked or does not "
@@ -335,24 +350,60 @@ int ring_encrypt(struct ring *r, enum keys_method method, const char *const *who
 	return q;
 }
 
-static int find_signer(struct ring *r, enum keys_method method, const char *who,
+static bool is_out_of_use(const struct _gpgme_key *k)
+{
+	return k->revoked || k->expired || k->disabled || k->invalid;
+}
+
+/* Whether it may or not: made for that. */
+static bool is_for_signing(const struct _gpgme_key *k)
+{
+	for (gpgme_subkey_t sub = k->subkeys; sub; sub = sub->next)
+		if (sub->can_sign)
+			return true;
+	return k->can_sign;
+}
+
+/* @own NULL, or *@ret NULL: he has none, and signs nothing. */
+static int find_signer(struct ring *own, enum keys_method method, const char *who,
 		       gpgme_key_t *ret, struct error *e)
 {
-	gpgme_ctx_t c = r->context[method];
-	gpgme_error_t why = gpgme_op_keylist_start(c, who, 1);
+	gpgme_ctx_t c = own ? own->context[method] : NULL;
+	bool out_of_use = false;
+	gpgme_error_t why;
 	gpgme_key_t k;
 
 	*ret = NULL;
+	if (!own)
+		return 0;
+	why = gpgme_op_keylist_start(c, who, 1);
 	while (!why && !*ret && !(why = gpgme_op_keylist_next(c, &k))) {
-		if (is_of(k, who) && k->can_sign && !k->revoked && !k->expired && !k->disabled &&
-		    !k->invalid)
+		if (is_of(k, who) && k->can_sign && !is_out_of_use(k)) {
 			*ret = k;
-		else
-			gpgme_key_unref(k);
+			continue;
+		}
+		out_of_use |= is_of(k, who) && is_for_signing(k) && is_out_of_use(k);
+		gpgme_key_unref(k);
 	}
 	gpgme_op_keylist_end(c);
-	return *ret ? 0 : error_set(e, -ENOKEY, "There is no %s key by which %s signs",
-				    keys_method_name(method), who);
+	if (!*ret && gpgme_err_code(why) != GPG_ERR_EOF)
+		return fail(e, why, "The keys to sign with cannot be listed");
+	if (!*ret && out_of_use)
+		return error_set(e, -EKEYEXPIRED, "The %s key by which %s signs has expired or is "
+				 "revoked; \"ifaxctl keys make --user\" makes a new one, \"import "
+				 "--user\" takes one, and without any (\"remove --user\") his mail "
+				 "is not signed", keys_method_name(method), who);
+	return 0;
+}
+
+int ring_check_signer(struct ring *own, enum keys_method method, const char *who, struct error *e)
+{
+	gpgme_key_t signer = NULL;
+	int q = find_signer(own, method, who, &signer, e);
+
+	if (signer)
+		gpgme_key_unref(signer);
+	return q;
 }
 
 /* "pgp-sha512" (RFC 3156, 5), "sha-512" (RFC 8551, 3.5.3.2). */
@@ -380,7 +431,7 @@ int ring_sign(struct ring *r, enum keys_method method, const char *who, const st
 	gpgme_error_t why;
 	int q = find_signer(r, method, who, &signer, e);
 
-	if (q < 0)
+	if (q < 0 || !signer)
 		return q;
 	gpgme_signers_clear(c);
 	why = gpgme_signers_add(c, signer);
@@ -395,7 +446,8 @@ int ring_sign(struct ring *r, enum keys_method method, const char *who, const st
 	if (why)
 		return fail(e, why, "The mail cannot be signed");
 	name_hash(method, gpgme_op_sign_result(c), micalg);
-	return pipe_take(&p, out, e);
+	q = pipe_take(&p, out, e);
+	return q < 0 ? q : 1;
 }
 
 static int decrypt(struct ring *r, enum keys_method method, gpgme_decrypt_flags_t flags,

@@ -82,6 +82,7 @@ bool sealing_passes(int r)
 {
 	switch (r) {
 	case -ENOKEY:
+	case -EKEYEXPIRED:
 	case -EKEYREJECTED:
 	case -EBADMSG:
 	case -EINVAL:

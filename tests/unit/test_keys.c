@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Keys and encrypted mail, against gpg and OpenSSL themselves as the other side. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -276,6 +277,34 @@ static void gpg_verifies_what_is_signed(void **unused)
 	has_not(&b, "multipart/signed");
 }
 
+/* Not without, as if he had never signed: that is for a person to decide. */
+static void an_expired_key_signs_nothing(void **unused)
+{
+	_buffer_ struct buffer b = { 0 };
+	const char *const expired[] = { "600", "x@example.test", "alice@example.test" };
+	const char *const another[] = { "600", "y@example.test", "alice@example.test" };
+	struct keys_reply rp;
+
+	sh("mkdir -m 700 state/users/600");
+	sh("gpg --homedir state/users/600 --batch --passphrase '' --quick-gen-key "
+	   "'X <x@example.test>' future-default default seconds=1 && sleep 2");
+	for (enum keys_op op = KEYS_CHECK; op <= KEYS_SEAL; op++) {
+		give(&b, letter);
+		rp = ask(op, KEYS_OPENPGP, &b, 3, expired);
+		assert_int_equal(rp.code, KEYS_NO_KEY);
+		assert_int_equal(rp.error, -EKEYEXPIRED);
+		assert_non_null(strstr(rp.sentence, "x@example.test signs has expired"));
+		assert_int_equal(b.len, 0);
+		/* That is no matter of who has another, or none. */
+		give(&b, letter);
+		rp = ask(op, KEYS_OPENPGP, &b, 3, another);
+		assert_int_equal(rp.code, KEYS_OK);
+	}
+	sh("gpg --homedir state/users/600 --batch --yes --passphrase '' --quick-gen-key "
+	   "'X <x@example.test>' future-default default never");
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "600", "x@example.test", "alice@example.test");
+}
+
 static void openssl_verifies_what_is_signed(void **unused)
 {
 	_buffer_ struct buffer b = { 0 };
@@ -508,6 +537,7 @@ int main(void)
 		cmocka_unit_test(signatures_are_judged),
 		cmocka_unit_test(what_openssl_encrypts_opens),
 		cmocka_unit_test(openssl_verifies_what_is_signed),
+		cmocka_unit_test(an_expired_key_signs_nothing),
 		cmocka_unit_test(keys_are_looked_up_whole),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(a_removed_key_is_gone),

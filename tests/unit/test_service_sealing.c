@@ -658,6 +658,44 @@ static void canceled_while_it_is_encrypted(void **state)
 	wait_sealed(n, id, RING_GOOD);
 }
 
+/* From now on, or not any more: as gpg has it. */
+static void let_expire(struct scene *n, const char *when)
+{
+	char home[200], command[600];
+
+	snprintf(home, sizeof(home), "%s/keys/users/%s", n->svc.dir, n->ada);
+	snprintf(command, sizeof(command), "exec 2>/dev/null; cd %s && for f in $(gpg --homedir . "
+		 "--with-colons -K | sed -n '/^fpr/{s/fpr:*//;s/://;p;q}'); do gpg --homedir . "
+		 "--passphrase '' --pinentry-mode loopback --quick-set-expire $f %s; done && sleep 2; "
+		 "gpgconf --homedir . --kill gpg-agent", home, when);
+	assert_int_equal(system(command), 0);
+}
+
+/* Nobody decides but a person that what he always signed goes without. */
+static void an_expired_key_is_waited_for(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id;
+
+	let_user_encrypt(s);
+	id = request(s, "alice@example.test");
+	begin_scan(s);
+	let_expire(n, "seconds=1");
+	fake_scanner_page(&s->scanner, false);
+	is_kept(s, id, JOB_HELD, "ada@example.test signs has expired");
+	release(s, id);
+	svc_run(s, 1000);
+	is_kept(s, id, JOB_HELD, "ada@example.test signs has expired");
+	/* And it is said at once, before a sheet moves. */
+	fake_scanner_init(&s->scanner, "S1");
+	svc_expect(s, request(s, "alice@example.test"), JOB_FAILED, "signs has expired");
+	assert_int_equal(s->scanner.pages, 0);
+	let_expire(n, "0");
+	release(s, id);
+	wait_sealed(n, id, RING_GOOD);
+}
+
 /* Too long without a keyring: it ends as other mail does, and its sender hears of it. */
 static void given_up(void **state)
 {
@@ -869,6 +907,7 @@ int main(void)
 		t(stopped_while_it_is_encrypted),
 		t(canceled_while_it_is_encrypted),
 		t(given_up),
+		t(an_expired_key_is_waited_for),
 		t(canceled_while_keys_are_looked_for),
 		t(received_opens_and_is_marked),
 		t(without_the_key_it_is_kept),
