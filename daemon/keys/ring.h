@@ -76,8 +76,9 @@ int ring_unwrap(struct ring *r, enum keys_method method, const struct buffer *da
 		struct buffer *out, struct ring_signature *ret, struct error *e);
 
 /*
- * Any file of keys: OpenPGP or certificates, armoured or not, or PKCS#12, to which
- * @password belongs. @done: a sentence that says what came.
+ * Any file of keys: OpenPGP or certificates, armoured or not, or PKCS#12. @password opens
+ * secret keys in it, "" where they have none; here they are kept without. @done: a sentence
+ * that says what came. -EKEYREJECTED: it does not open them.
  */
 int ring_import(struct ring *r, const struct buffer *file, const char *password,
 		struct error *done, struct error *e);

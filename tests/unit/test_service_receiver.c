@@ -1245,7 +1245,8 @@ static void wrong_passwords(void **state)
 	svc_break(&r->svc, SVC_USERS);
 	p = client(r, RECEIVER_SUBMISSION);
 	secure(p);
-	peer_say(p, plain("100", "correct horse"), "421 4.3.2 box.example.test The users' file cannot be read");
+	peer_say(p, plain("100", "correct horse"),
+		 "421 4.3.2 box.example.test The users' file cannot be read");
 	peer_expect_end(p);
 	svc_mend(&r->svc);
 	p = client(r, RECEIVER_SUBMISSION);

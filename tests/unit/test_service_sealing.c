@@ -666,8 +666,8 @@ static void let_expire(struct scene *n, const char *when)
 	snprintf(home, sizeof(home), "%s/keys/users/%s", n->svc.dir, n->ada);
 	snprintf(command, sizeof(command), "exec 2>/dev/null; cd %s && for f in $(gpg --homedir . "
 		 "--with-colons -K | sed -n '/^fpr/{s/fpr:*//;s/://;p;q}'); do gpg --homedir . "
-		 "--passphrase '' --pinentry-mode loopback --quick-set-expire $f %s; done && sleep 2; "
-		 "gpgconf --homedir . --kill gpg-agent", home, when);
+		 "--passphrase '' --pinentry-mode loopback --quick-set-expire $f %s; done && "
+		 "sleep 2; gpgconf --homedir . --kill gpg-agent", home, when);
 	assert_int_equal(system(command), 0);
 }
 
