@@ -155,7 +155,8 @@ static int sender_encrypts(struct box *box, const char *code, bool *ret, struct 
 
 	if (r < 0 && r != -ENOENT)
 		return error_set(e, r, "user %s cannot be read: %s", code, strerror(-r));
-	*ret = u && u->encrypt;
+	/* One who was removed since may have wanted it. */
+	*ret = u ? u->encrypt : code != NULL;
 	return 0;
 }
 

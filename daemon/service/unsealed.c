@@ -50,14 +50,24 @@ static void drop(struct waiting *w)
 	free(w);
 }
 
+/* For how long; a wait longer than any given here means that the clock was set back. */
+static uint64_t wait_of(const struct waiting *w, uint64_t now)
+{
+	uint64_t most = w->unsealed->box->conf.retry_max_usec;
+
+	if (most < STORE_USEC)
+		most = STORE_USEC;
+	return w->when <= now || w->when - now > most ? 0 : w->when - now;
+}
+
 /* The timer goes to whoever is due first. */
 static void arm(struct unsealed *u)
 {
 	uint64_t now = words_now(), wait = LOOK_USEC;
 
 	for (struct waiting *w = u->first; w; w = w->next)
-		if (!w->in_hand && (w->when <= now || w->when - now < wait))
-			wait = w->when <= now ? 0 : w->when - now;
+		if (!w->in_hand && wait_of(w, now) < wait)
+			wait = wait_of(w, now);
 	sd_event_source_set_time_relative(u->timer, wait);
 	sd_event_source_set_enabled(u->timer, u->first ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
@@ -234,7 +244,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 	uint64_t now = words_now();
 
 	for (struct waiting *w = u->first; w; w = w->next)
-		if (!w->in_hand && w->when <= now) {
+		if (!w->in_hand && !wait_of(w, now)) {
 			try_again(w);
 			break;
 		}

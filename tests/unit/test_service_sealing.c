@@ -326,6 +326,14 @@ static void never_in_the_clear(void **state)
 	assert_int_equal(s->scanner.pages, 0);
 }
 
+static void remove_user(struct scene *n, const char *code)
+{
+	struct error e = { 0 };
+
+	if (registration_remove(&n->svc.box, code, &e) < 0)
+		fail_msg("%s", error_text(&e));
+}
+
 /* The job says @words, has its scan, and that goes to nobody. */
 static void is_kept(struct svc *s, uint64_t id, enum job_state state, const char *words)
 {
@@ -464,6 +472,25 @@ static void unreadable_at_the_end(void **state)
 		}
 		wait_sealed(n, id, RING_GOOD);
 	}
+}
+
+/* His wish went with him; it is not taken for none. */
+static void a_removed_user_may_have_wanted_it(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id;
+
+	let_user_encrypt(s);
+	id = request(s, "alice@example.test");
+	begin_scan(s);
+	svc_break(s, SVC_RECIPIENTS);
+	fake_scanner_page(&s->scanner, false);
+	is_kept(s, id, JOB_QUEUED, "cannot be read");
+	svc_mend(s);
+	remove_user(n, "100");
+	retry(s, id);
+	wait_sealed(n, id, RING_UNSIGNED);
 }
 
 /* A method that a later version knows, or a row that is damaged. */
@@ -807,14 +834,6 @@ static void the_keyring_is_waited_for(void **state)
 	job_free(job);
 }
 
-static void remove_user(struct scene *n, const char *code)
-{
-	struct error e = { 0 };
-
-	if (registration_remove(&n->svc.box, code, &e) < 0)
-		fail_msg("%s", error_text(&e));
-}
-
 /* Is there a folder of keys by this name still? */
 static bool ring_is_there(struct scene *n, const char *name)
 {
@@ -898,6 +917,7 @@ int main(void)
 		t(the_entry_counts_at_the_end),
 		t(unreadable_is_not_clear),
 		t(unreadable_at_the_end),
+		t(a_removed_user_may_have_wanted_it),
 		t(an_unknown_method_is_not_clear),
 		t(S46_each_gets_it_in_his_way),
 		t(without_a_key_nobody_gets_it),
