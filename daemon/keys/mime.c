@@ -173,9 +173,7 @@ static int sign(const struct mime_signer *signer, enum keys_method method, struc
 	char micalg[RING_MICALG_MAX];
 	int r = ring_sign(signer->own, method, signer->address, entity, &signature, micalg, e);
 
-	if (r == -ENOKEY)
-		return 0;
-	if (r < 0)
+	if (r <= 0)
 		return r;
 	r = put_signed(&whole, method, micalg, entity, &signature);
 	if (r < 0)

@@ -19,7 +19,7 @@
 #include "base/error.h"
 
 #define KEYS_MAGIC	  0x796b6669u	/* "ifky" */
-#define KEYS_VERSION	  2
+#define KEYS_VERSION	  3
 #define KEYS_NFDS	  3
 #define KEYS_ARGUMENTS_MAX 1002
 #define KEYS_ARGUMENT_BYTES (512u << 10)
@@ -28,7 +28,7 @@
 
 /* A user's ring goes by a name that is never given again; "" is that of others' keys. */
 enum keys_op {
-	KEYS_CHECK = 1,	/* keys...: is there a usable key for each? */
+	KEYS_CHECK = 1,	/* as KEYS_SEAL: is there a usable key for each, and if he has one, his? */
 	KEYS_SEAL,	/* ring and address of who signs, or ""; keys...; a message in, the
 			 * message encrypted out, and signed if he has a key for that
 			 */

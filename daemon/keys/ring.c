@@ -7,14 +7,15 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "keys/passphrase.h"
 #include "keys/pkcs12.h"
+#include "keys/program.h"
 #include "keys/ring.h"
 
-#define FOLDER_MAX 80	/* an agent's socket must fit in 108 */
+#define FOLDER_MAX 88	/* an agent's socket must fit in 108 */
 
 struct ring {
 	char folder[FOLDER_MAX];
@@ -47,6 +48,19 @@ static int fail(struct error *e, gpgme_error_t why, const char *what)
 	case GPG_ERR_UNUSABLE_PUBKEY:
 		code = -ENOKEY;
 		break;
+	case GPG_ERR_UNUSABLE_SECKEY:
+	case GPG_ERR_KEY_EXPIRED:
+	case GPG_ERR_KEY_DISABLED:
+	case GPG_ERR_CERT_EXPIRED:
+	case GPG_ERR_CERT_REVOKED:
+		code = -EKEYEXPIRED;
+		break;
+	case GPG_ERR_BAD_PASSPHRASE:
+	case GPG_ERR_NO_PASSPHRASE:
+	case GPG_ERR_NO_PIN_ENTRY:
+		return error_set(e, -EKEYEXPIRED, "%s: the secret key has a passphrase, which "
+				 "nobody is there to type; import it again with \"ifaxctl keys "
+				 "import\" and its --password-file", what);
 	case GPG_ERR_NO_DATA:
 	case GPG_ERR_BAD_DATA:
 	case GPG_ERR_INV_ARMOR:
@@ -128,32 +142,6 @@ int ring_open(struct ring **ret, const char *folder, struct error *e)
 	return 0;
 }
 
-/* One of GnuPG's own programs, with @input, if any, to read: its exit status. */
-static int run_in(const char *folder, int input, const char *const *argv)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		setenv("GNUPGHOME", folder, 1);
-		if (input >= 0 && dup2(input, STDIN_FILENO) < 0)
-			_exit(127);
-		execvp(argv[0], (char *const *)argv);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
-}
-
-static int run(struct ring *r, int input, const char *const *argv)
-{
-	return run_in(r->folder, input, argv);
-}
-
 static const char *const end_agent[] = { "gpgconf", "--kill", "gpg-agent", NULL };
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -168,7 +156,7 @@ int ring_destroy(const char *folder, struct error *e)
 	if (access(folder, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	/* One whose user was cut short may still have the keys in memory. */
-	run_in(folder, -1, end_agent);
+	program_run(folder, -1, -1, end_agent);
 	r = nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 	if (r == -1)
 		r = -errno;
@@ -182,7 +170,7 @@ void ring_close(struct ring *r)
 	for (int m = 0; m < _KEYS_METHODS; m++)
 		if (r->context[m])
 			gpgme_release(r->context[m]);
-	run(r, -1, end_agent);
+	program_run(r->folder, -1, -1, end_agent);
 	free(r);
 }
 
@@ -228,6 +216,8 @@ static int find_key(struct ring *r, enum keys_method method, const char *who, gp
 		gpgme_key_unref(k);
 	}
 	gpgme_op_keylist_end(c);
+	if (!found && gpgme_err_code(why) != GPG_ERR_EOF)
+		return fail(e, why, "The keys of the recipients cannot be listed");
 	if (!found)
 		return error_set(e, -ENOKEY,
 				 unusable ? "The %s key of %s has expired, is revoked or does not "
@@ -335,24 +325,60 @@ int ring_encrypt(struct ring *r, enum keys_method method, const char *const *who
 	return q;
 }
 
-static int find_signer(struct ring *r, enum keys_method method, const char *who,
+static bool is_out_of_use(const struct _gpgme_key *k)
+{
+	return k->revoked || k->expired || k->disabled || k->invalid;
+}
+
+/* Whether it may or not: made for that. */
+static bool is_for_signing(const struct _gpgme_key *k)
+{
+	for (gpgme_subkey_t sub = k->subkeys; sub; sub = sub->next)
+		if (sub->can_sign)
+			return true;
+	return k->can_sign;
+}
+
+/* @own NULL, or *@ret NULL: he has none, and signs nothing. */
+static int find_signer(struct ring *own, enum keys_method method, const char *who,
 		       gpgme_key_t *ret, struct error *e)
 {
-	gpgme_ctx_t c = r->context[method];
-	gpgme_error_t why = gpgme_op_keylist_start(c, who, 1);
+	gpgme_ctx_t c = own ? own->context[method] : NULL;
+	bool out_of_use = false;
+	gpgme_error_t why;
 	gpgme_key_t k;
 
 	*ret = NULL;
+	if (!own)
+		return 0;
+	why = gpgme_op_keylist_start(c, who, 1);
 	while (!why && !*ret && !(why = gpgme_op_keylist_next(c, &k))) {
-		if (is_of(k, who) && k->can_sign && !k->revoked && !k->expired && !k->disabled &&
-		    !k->invalid)
+		if (is_of(k, who) && k->can_sign && !is_out_of_use(k)) {
 			*ret = k;
-		else
-			gpgme_key_unref(k);
+			continue;
+		}
+		out_of_use |= is_of(k, who) && is_for_signing(k) && is_out_of_use(k);
+		gpgme_key_unref(k);
 	}
 	gpgme_op_keylist_end(c);
-	return *ret ? 0 : error_set(e, -ENOKEY, "There is no %s key by which %s signs",
-				    keys_method_name(method), who);
+	if (!*ret && gpgme_err_code(why) != GPG_ERR_EOF)
+		return fail(e, why, "The keys to sign with cannot be listed");
+	if (!*ret && out_of_use)
+		return error_set(e, -EKEYEXPIRED, "The %s key by which %s signs has expired or is "
+				 "revoked; \"ifaxctl keys make --user\" makes a new one, \"import "
+				 "--user\" takes one, and without any (\"remove --user\") his mail "
+				 "is not signed", keys_method_name(method), who);
+	return 0;
+}
+
+int ring_check_signer(struct ring *own, enum keys_method method, const char *who, struct error *e)
+{
+	gpgme_key_t signer = NULL;
+	int q = find_signer(own, method, who, &signer, e);
+
+	if (signer)
+		gpgme_key_unref(signer);
+	return q;
 }
 
 /* "pgp-sha512" (RFC 3156, 5), "sha-512" (RFC 8551, 3.5.3.2). */
@@ -380,7 +406,7 @@ int ring_sign(struct ring *r, enum keys_method method, const char *who, const st
 	gpgme_error_t why;
 	int q = find_signer(r, method, who, &signer, e);
 
-	if (q < 0)
+	if (q < 0 || !signer)
 		return q;
 	gpgme_signers_clear(c);
 	why = gpgme_signers_add(c, signer);
@@ -395,7 +421,8 @@ int ring_sign(struct ring *r, enum keys_method method, const char *who, const st
 	if (why)
 		return fail(e, why, "The mail cannot be signed");
 	name_hash(method, gpgme_op_sign_result(c), micalg);
-	return pipe_take(&p, out, e);
+	q = pipe_take(&p, out, e);
+	return q < 0 ? q : 1;
 }
 
 static int decrypt(struct ring *r, enum keys_method method, gpgme_decrypt_flags_t flags,
@@ -562,7 +589,7 @@ static int trust_roots(struct ring *r, struct error *e)
 	gpgme_op_keylist_end(c);
 	if (fflush(f))
 		return error_set(e, -errno, "Cannot write %s: %m", path);
-	run(r, -1, end_agent);
+	program_run(r->folder, -1, -1, end_agent);
 	return 0;
 }
 
@@ -611,7 +638,7 @@ static int run_import(struct ring *r, const struct buffer *file, struct error *e
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	memcpy(argv, import, sizeof(import));
 	argv[ARRAY_SIZE(import) - 2] = path;
-	if (run(r, empty, argv) < 0)
+	if (program_run(r->folder, empty, -1, argv) < 0)
 		return error_set(e, -EIO, "gpgsm does not take the key of this PKCS#12 file");
 	return 0;
 }
@@ -641,6 +668,140 @@ static int import_pkcs12(struct ring *r, const struct buffer *file, const char *
 	return 0;
 }
 
+/* Nothing is imported by looking. */
+static bool holds_secret(struct ring *r, const struct buffer *file)
+{
+	gpgme_ctx_t c = r->context[KEYS_OPENPGP];
+	bool secret = false;
+	gpgme_error_t why;
+	gpgme_data_t d;
+	gpgme_key_t k;
+
+	if (gpgme_data_new_from_mem(&d, file->data, file->len, 0))
+		return false;
+	why = gpgme_op_keylist_from_data_start(c, d, 0);
+	while (!why && !(why = gpgme_op_keylist_next(c, &k))) {
+		secret |= k->secret;
+		gpgme_key_unref(k);
+	}
+	gpgme_op_keylist_end(c);
+	gpgme_data_release(d);
+	return secret;
+}
+
+static int add_grip(struct buffer *row, gpgme_subkey_t sub)
+{
+	return sub->keygrip ? buffer_append(row, sub->keygrip, strlen(sub->keygrip) + 1) : 0;
+}
+
+/* Of all secret keys here, as keys_arguments() takes them apart. */
+static int list_grips(struct ring *r, struct buffer *row, struct error *e)
+{
+	gpgme_ctx_t c = r->context[KEYS_OPENPGP];
+	gpgme_error_t why = gpgme_op_keylist_start(c, NULL, 1);
+	gpgme_key_t k;
+	int q = 0;
+
+	while (!why && !(why = gpgme_op_keylist_next(c, &k))) {
+		for (gpgme_subkey_t sub = k->subkeys; sub && q >= 0; sub = sub->next)
+			q = add_grip(row, sub);
+		gpgme_key_unref(k);
+	}
+	gpgme_op_keylist_end(c);
+	if (gpgme_err_code(why) != GPG_ERR_EOF)
+		return fail(e, why, "The secret keys of this file cannot be listed");
+	return q < 0 ? error_set(e, q, "Out of memory") : 0;
+}
+
+static int unlock_all(struct ring *r, const char *password, struct error *e)
+{
+	_buffer_ struct buffer row = { 0 };
+	char **grips = NULL;
+	size_t n = 0;
+	int q = list_grips(r, &row, e);
+
+	if (q < 0)
+		return q;
+	q = keys_arguments(&row, &grips, &n);
+	if (q < 0)
+		return error_set(e, q, "There are too many secret keys in this file");
+	q = passphrase_remove(r->folder, (const char *const *)grips, n, password, e);
+	free(grips);
+	return q;
+}
+
+/* All keys of one ring, as one file. */
+static int export_all(struct ring *r, gpgme_export_mode_t mode, struct buffer *out,
+		      struct error *e)
+{
+	_cleanup_(pipe_free) struct pipe p = { 0 };
+	struct buffer none = { 0 };
+	gpgme_error_t why;
+	int q = pipe_make(&p, &none, NULL, e);
+
+	if (q < 0)
+		return q;
+	gpgme_set_armor(r->context[KEYS_OPENPGP], 0);
+	why = gpgme_op_export(r->context[KEYS_OPENPGP], NULL, mode, p.out);
+	return why ? fail(e, why, "The keys of this file cannot be taken over")
+		   : pipe_take(&p, out, e);
+}
+
+/* Into a ring of their own, without their passphrase, and out of it again. */
+static int unlock_file(struct ring *aside, const struct buffer *file, const char *password,
+		       struct came *came, struct buffer *out, struct error *e)
+{
+	int q;
+
+	if (import_data(aside, KEYS_OPENPGP, file, came) || !came->secret)
+		return error_set(e, -EBADMSG, "The secret key in this file cannot be read");
+	q = unlock_all(aside, password, e);
+	if (q >= 0)
+		q = export_all(aside, 0, out, e);
+	return q < 0 ? q : export_all(aside, GPGME_EXPORT_MODE_SECRET, out, e);
+}
+
+/*
+ * Where the passphrase is missing or wrong the ring stays as it was: of a key that came with
+ * one it would hold no more than what cannot be used.
+ */
+static int import_secret(struct ring *r, const struct buffer *file, const char *password,
+			 struct came *came, struct error *e)
+{
+	_buffer_ struct buffer open = { 0 };
+	struct ring *aside = NULL;
+	struct came again = { 0 };
+	char folder[FOLDER_MAX];
+	int q;
+
+	if (snprintf(folder, sizeof(folder), "%s/import", r->folder) >= (int)sizeof(folder))
+		return error_set(e, -ENAMETOOLONG, "The keys' folder has too long a name");
+	/* One that was cut short may have left it. */
+	q = ring_destroy(folder, e);
+	if (q >= 0)
+		q = ring_open(&aside, folder, e);
+	if (q >= 0)
+		q = unlock_file(aside, file, password, came, &open, e);
+	ring_close(aside);
+	if (ring_destroy(folder, q < 0 ? NULL : e) < 0 && q >= 0)
+		q = -EIO;
+	if (q >= 0 && (import_data(r, KEYS_OPENPGP, &open, &again) || !again.secret))
+		q = error_set(e, -EIO, "The keys of this file cannot be taken over");
+	if (open.data)
+		explicit_bzero(open.data, open.len);
+	return q;
+}
+
+static int import_plain(struct ring *r, const struct buffer *file, struct came *came,
+			struct error *e)
+{
+	for (int m = KEYS_OPENPGP; m < _KEYS_METHODS && !came->considered; m++)
+		import_data(r, m, file, came);
+	return came->considered ? 0 :
+	       error_set(e, -EBADMSG, "The file holds no key that can be used: OpenPGP keys, X.509 "
+			 "certificates and PKCS#12 are known");
+}
+
 int ring_import(struct ring *r, const struct buffer *file, const char *password,
 		struct error *done, struct error *e)
 {
@@ -649,15 +810,12 @@ int ring_import(struct ring *r, const struct buffer *file, const char *password,
 
 	if (!file->len)
 		return error_set(e, -EBADMSG, "The file is empty");
-	if (pkcs12_is(file)) {
+	if (pkcs12_is(file))
 		q = import_pkcs12(r, file, password, &came, e);
-	} else {
-		for (int m = KEYS_OPENPGP; m < _KEYS_METHODS && !came.considered; m++)
-			import_data(r, m, file, &came);
-		if (!came.considered)
-			q = error_set(e, -EBADMSG, "The file holds no key that can be used: "
-				      "OpenPGP keys, X.509 certificates and PKCS#12 are known");
-	}
+	else if (holds_secret(r, file))
+		q = import_secret(r, file, password, &came, e);
+	else
+		q = import_plain(r, file, &came, e);
 	if (q >= 0)
 		q = trust_roots(r, e);
 	if (q >= 0)

@@ -6,7 +6,8 @@
  *
  * What an administrator puts into a ring is trusted; nothing is asked of the
  * network. Blocking; ifax-keyring alone uses it. -errno and a sentence; -ENOKEY:
- * a key is missing, -EBADMSG: the data is damaged or of another kind.
+ * a key is missing, -EKEYEXPIRED: it is here and cannot be used any more or has a
+ * passphrase, -EBADMSG: the data is damaged or of another kind.
  */
 #ifndef IFAX_KEYS_RING_H
 #define IFAX_KEYS_RING_H
@@ -59,11 +60,14 @@ struct ring_signature {
 #define RING_MICALG_MAX 32
 
 /*
- * Appends a signature beside @data, by the key of the address @who: armoured, or base64 of
- * CMS. @micalg: the hash, as a Content-Type names it. -ENOKEY: he has none that signs.
+ * 1: appends a signature beside @data, by the key of the address @who: armoured, or base64
+ * of CMS. @micalg: the hash, as a Content-Type names it. 0: he has no key that signs.
+ * -EKEYEXPIRED: he has, and it does not any more.
  */
 int ring_sign(struct ring *r, enum keys_method method, const char *who, const struct buffer *data,
 	      struct buffer *out, char micalg[RING_MICALG_MAX], struct error *e);
+/* Whether that can be done, or need not, of who has no ring as well: @own may be NULL. */
+int ring_check_signer(struct ring *own, enum keys_method method, const char *who, struct error *e);
 /* Of a signature beside its data. */
 int ring_verify(struct ring *r, enum keys_method method, const struct buffer *data,
 		const struct buffer *signature, struct ring_signature *ret, struct error *e);
@@ -72,8 +76,9 @@ int ring_unwrap(struct ring *r, enum keys_method method, const struct buffer *da
 		struct buffer *out, struct ring_signature *ret, struct error *e);
 
 /*
- * Any file of keys: OpenPGP or certificates, armoured or not, or PKCS#12, to which
- * @password belongs. @done: a sentence that says what came.
+ * Any file of keys: OpenPGP or certificates, armoured or not, or PKCS#12. @password opens
+ * secret keys in it, "" where they have none; here they are kept without. @done: a sentence
+ * that says what came. -EKEYREJECTED: it does not open them.
  */
 int ring_import(struct ring *r, const struct buffer *file, const char *password,
 		struct error *done, struct error *e);

@@ -73,15 +73,6 @@ static int open_named(const struct request *q, struct ring **ret, struct error *
 	return *q->argv[0] ? open_user(q, q->argv[0], ret, e) : open_others(q, ret, e);
 }
 
-static int check(struct request *q, struct error *e)
-{
-	_ring_ struct ring *others = NULL;
-	int r = open_others(q, &others, e);
-
-	return r < 0 ? r :
-	       ring_check(others, q->method, (const char *const *)q->argv, q->argc, e);
-}
-
 /* The ring of who signs, NULL: he has none yet, and gets none by sending. */
 static int open_signer(const struct request *q, struct ring **ret, struct error *e)
 {
@@ -91,6 +82,18 @@ static int open_signer(const struct request *q, struct ring **ret, struct error 
 	if (r >= 0 && access(folder, F_OK) < 0)
 		r = -ENOENT;
 	return r == -ENOENT ? 0 : r < 0 ? r : open_user(q, q->argv[0], ret, e);
+}
+
+static int check(struct request *q, struct error *e)
+{
+	_ring_ struct ring *others = NULL, *own = NULL;
+	int r = open_others(q, &others, e);
+
+	if (r >= 0)
+		r = ring_check(others, q->method, (const char *const *)q->argv + 2, q->argc - 2, e);
+	if (r >= 0)
+		r = open_signer(q, &own, e);
+	return r < 0 ? r : ring_check_signer(own, q->method, q->argv[1], e);
 }
 
 static int seal(struct request *q, struct error *e)
@@ -190,7 +193,7 @@ static const struct duty {
 	size_t least, most;	/* arguments */
 	bool needs_method;
 } duties[_KEYS_OPS] = {
-	[KEYS_CHECK] = { check, 1, KEYS_ARGUMENTS_MAX, true },
+	[KEYS_CHECK] = { check, 3, KEYS_ARGUMENTS_MAX, true },
 	[KEYS_SEAL] = { seal, 3, KEYS_ARGUMENTS_MAX, true },
 	[KEYS_OPEN] = { open_mail, 1, 1, false },
 	[KEYS_IMPORT] = { import, 2, 2, false },
@@ -205,6 +208,7 @@ static enum keys_code code_of(int r)
 {
 	switch (r) {
 	case -ENOKEY:
+	case -EKEYEXPIRED:
 		return KEYS_NO_KEY;
 	case -EBADMSG:
 	case -EINVAL:

@@ -402,17 +402,17 @@ static void take_user(struct collector *c, const struct user *u)
 
 void collector_user_changed(struct collector *c, const char *code)
 {
-	struct user *u = NULL;
-	struct mailbox *m;
+	_cleanup_(user_freep) struct user *u = NULL;
+	struct mailbox *m = find_mailbox(c, code);
+	int r = store_user_get(c->box->store, code, false, &u);
 
-	if (store_user_get(c->box->store, code, false, &u) >= 0) {
+	if (r >= 0)
 		take_user(c, u);
-		user_free(u);
-	} else {
-		m = find_mailbox(c, code);
-		if (m)
-			forget(c, m);
-	}
+	else if (r == -ENOENT && m)
+		forget(c, m);
+	else if (r != -ENOENT)
+		log_error("user %s cannot be read (%s): his mailbox is looked after as before",
+			  code, strerror(-r));
 	plan(c);
 }
 
@@ -493,13 +493,16 @@ static struct mailbox *mailbox_of_job(struct collector *c, uint64_t id, const ch
 /* The request that made it due at once is gone. */
 static void next_turn(struct collector *c, struct mailbox *m)
 {
-	struct user *u = NULL;
+	_cleanup_(user_freep) struct user *u = NULL;
+	int r = store_user_get(c->box->store, m->code, false, &u);
 
-	if (store_user_get(c->box->store, m->code, false, &u) >= 0 && automatic(u))
+	if (r >= 0 && automatic(u))
 		set_turn(c, m, u, monotonic(c) + interval(c, u));
+	else if (r < 0 && r != -ENOENT && m->turn.in)
+		/* Better looked into once too often than never again. */
+		turn_move(c->turns, &m->turn, m->turn.class, monotonic(c) + m->interval);
 	else
 		turn_remove(c->turns, &m->turn);
-	user_free(u);
 	drop_idle(c, m);
 }
 

@@ -356,33 +356,39 @@ bool directory_same_address(const char *a, const char *b)
 	return at && !strncmp(a, b, local) && !strcasecmp(at, b + local);
 }
 
-static bool is_address_of(struct store *s, const char *mailbox, const char *code)
+bool directory_knows(int r)
 {
-	_cleanup_(user_freep) struct user *u = NULL;
-
-	return store_user_get(s, code, false, &u) >= 0 && u->address &&
-	       directory_same_address(u->address, mailbox);
+	return r == -ENOENT || r == -ENOTUNIQ || r == -EMLINK || r == -EAGAIN;
 }
 
-bool directory_reaches(struct store *s, const struct conf *c, const char *mailbox,
-		       const char *code)
+static int is_address_of(struct store *s, const char *mailbox, const char *code)
+{
+	_cleanup_(user_freep) struct user *u = NULL;
+	int r = store_user_get(s, code, false, &u);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return u->address && directory_same_address(u->address, mailbox);
+}
+
+int directory_reaches(struct store *s, const struct conf *c, const char *mailbox,
+		      const char *code)
 {
 	const char *at = strrchr(mailbox, '@');
 	struct directory_answer a = { 0 };
 	_free_ char *local = NULL;
-	bool found = false;
+	int r = is_address_of(s, mailbox, code);
 
-	if (is_address_of(s, mailbox, code))
-		return true;
-	if (at && !directory_is_us(c, at + 1))
-		return false;
+	if (r || (at && !directory_is_us(c, at + 1)))
+		return r;
 	local = directory_local(mailbox);
-	if (!local || directory_find(s, c, local, &a) < 0)
-		return false;
-	for (size_t i = 0; i < a.n && !found; i++)
-		found = a.boxes[i].user && !strcmp(a.boxes[i].user, code);
+	r = local ? directory_find(s, c, local, &a) : -ENOMEM;
+	if (r < 0)
+		return directory_knows(r) ? 0 : r;
+	for (size_t i = 0; i < a.n && !r; i++)
+		r = a.boxes[i].user && !strcmp(a.boxes[i].user, code);
 	directory_answer_free(&a);
-	return found;
+	return r;
 }
 
 /* Does @name have the words of @words, next to each other? */

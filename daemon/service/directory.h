@@ -50,6 +50,8 @@ int directory_find_person(struct store *s, const struct conf *c, const char *wor
 /* Takes the mailbox @i out. */
 void directory_answer_drop(struct directory_answer *a, size_t i);
 void directory_answer_free(struct directory_answer *a);
+/* Is the error @r of these an answer about the name, and not that it cannot be looked up? */
+bool directory_knows(int r);
 
 /* Is @domain one of ours? Address literals are the caller's to judge. */
 bool directory_is_ours(const struct conf *c, const char *domain);
@@ -57,9 +59,9 @@ bool directory_is_ours(const struct conf *c, const char *domain);
 bool directory_is_us(const struct conf *c, const char *domain);
 /* As they are compared: case matters left of the "@" alone. */
 bool directory_same_address(const char *a, const char *b);
-/* Does mail to @mailbox come to user @code: his own address, or a name here that leads to him? */
-bool directory_reaches(struct store *s, const struct conf *c, const char *mailbox,
-		       const char *code);
+/* 1: mail to @mailbox comes to user @code, by his own address or a name here that leads to him. */
+int directory_reaches(struct store *s, const struct conf *c, const char *mailbox,
+		      const char *code);
 /*
  * The local part of @mailbox ("local@domain", or a local part alone) with quotes and
  * backslashes undone, as names are compared. free(); NULL: out of memory.

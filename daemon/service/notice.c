@@ -12,8 +12,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "mail/dsn.h"
+#include "mail/form.h"
 #include "service/directory.h"
 #include "service/queue_internal.h"
+#include "service/sealing.h"
 #include "service/words.h"
 #include "smtp/path.h"
 
@@ -112,9 +114,31 @@ static void mark(struct job *job, bool late)
 
 static bool comes_back_whole(const struct job *job, const struct draft *d)
 {
+	if (job->unsealed)
+		return false;
 	if (job->ret != RET_UNSAID)
 		return job->ret == RET_FULL && d->worst == DSN_FAILED;
 	return d->worst == DSN_FAILED && job->body_len <= WHOLE_MAX;
+}
+
+/*
+ * Who never gets mail in the clear does not get it as a notice either, whatever his RET
+ * said: of what he did not encrypt himself the header alone comes back to him elsewhere.
+ */
+static bool may_come_back(const struct mail *m, const struct job *notice, const char *original,
+			  size_t len)
+{
+	enum keys_method method;
+
+	for (size_t i = 0; i < notice->n_recipients; i++) {
+		const struct job_recipient *to = &notice->recipients[i];
+
+		/* Neither does one of whom it cannot be found out. */
+		if (!to->user && sealing_insists(m->queue->box, smtp_path_mailbox(to->address),
+						 &method, NULL))
+			return mail_is_encrypted(original, len);
+	}
+	return true;
 }
 
 static int write_notice(struct buffer *out, struct job *notice, const struct mail *m,
@@ -132,7 +156,8 @@ static int write_notice(struct buffer *out, struct job *notice, const struct mai
 		.n_rcpts = d->n,
 		.original = original,
 		.original_len = len,
-		.full = comes_back_whole(m->job, d),
+		.full = original && comes_back_whole(m->job, d) &&
+			may_come_back(m, notice, original, len),
 	};
 
 	return dsn_build(&spec, out, &notice->eight_bit, e);
@@ -179,7 +204,7 @@ static int add_local_readers(struct job *notice, const struct box *box, const ch
 	directory_answer_free(&a);
 	if (r >= 0 && !notice->n_recipients)
 		r = -ENOENT;
-	if (r == -ENOENT || r == -ENOTUNIQ || r == -EMLINK || r == -EAGAIN)
+	if (directory_knows(r))
 		return error_set(e, -EINVAL, "this name leads to nobody at this box");
 	return r;
 }

@@ -45,6 +45,12 @@ int queue_accept(struct queue *q, const struct envelope *env, const struct iovec
 void queue_wake(struct queue *q, uint64_t id);
 struct box *queue_box(struct queue *q);
 /*
+ * Job @id is not fit to be sent yet, as @why says: it is tried again later, with the notices
+ * and the end of mail that no host takes; or it is held until a person says go on.
+ */
+int queue_put_off(struct queue *q, uint64_t id, const char *why);
+int queue_put_on_hold(struct queue *q, uint64_t id, const char *why);
+/*
  * A store_done_fn for who makes a job of the queue himself: has it looked at once
  * it is durable. @arrival is from malloc(), and freed.
  */

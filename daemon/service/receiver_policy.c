@@ -12,8 +12,10 @@
 #include "service/directory.h"
 #include "service/queue.h"
 #include "service/receiver_policy.h"
+#include "service/sealing.h"
 #include "service/terminal.h"
 #include "service/turn.h"
+#include "smtp/path.h"
 
 #define _answer_ _cleanup_(directory_answer_free)
 
@@ -69,20 +71,22 @@ static int find(struct box *box, const char *mailbox, struct directory_answer *a
  * MAIL
  */
 
-/* His own address, or a name of this box that leads to him alone. */
-static bool owns(struct box *box, const struct policy_peer *peer, const struct smtp_path *path)
+/* 1: his own address, or a name of this box that leads to him alone. */
+static int owns(struct box *box, const struct policy_peer *peer, const struct smtp_path *path)
 {
 	_answer_ struct directory_answer a = { 0 };
-	struct user *u = NULL;
-	bool mine;
+	_cleanup_(user_freep) struct user *u = NULL;
+	int r = store_user_get(box->store, peer->user, false, &u);
 
-	if (store_user_get(box->store, peer->user, false, &u) < 0)
-		return false;
-	mine = u->address && directory_same_address(u->address, path->mailbox);
-	user_free(u);
-	if (mine || !path->domain || !is_ours(box, peer, path->domain) ||
-	    find(box, path->mailbox, &a) < 0)
-		return mine;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (u->address && directory_same_address(u->address, path->mailbox))
+		return 1;
+	if (!path->domain || !is_ours(box, peer, path->domain))
+		return 0;
+	r = find(box, path->mailbox, &a);
+	if (r < 0)
+		return directory_knows(r) ? 0 : r;
 	return a.n == 1 && a.boxes[0].user && !strcmp(a.boxes[0].user, peer->user);
 }
 
@@ -90,11 +94,15 @@ void policy_mail(struct box *box, const struct policy_peer *peer, const struct s
 		 struct envelope *env, struct verdict *v)
 {
 	char *bare;
+	int r;
 
 	v->code = 0;
 	if (!*path->text)
 		return;
-	if (peer->user && !owns(box, peer, path))
+	r = peer->user ? owns(box, peer, path) : 1;
+	if (r < 0)
+		return refuse_name(v, r, path->mailbox);
+	if (!r)
 		return verdict_set(v, 553, "5.7.1", "This is not an address of user %s",
 				   peer->user);
 	if (!path->n_hops || peer->permitted)
@@ -306,49 +314,25 @@ void policy_rcpt(struct box *box, const struct policy_peer *peer, const struct s
  * The text
  */
 
-/* Behind the hosts of a route. */
-static const char *without_route(const char *address)
-{
-	const char *colon = *address == '@' ? strchr(address, ':') : NULL;
-
-	return colon ? colon + 1 : address;
-}
-
-/* -ENOENT: nothing is known of him. The method's name is a constant. */
-static int must_encrypt(struct box *box, const char *address, const char **method)
-{
-	struct recipient *r = NULL;
-	int q = store_recipient_get(box->store, without_route(address), &r);
-
-	if (q < 0)
-		return q;
-	*method = !r->must_encrypt			? NULL :
-		  r->method && !strcmp(r->method, "smime") ? "S/MIME" :
-							     "OpenPGP";
-	recipient_free(r);
-	return 0;
-}
-
 void policy_text(struct box *box, const struct envelope *env, const char *text, size_t len,
 		 struct verdict *v)
 {
-	const char *method;
+	enum keys_method method = KEYS_ANY;
 	int r;
 
 	v->code = 0;
 	if (mail_is_encrypted(text, len))
 		return;
 	for (size_t i = 0; i < env->n_rcpts && !v->code; i++) {
-		const struct envelope_rcpt *to = &env->rcpts[i];
+		const char *address = smtp_path_mailbox(env->rcpts[i].address);
 
-		method = NULL;
-		r = to->user ? -ENOENT : must_encrypt(box, to->address, &method);
-		if (r < 0 && r != -ENOENT)
+		r = env->rcpts[i].user ? 0 : sealing_insists(box, address, &method, NULL);
+		if (r < 0)
 			verdict_set(v, 451, "4.3.0", "The recipients' table cannot be read");
-		else if (method)
+		else if (r)
 			verdict_set(v, 554, "5.7.1", "Mail for <%s> must be encrypted, by %s, and "
 				    "this is not: nobody gets it; encrypt it, or send it without "
-				    "him", without_route(to->address), method);
+				    "him", address, method == KEYS_SMIME ? "S/MIME" : "OpenPGP");
 	}
 }
 

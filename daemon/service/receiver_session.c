@@ -184,21 +184,30 @@ static void on_name(struct receiver_session *s, const struct smtp_server_event *
 	reply(s, &v);
 }
 
+/* That nobody could look is no wrong password: he may come again. */
+static void cannot_look(struct receiver_session *s, int r)
+{
+	log_error("%s: the users' file cannot be read: %s", s->peer, strerror(-r));
+	smtp_server_end(s->smtp, "The users' file cannot be read, come back later");
+}
+
 static void verify(struct receiver_session *s, const char *name)
 {
+	_cleanup_(user_freep) struct user *u = NULL;
 	struct scram_verifier v;
-	struct user *u = NULL;
 	bool known;
+	int r;
 
 	if (!receiver_may_log_in(s->receiver, &s->remote)) {
 		smtp_server_end(s->smtp, "Too many log-ins from your address have failed");
 		return;
 	}
-	known = store_user_find(s->receiver->box->store, name, true, &u) >= 0 && u->verifier &&
-		scram_verifier_parse(u->verifier, &v) >= 0;
+	r = store_user_find(s->receiver->box->store, name, true, &u);
+	if (r < 0 && r != -ENOENT && r != -ENOTUNIQ)
+		return cannot_look(s, r);
+	known = u && u->verifier && scram_verifier_parse(u->verifier, &v) >= 0;
 	smtp_server_verifier(s->smtp, known ? &v : NULL);
 	explicit_bzero(&v, sizeof(v));
-	user_free(u);
 }
 
 /* A password waits for its turn; by SCRAM the client has done the work. */
@@ -220,11 +229,13 @@ static void on_auth_failed(struct receiver_session *s, const struct smtp_server_
 /* He may have logged in by his address; from here on he is his code. */
 static void on_authenticated(struct receiver_session *s, const struct smtp_server_event *ev)
 {
-	struct user *u = NULL;
+	_cleanup_(user_freep) struct user *u = NULL;
+	int r = store_user_find(s->receiver->box->store, ev->name, false, &u);
 
-	if (store_user_find(s->receiver->box->store, ev->name, false, &u) >= 0)
+	if (r < 0 && r != -ENOENT && r != -ENOTUNIQ)
+		return cannot_look(s, r);
+	if (u)
 		s->user = take_ptr(u->code);
-	user_free(u);
 	/* Removed in this very moment: nobody is logged in. */
 	if (!s->user)
 		smtp_server_end(s->smtp, "The user has been removed");

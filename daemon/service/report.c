@@ -102,15 +102,16 @@ static enum match match_of(struct job *job, const struct report *report)
 	return best;
 }
 
-/* Did @user send it? */
-static bool is_his(struct queue *q, const struct job *job, const char *user)
+/* 1: @user sent it. */
+static int is_his(struct queue *q, const struct job *job, const char *user)
 {
 	const struct box *box = q->box;
 
 	if (job->kind == JOB_SEND)
 		return job->user && !strcmp(job->user, user);
-	return job->kind == JOB_MAIL && job->from && *job->from &&
-	       directory_reaches(box->store, &box->conf, smtp_path_mailbox(job->from), user);
+	if (job->kind != JOB_MAIL || !job->from || !*job->from)
+		return 0;
+	return directory_reaches(box->store, &box->conf, smtp_path_mailbox(job->from), user);
 }
 
 /* The job that fits best so far; id 0: none does. */
@@ -129,7 +130,8 @@ static int consider(struct queue *q, struct choice *c, uint64_t id)
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (is_his(q, job, c->user)) {
+	r = is_his(q, job, c->user);
+	if (r > 0) {
 		match = match_of(job, c->report);
 		if (!c->id || match > c->match) {
 			c->id = id;
@@ -137,7 +139,7 @@ static int consider(struct queue *q, struct choice *c, uint64_t id)
 		}
 	}
 	job_free(job);
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 /*

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "keys/client.h"
+#include "service/directory.h"
 #include "service/sealing.h"
 
 /* What ifax-keyring is asked for a job. */
@@ -69,73 +71,137 @@ struct job *sealing_cancel(struct sealing *s, uint64_t id)
  * Who gets what
  */
 
-struct wish {
-	enum keys_method method;	/* KEYS_ANY: has no entry that says one */
-	bool needed;			/* the entry or the sender insists on it */
-	char key[512];			/* by which the recipient's key is found */
-};
-
-static void look_up(struct box *box, const char *address, bool encrypt, struct wish *ret)
+static void recipient_freep(struct recipient **r)
 {
-	struct recipient *r = NULL;
-	int method;
-
-	*ret = (struct wish){ .method = KEYS_ANY };
-	snprintf(ret->key, sizeof(ret->key), "%s", address);
-	if (store_recipient_get(box->store, address, &r) < 0)
-		return;
-	method = keys_method_from_name(r->method);
-	if (method > KEYS_ANY) {
-		ret->method = method;
-		ret->needed = r->must_encrypt || encrypt;
-		if (r->key)
-			snprintf(ret->key, sizeof(ret->key), "%s", r->key);
-	}
-	recipient_free(r);
+	recipient_free(*r);
 }
 
-static bool sender_encrypts(struct box *box, const char *user)
-{
-	struct user *u = NULL;
-	bool encrypts;
+#define _recipient_ _cleanup_(recipient_freep)
 
-	if (!user || store_user_get(box->store, user, false, &u) < 0)
+bool sealing_passes(int r)
+{
+	switch (r) {
+	case -ENOKEY:
+	case -EKEYEXPIRED:
+	case -EKEYREJECTED:
+	case -EBADMSG:
+	case -EINVAL:
+	case -EMSGSIZE:
 		return false;
-	encrypts = u->encrypt;
-	user_free(u);
-	return encrypts;
+	default:
+		return true;
+	}
 }
 
-static enum keys_method method_for(struct box *box, const char *address, bool encrypt)
+/* Quotes and backslashes left of the "@" are a matter of spelling alone (RFC 5321 4.1.2). */
+static int get_entry(struct box *box, const char *address, struct recipient **ret)
 {
-	struct wish w;
+	const char *at = strrchr(address, '@');
+	_free_ char *local = NULL, *bare = NULL;
+	int r = store_recipient_get(box->store, address, ret);
 
-	look_up(box, address, encrypt, &w);
-	return w.needed ? w.method : KEYS_ANY;
+	if (r != -ENOENT || !at || !strpbrk(address, "\"\\"))
+		return r;
+	local = directory_local(address);
+	if (!local || asprintf(&bare, "%s%s", local, at) < 0) {
+		bare = NULL;
+		return -ENOMEM;
+	}
+	return store_recipient_get(box->store, bare, ret);
 }
 
-void sealing_wishes(struct box *box, const char *user, char *const *to, size_t n,
-		    enum keys_method *ret)
+/* *@ret NULL: nothing is known of him. */
+static int find_entry(struct box *box, const char *address, struct recipient **ret,
+		      struct error *e)
 {
-	bool encrypt = sender_encrypts(box, user);
+	int r = get_entry(box, address, ret);
 
-	for (size_t i = 0; i < n; i++)
-		ret[i] = method_for(box, to[i], encrypt);
+	if (r == -ENOENT)
+		*ret = NULL;
+	else if (r < 0)
+		return error_set(e, r, "the entry of recipient %s cannot be read: %s", address,
+				 strerror(-r));
+	return 0;
+}
+
+/* KEYS_ANY: the entry names none. One that is not known here is not taken for that. */
+static int entry_method(const struct recipient *r, enum keys_method *ret, struct error *e)
+{
+	int method = keys_method_from_name(r->method);
+
+	if (method < 0 || (r->must_encrypt && method == KEYS_ANY))
+		return error_set(e, -EINVAL, "the entry of recipient %s does not say by which of "
+				 "openpgp and smime he gets his mail; \"ifaxctl recipients set\" "
+				 "does", r->address);
+	*ret = method;
+	return 0;
+}
+
+int sealing_insists(struct box *box, const char *address, enum keys_method *ret, struct error *e)
+{
+	_recipient_ struct recipient *entry = NULL;
+	int r = find_entry(box, address, &entry, e);
+
+	if (r < 0 || !entry || !entry->must_encrypt)
+		return r;
+	r = entry_method(entry, ret, e);
+	return r < 0 ? r : 1;
+}
+
+static int sender_encrypts(struct box *box, const char *code, bool *ret, struct error *e)
+{
+	_cleanup_(user_freep) struct user *u = NULL;
+	int r = code ? store_user_get(box->store, code, false, &u) : -ENOENT;
+
+	if (r < 0 && r != -ENOENT)
+		return error_set(e, r, "user %s cannot be read: %s", code, strerror(-r));
+	/* One who was removed since may have wanted it. */
+	*ret = u ? u->encrypt : code != NULL;
+	return 0;
+}
+
+/* The entry or the sender, who wants to @encrypt, insists on it. */
+static int method_for(struct box *box, const char *address, bool encrypt, enum keys_method *ret,
+		      struct error *e)
+{
+	_recipient_ struct recipient *entry = NULL;
+	int r = find_entry(box, address, &entry, e);
+
+	*ret = KEYS_ANY;
+	if (r < 0 || !entry || (!encrypt && !entry->must_encrypt))
+		return r;
+	return entry_method(entry, ret, e);
+}
+
+int sealing_wishes(struct box *box, const char *user, char *const *to, size_t n,
+		   enum keys_method *ret, struct error *e)
+{
+	bool encrypt = false;
+	int r = sender_encrypts(box, user, &encrypt, e);
+
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = method_for(box, to[i], encrypt, &ret[i], e);
+	return r;
 }
 
 int sealing_method(struct box *box, const struct job *job, enum keys_method *ret,
 		   struct error *e)
 {
-	const char *first = job->recipients[0].address;
-	bool encrypt = sender_encrypts(box, job->user);
+	const char *first = job->recipients[0].address, *other;
+	enum keys_method method = KEYS_ANY;
+	bool encrypt = false;
+	int r = sender_encrypts(box, job->user, &encrypt, e);
 
-	*ret = method_for(box, first, encrypt);
-	for (size_t i = 1; i < job->n_recipients; i++)
-		if (method_for(box, job->recipients[i].address, encrypt) != *ret)
-			return error_set(e, -EINVAL, "the entries of %s and %s were changed while "
-					 "it was scanned, and one mail cannot go to both", first,
-					 job->recipients[i].address);
-	return 0;
+	if (r >= 0)
+		r = method_for(box, first, encrypt, ret, e);
+	for (size_t i = 1; r >= 0 && i < job->n_recipients; i++) {
+		other = job->recipients[i].address;
+		r = method_for(box, other, encrypt, &method, e);
+		if (r >= 0 && method != *ret)
+			r = error_set(e, -EINVAL, "the entries of %s and %s were changed while it "
+				      "was scanned, and one mail cannot go to both", first, other);
+	}
+	return r;
 }
 
 /*
@@ -165,64 +231,82 @@ static void on_done(void *userdata, int r, const struct keys_reply *reply, int o
 	done(whose, job, &message, r, &e);
 }
 
-/* Who signs, ring and address: "" where nobody is to. */
-static void name_signer(struct box *box, const struct job *job, char *arguments[2])
-{
-	struct user *u = NULL;
-	bool signs = !strcmp(box->conf.sign, "yes") && job->user && job->from &&
-		     store_user_get(box->store, job->user, false, &u) >= 0 && u->ring;
+/* Who signs, by ring and address, stands before those for whom it is. */
+#define SIGNER 2
 
-	arguments[0] = strdup(signs ? u->ring : "");
-	arguments[1] = strdup(signs ? job->from : "");
-	user_free(u);
+/* "" where nobody is to sign. */
+static int name_signer(struct box *box, const struct job *job, char *arguments[SIGNER],
+		       struct error *e)
+{
+	_cleanup_(user_freep) struct user *u = NULL;
+	bool signs = !strcmp(box->conf.sign, "yes") && job->user && job->from;
+	int r = signs ? store_user_get(box->store, job->user, false, &u) : -ENOENT;
+
+	if (r < 0 && r != -ENOENT)
+		return error_set(e, r, "user %s cannot be read: %s", job->user, strerror(-r));
+	signs = u && u->ring;
+	r = job_set(&arguments[0], signs ? u->ring : "");
+	if (r >= 0)
+		r = job_set(&arguments[1], signs ? job->from : "");
+	return r < 0 ? error_set(e, r, "out of memory") : 0;
 }
 
-/* What is asked of ifax-keyring: keys, behind @before words that name who signs. */
-static char **keys_of(struct box *box, const struct job *job, size_t before)
+/* By which his key is found. */
+static int name_key(struct box *box, const char *address, char **ret, struct error *e)
 {
-	char **keys = calloc(before + job->n_recipients + 1, sizeof(*keys));
-	struct wish w;
+	_recipient_ struct recipient *entry = NULL;
+	int r = find_entry(box, address, &entry, e);
 
-	if (keys && before)
-		name_signer(box, job, keys);
-	for (size_t i = 0; keys && i < job->n_recipients; i++) {
-		look_up(box, job->recipients[i].address, true, &w);
-		keys[before + i] = strdup(w.key);
-	}
-	return keys;
+	if (r < 0)
+		return r;
+	r = job_set(ret, entry && entry->method && entry->key ? entry->key : address);
+	return r < 0 ? error_set(e, r, "out of memory") : 0;
 }
 
-static void free_list(char **list)
+static void free_list(char **list, size_t n)
 {
-	for (size_t i = 0; list && list[i]; i++)
+	for (size_t i = 0; list && i < n; i++)
 		free(list[i]);
 	free(list);
+}
+
+/* What is asked of ifax-keyring. @ret: free_list() */
+static int name_all(struct box *box, const struct job *job, char ***ret, size_t *n,
+		    struct error *e)
+{
+	char **list = calloc(SIGNER + job->n_recipients, sizeof(*list));
+	int r = list ? name_signer(box, job, list, e) : error_set(e, -ENOMEM, "out of memory");
+
+	*n = SIGNER + job->n_recipients;
+	for (size_t i = 0; r >= 0 && i < job->n_recipients; i++)
+		r = name_key(box, job->recipients[i].address, &list[SIGNER + i], e);
+	if (r < 0)
+		free_list(list, *n);
+	else
+		*ret = list;
+	return r;
 }
 
 static int ask(struct sealing *s, struct job *job, const struct keys_question *what,
 	       sealing_done_fn done, void *userdata, struct error *e)
 {
-	size_t before = what->op == KEYS_SEAL ? 2 : 0, known = 0;
 	struct errand *n = calloc(1, sizeof(*n));
-	char **keys = keys_of(s->box, job, before);
 	struct keys_question q = *what;
-	int r;
+	char **list = NULL;
+	int r = n ? name_all(s->box, job, &list, &q.n_arguments, e) :
+		    error_set(e, -ENOMEM, "out of memory");
 
-	while (keys && keys[known])
-		known++;
-	q.arguments = (const char *const *)keys;
-	q.n_arguments = before + job->n_recipients;
-	if (!n || known < q.n_arguments) {
-		r = error_set(e, -ENOMEM, "out of memory");
+	if (r < 0) {
 		free(n);
-	} else {
-		*n = (struct errand){ s, s->first, job, NULL, done, userdata };
-		s->first = n;
-		r = keys_ask(s->box->event, s->box->conf.keyring, &q, on_done, n, &n->call, e);
-		if (r < 0)
-			errand_end(n);
+		return r;
 	}
-	free_list(keys);
+	q.arguments = (const char *const *)list;
+	*n = (struct errand){ s, s->first, job, NULL, done, userdata };
+	s->first = n;
+	r = keys_ask(s->box->event, s->box->conf.keyring, &q, on_done, n, &n->call, e);
+	if (r < 0)
+		errand_end(n);
+	free_list(list, q.n_arguments);
 	return r;
 }
 
@@ -234,12 +318,10 @@ int sealing_check(struct sealing *s, struct job *job, enum keys_method method,
 	return ask(s, job, &q, done, userdata, e);
 }
 
-int sealing_seal(struct sealing *s, struct job *job, enum keys_method method,
-		 const struct buffer *message, sealing_done_fn done, void *userdata,
-		 struct error *e)
+int sealing_seal(struct sealing *s, struct job *job, enum keys_method method, int message,
+		 sealing_done_fn done, void *userdata, struct error *e)
 {
-	_close_ int input = keys_memory(message->data, message->len, e);
-	const struct keys_question q = { .op = KEYS_SEAL, .method = method, .input = input };
+	const struct keys_question q = { .op = KEYS_SEAL, .method = method, .input = message };
 
-	return input < 0 ? input : ask(s, job, &q, done, userdata, e);
+	return ask(s, job, &q, done, userdata, e);
 }

@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/fax.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "device/scan.h"
+#include "keys/client.h"
 #include "mail/address.h"
 #include "mail/envelope.h"
 #include "mail/message.h"
@@ -18,6 +20,7 @@
 #include "service/scanning.h"
 #include "service/sealing.h"
 #include "service/sending.h"
+#include "service/unsealed.h"
 #include "service/words.h"
 #include "store/store.h"
 
@@ -37,6 +40,7 @@ struct batch {
 	size_t n;
 	char **to;		/* all recipients, in the order in which they were named */
 	size_t n_to;
+	char *name;		/* of who sends, NULL: none */
 	enum keys_method *ways;	/* in which each of them gets it, when it is asked for */
 	size_t checked;		/* whose recipients' keys were found before a sheet moves */
 	bool scanning;		/* for the first of them */
@@ -45,10 +49,20 @@ struct batch {
 
 _Static_assert((int)SENDING_JOBS_MAX == (int)_KEYS_METHODS, "a job a method");
 
+/* A mail while it is encrypted: what it says in the clear is nowhere else. */
+struct letter {
+	struct letter *next;
+	struct sending *sending;
+	uint64_t id;
+	int clear;		/* a memory file */
+};
+
 struct sending {
 	struct box *box;
 	struct sealing *sealing;
+	struct unsealed *unsealed;
 	struct batch *batches;
+	struct letter *letters;
 };
 
 /* What recipients can take, least first. Of whom nothing is known takes the first. */
@@ -157,12 +171,12 @@ static int add_recipients(const struct batch *b, struct job *job, enum keys_meth
 	return 0;
 }
 
-static int set_sender(const struct sending *s, struct job *job, const char *code, struct error *e)
+static int set_sender(struct batch *b, struct job *job, const char *code, struct error *e)
 {
 	struct user *u = NULL;
 	int r;
 
-	r = store_user_get(s->box->store, code, false, &u);
+	r = store_user_get(b->sending->box->store, code, false, &u);
 	if (r == -ENOENT)
 		return error_set(e, r, "there is no user %s; \"ifaxctl users\" lists them", code);
 	if (r < 0)
@@ -176,7 +190,8 @@ static int set_sender(const struct sending *s, struct job *job, const char *code
 		r = address_check(u->address, e);
 	if (r >= 0 && u->name)
 		r = message_check_text("name of the user", u->name, e);
-	if (r >= 0 && (job_set(&job->from, u->address) < 0 || job_set(&job->user, u->code) < 0))
+	if (r >= 0 && (job_set(&job->from, u->address) < 0 || job_set(&job->user, u->code) < 0 ||
+		       job_set(&b->name, u->name) < 0))
 		r = error_set(e, -ENOMEM, "out of memory");
 	user_free(u);
 	return r;
@@ -222,11 +237,11 @@ static int name_job(const struct sending *s, struct job *job, const char *wanted
 	return 0;
 }
 
-static int fill_job(const struct batch *b, struct job *job, const struct send_request *q,
+static int fill_job(struct batch *b, struct job *job, const struct send_request *q,
 		    enum keys_method method, struct error *e)
 {
 	const struct sending *s = b->sending;
-	int r = set_sender(s, job, q->user, e);
+	int r = set_sender(b, job, q->user, e);
 
 	if (r >= 0)
 		r = add_recipients(b, job, method, e);
@@ -267,6 +282,7 @@ static int build_message(const struct batch *b, const struct job *job,
 	struct message_spec spec = {
 		.style = style_of(s),
 		.from = job->from,
+		.from_name = b->name,
 		.subject = job->subject,
 		.message_id = job->message_id,
 		.date = words_now(),
@@ -277,7 +293,6 @@ static int build_message(const struct batch *b, const struct job *job,
 	};
 	_buffer_ struct buffer tiff = { 0 };
 	_free_ char *text = NULL;
-	struct user *u = NULL;
 	int r;
 
 	r = tiff_write(pages, job_form(job)->profile, &tiff, e);
@@ -287,14 +302,10 @@ static int build_message(const struct batch *b, const struct job *job,
 		  s->box->conf.company ? s->box->conf.company : s->box->conf.hostname);
 	if (!text)
 		return error_set(e, -ENOMEM, "out of memory");
-	if (store_user_get(s->box->store, job->user, false, &u) >= 0)
-		spec.from_name = u->name;
 	spec.text = text;
 	spec.tiff = tiff.data;
 	spec.tiff_len = tiff.len;
-	r = message_build(&spec, out, e);
-	user_free(u);
-	return r;
+	return message_build(&spec, out, e);
 }
 
 /* Gives the job its document; from here on it is the queue's. */
@@ -349,14 +360,11 @@ static int reduce_all(struct page_list *pages, const struct form *form, struct e
 	return r;
 }
 
-/* The end of the way from paper to spool: the job is queued, or says why not. */
-static void finish(struct sending *s, struct job *job, struct buffer *message, int r,
-		   struct error *e)
+/* The end of the way from paper to spool: the job has its document, or says why not. */
+static void finish(struct sending *s, struct job *job, int r, const struct error *e)
 {
 	_free_ char *sentence = NULL;
 
-	if (r >= 0)
-		r = hand_over(s->box, job, message, e);
 	if (r < 0) {
 		words_set(&sentence,
 			  "the scanned pages cannot be kept: %s; put the original back in "
@@ -370,12 +378,92 @@ static void finish(struct sending *s, struct job *job, struct buffer *message, i
 	job_free(job);
 }
 
+/* It is to be encrypted, and cannot be, as @why says: not now, or not as things are. */
+static void keep(struct sending *s, struct job *job, const struct buffer *message, int r,
+		 const struct error *why)
+{
+	struct error e = { 0 };
+	uint64_t id = job->id;
+	int kept = unsealed_keep(s->unsealed, job, message, &e);
+
+	finish(s, job, kept, &e);
+	if (kept >= 0)
+		unsealed_put_off(s->unsealed, id, r, why);
+}
+
+static void letter_free(struct letter *l)
+{
+	struct letter **p = &l->sending->letters;
+
+	while (*p != l)
+		p = &(*p)->next;
+	*p = l->next;
+	cleanup_close(&l->clear);
+	free(l);
+}
+
+static struct letter *letter_of(struct sending *s, uint64_t id)
+{
+	struct letter *l = s->letters;
+
+	while (l && l->id != id)
+		l = l->next;
+	return l;
+}
+
 static void on_sealed(void *userdata, struct job *job, struct buffer *message, int r,
 		      const struct error *why)
 {
-	struct error e = *why;
+	_buffer_ struct buffer clear = { 0 };
+	struct letter *l = userdata;
+	struct sending *s = l->sending;
+	struct error e = { 0 };
+	int q;
 
-	finish(userdata, job, message, r, &e);
+	if (r >= 0) {
+		r = hand_over(s->box, job, message, &e);
+		finish(s, job, r, &e);
+	} else {
+		q = keys_read(l->clear, SIZE_MAX, &clear);
+		if (q >= 0)
+			keep(s, job, &clear, r, why);
+		else
+			finish(s, job, error_set(&e, q, "%s", strerror(-q)), &e);
+	}
+	letter_free(l);
+}
+
+/* Takes @job over, but where it fails. */
+static int seal(struct sending *s, struct job *job, enum keys_method method,
+		const struct buffer *message, struct error *e)
+{
+	struct letter *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return error_set(e, -ENOMEM, "out of memory");
+	*l = (struct letter){ s->letters, s, job->id, keys_memory(message->data, message->len, e) };
+	s->letters = l;
+	r = l->clear < 0 ? l->clear :
+			   sealing_seal(s->sealing, job, method, l->clear, on_sealed, l, e);
+	if (r < 0)
+		letter_free(l);
+	return r;
+}
+
+/* The box stops: what is just being encrypted is kept as it is, and the next start goes on. */
+static void keep_letter(struct letter *l)
+{
+	struct job *job = sealing_cancel(l->sending->sealing, l->id);
+	_buffer_ struct buffer clear = { 0 };
+	struct error e = { 0 };
+
+	if (keys_read(l->clear, SIZE_MAX, &clear) < 0 ||
+	    unsealed_keep(l->sending->unsealed, job, &clear, &e) < 0)
+		log_error("job %llu: the box stops, and its pages are lost",
+			  (unsigned long long)l->id);
+	job_free(job);
+	letter_free(l);
 }
 
 static void batch_free(struct batch *b)
@@ -390,6 +478,7 @@ static void batch_free(struct batch *b)
 	for (size_t i = 0; i < b->n_to; i++)
 		free(b->to[i]);
 	free(b->to);
+	free(b->name);
 	free(b->ways);
 	free(b);
 }
@@ -410,27 +499,39 @@ static int batch_ends(struct batch *b, int priority, enum job_state state, const
 	return r;
 }
 
+/* What is built goes out, in the clear where nobody insists on more, or is kept. */
+static void post(struct sending *s, struct job *job, const struct buffer *message)
+{
+	enum keys_method method = KEYS_ANY;
+	struct error e = { 0 };
+	/* Asked again: entries may have changed while paper moved. */
+	int r = sealing_method(s->box, job, &method, &e);
+
+	if (r >= 0 && method == KEYS_ANY) {
+		r = hand_over(s->box, job, message, &e);
+		finish(s, job, r, &e);
+		return;
+	}
+	if (r >= 0)
+		r = seal(s, job, method, message, &e);
+	if (r < 0)
+		keep(s, job, message, r, &e);
+}
+
 /* One job gets its document, or does not, whatever comes of the others. */
 static void deliver(struct batch *b, size_t i, const struct page_list *pages, int r,
-		    struct error *why)
+		    const struct error *why)
 {
 	_buffer_ struct buffer message = { 0 };
-	struct sending *s = b->sending;
-	enum keys_method method = KEYS_ANY;
 	struct job *job = take_ptr(b->jobs[i]);
 	struct error e = *why;
 
 	if (r >= 0)
 		r = build_message(b, job, pages, &message, &e);
-	/* Asked again: entries may have changed while paper moved. */
-	if (r >= 0)
-		r = sealing_method(s->box, job, &method, &e);
-	if (r >= 0 && method != KEYS_ANY) {
-		r = sealing_seal(s->sealing, job, method, &message, on_sealed, s, &e);
-		if (r >= 0)
-			return;
-	}
-	finish(s, job, &message, r, &e);
+	if (r < 0)
+		finish(b->sending, job, r, &e);
+	else
+		post(b->sending, job, &message);
 }
 
 static int same_scan(struct job *job, const struct job *scanned)
@@ -524,7 +625,7 @@ static int fill_batch(struct batch *b, const struct send_request *q, struct erro
 	int r = name_recipients(b, q->to, e);
 
 	if (r >= 0)
-		sealing_wishes(b->sending->box, q->user, b->to, b->n_to, b->ways);
+		r = sealing_wishes(b->sending->box, q->user, b->to, b->n_to, b->ways, e);
 	for (enum keys_method m = KEYS_ANY; r >= 0 && m < _KEYS_METHODS; m++) {
 		job = calloc(1, sizeof(*job));
 		r = job ? fill_job(b, job, q, m, e) : error_set(e, -ENOMEM, "out of memory");
@@ -600,21 +701,28 @@ int sending_cancel(struct sending *s, uint64_t id)
 {
 	static const char canceled[] = "canceled by request; nothing was sent";
 	struct batch *b = batch_of(s, id);
+	struct letter *l = letter_of(s, id);
 	struct job *job;
 	int r;
 
 	if (b && b->scanning)
 		return scanning_cancel(s->box->scanning, b->ids[0]);
-	job = sealing_cancel(s->sealing, b ? b->ids[b->checked] : id);
 	if (b) {
-		b->jobs[b->checked] = job;
+		b->jobs[b->checked] = sealing_cancel(s->sealing, b->ids[b->checked]);
 		return batch_ends(b, LOG_INFO, JOB_CANCELED, canceled);
 	}
-	if (!job)
+	if (!l)
 		return -ENOENT;
+	job = sealing_cancel(s->sealing, id);
+	letter_free(l);
 	r = job_say(&s->box->keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL, canceled);
 	job_free(job);
 	return r;
+}
+
+void sending_wake(struct sending *s, uint64_t id)
+{
+	unsealed_wake(s->unsealed, id);
 }
 
 /* Jobs that were scanning when the box stopped have lost their pages. */
@@ -644,6 +752,8 @@ int sending_new(struct sending **ret, struct box *box, struct error *e)
 	s->box = box;
 	r = sealing_new(&s->sealing, box);
 	r = r < 0 ? error_set(e, r, "out of memory") : recover(s, e);
+	if (r >= 0)
+		r = unsealed_new(&s->unsealed, box, s->sealing, e);
 	if (r < 0) {
 		sending_free(s);
 		return r;
@@ -656,7 +766,10 @@ void sending_free(struct sending *s)
 {
 	if (!s)
 		return;
+	while (s->letters)
+		keep_letter(s->letters);
 	sealing_free(s->sealing);
+	unsealed_free(s->unsealed);
 	while (s->batches)
 		batch_free(s->batches);
 	free(s);

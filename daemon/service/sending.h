@@ -5,7 +5,8 @@
  * message, is attached when the last page is scanned.
  *
  * Recipients who take it in the clear, by OpenPGP and by S/MIME get a job each, as
- * each gets a mail of his own; what lies in the feeder is scanned once for all.
+ * each gets a mail of his own; what lies in the feeder is scanned once for all. What
+ * cannot be encrypted when it is scanned is kept: service/unsealed.h.
  */
 #ifndef IFAX_SERVICE_SENDING_H
 #define IFAX_SERVICE_SENDING_H
@@ -31,6 +32,8 @@ void sending_free(struct sending *s);
 /* How many jobs there are of it, their numbers in @ids. */
 int sending_request(struct sending *s, const struct send_request *r,
 		    uint64_t ids[SENDING_JOBS_MAX], struct error *e);
+/* Job @id, whose scan waits to be encrypted, is to be tried now. */
+void sending_wake(struct sending *s, uint64_t id);
 /* Stops scanning for a job, and so for all of its request. -ENOENT: not scanning for it. */
 int sending_cancel(struct sending *s, uint64_t id);
 

@@ -197,6 +197,49 @@ int mail_hold(struct mail *m, const char *why)
 	return say(m, JOB_HELD, why);
 }
 
+/* It has not got as far as to a host, which is nobody's verdict on its recipients. */
+static void wait_for_all(struct job *job, const struct conf *conf, const char *why)
+{
+	uint64_t now = words_now();
+
+	job->attempts++;
+	for (size_t i = 0; i < job->n_recipients; i++) {
+		struct job_recipient *r = &job->recipients[i];
+
+		if (r->state != RCPT_WAITING)
+			continue;
+		r->tries++;
+		r->next_try = now + queue_wait(conf, r->tries);
+		words_set(&r->detail, "%s", why);
+		words_set(&r->status, "4.7.5");
+	}
+}
+
+int queue_put_off(struct queue *q, uint64_t id, const char *why)
+{
+	struct mail *m;
+	int r = mail_get(q, id, &m);
+
+	if (r < 0)
+		return r;
+	wait_for_all(m->job, &q->box->conf, why);
+	r = mail_settle(m, why);
+	mail_put(m);
+	return r;
+}
+
+int queue_put_on_hold(struct queue *q, uint64_t id, const char *why)
+{
+	struct mail *m;
+	int r = mail_get(q, id, &m);
+
+	if (r < 0)
+		return r;
+	r = mail_hold(m, why);
+	mail_put(m);
+	return r;
+}
+
 int mail_correct(struct mail *m, const char *why)
 {
 	struct job *job = m->job;

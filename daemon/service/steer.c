@@ -4,6 +4,7 @@
 #include <syslog.h>
 
 #include "service/queue_internal.h"
+#include "service/sending.h"
 #include "service/words.h"
 
 void job_not_in_hand(struct job *job)
@@ -67,6 +68,10 @@ static int go(struct queue *q, struct job *job, const char *sentence)
 	r = job_say(&q->box->keeper, job, LOG_INFO, JOB_QUEUED, NULL, NULL, sentence);
 	if (r < 0)
 		return r;
+	if (job->unsealed) {
+		sending_wake(q->box->sending, job->id);
+		return 0;
+	}
 	queue_lift(q, job);
 	queue_wake(q, job->id);
 	return 0;

@@ -157,12 +157,14 @@ enum job_flag {
 	FLAG_EIGHT_BIT = 1,
 	FLAG_UTF8 = 2,
 	FLAG_SLIP = 4,
+	FLAG_UNSEALED = 8,
+	FLAGS_KNOWN = 15,
 };
 
 static uint32_t flags_of(const struct job *j)
 {
 	return (j->eight_bit ? FLAG_EIGHT_BIT : 0) | (j->utf8 ? FLAG_UTF8 : 0) |
-	       (j->slip ? FLAG_SLIP : 0);
+	       (j->slip ? FLAG_SLIP : 0) | (j->unsealed ? FLAG_UNSEALED : 0);
 }
 
 static int put_recipient(struct buffer *b, const struct job_recipient *c)
@@ -349,7 +351,8 @@ static void get_numbers(struct cursor *c, struct job *j, struct raw *raw)
 	}
 	if (!c->bad && (raw->version < 1 || raw->version > STATE_VERSION ||
 			raw->kind >= _JOB_KINDS || raw->state >= _JOB_STATES ||
-			raw->ret > RET_HDRS || !j->id || j->id > INT64_MAX))
+			raw->ret > RET_HDRS || raw->flags & ~(uint32_t)FLAGS_KNOWN || !j->id ||
+			j->id > INT64_MAX))
 		c->bad = -EBADMSG;
 	j->kind = raw->kind;
 	j->state = raw->state;
@@ -357,6 +360,7 @@ static void get_numbers(struct cursor *c, struct job *j, struct raw *raw)
 	j->eight_bit = raw->flags & FLAG_EIGHT_BIT;
 	j->utf8 = raw->flags & FLAG_UTF8;
 	j->slip = raw->flags & FLAG_SLIP;
+	j->unsealed = raw->flags & FLAG_UNSEALED;
 }
 
 int job_decode(const void *data, size_t len, struct job **ret)

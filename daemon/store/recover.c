@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* A document that stood in a part of the journal that is damaged: the job says so. */
-static int replay_orphan(struct store *s, struct job *j, uint64_t segment)
+static int replay_orphan(struct store *s, const struct job *old, struct job *j, uint64_t segment)
 {
 	static const struct index_body none;
 	_buffer_ struct buffer state = { 0 };
@@ -20,7 +20,13 @@ static int replay_orphan(struct store *s, struct job *j, uint64_t segment)
 	j->body_len = 0;
 	if (!r)
 		r = job_encode(j, &state);
-	return r < 0 ? r : index_put_job(s->index, NULL, j, state.data, state.len, segment, &none);
+	return r < 0 ? r : index_put_job(s->index, old, j, state.data, state.len, segment, &none);
+}
+
+/* The record with the encrypted document is damaged: what stands here is the one in the clear. */
+static bool lost_sealing(const struct job *old, const struct job *j, const struct index_body *body)
+{
+	return old && old->unsealed && !j->unsealed && !body;
 }
 
 static int replay_put(struct store *s, const struct journal_record *rec, struct job *j,
@@ -31,10 +37,10 @@ static int replay_put(struct store *s, const struct journal_record *rec, struct 
 
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (old || body)
+	if ((old || body) && !lost_sealing(old, j, body))
 		r = index_put_job(s->index, old, j, state, len, rec->pos.segment, body);
 	else
-		r = replay_orphan(s, j, rec->pos.segment);
+		r = replay_orphan(s, old, j, rec->pos.segment);
 	job_free(old);
 	return r;
 }

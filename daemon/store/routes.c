@@ -50,9 +50,10 @@ static void keep_soonest(struct routes *r)
 	r->n = kept;
 }
 
+/* What has no route goes nowhere: so nothing that is still to be encrypted does. */
 static bool routed(const struct job *j)
 {
-	return j && job_kind_queued(j->kind) &&
+	return j && job_kind_queued(j->kind) && !j->unsealed &&
 	       (j->state == JOB_QUEUED || j->state == JOB_SENDING || j->state == JOB_HELD);
 }
 

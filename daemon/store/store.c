@@ -472,7 +472,7 @@ int store_job_attach(struct store *s, struct job *j, const void *body, size_t le
 
 	if (!r)
 		r = keep_fixed(s, j, &old, e);
-	if (!r && j->body_len)
+	if (!r && j->body_len && !old->unsealed)
 		r = error_set(e, -EEXIST, "Job %llu has its document.", (unsigned long long)j->id);
 	if (!r && !len)
 		r = error_set(e, -EINVAL, "An empty document.");
@@ -518,6 +518,9 @@ int store_job_update(struct store *s, struct job *j, store_done_fn done, void *u
 
 	if (!r)
 		r = keep_fixed(s, j, &old, e);
+	/* Only another document makes it fit to be sent. */
+	if (!r)
+		j->unsealed = old->unsealed;
 	if (!r)
 		r = put_state(s, old, j, done, userdata, e);
 	job_free(old);

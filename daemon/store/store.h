@@ -131,6 +131,9 @@ struct job {
 	bool eight_bit;		/* declared by who sent it: BODY=8BITMIME */
 	bool utf8;		/* SMTPUTF8 */
 	bool slip;		/* the box's own words about a kept document, to be printed */
+	bool unsealed;		/* its document stands in the clear and goes to nobody before
+				 * store_job_attach() gives it another, encrypted
+				 */
 	struct job_recipient *recipients;
 	size_t n_recipients;
 	uint32_t pages;
@@ -173,11 +176,14 @@ int store_job_create_iov(struct store *s, struct job *j, const struct iovec *bod
  */
 int store_job_create_from(struct store *s, struct job *j, uint64_t from, store_done_fn done,
 			  void *userdata, struct error *e);
-/* Gives a job that has none its document, and its new state with it. */
+/*
+ * Gives a job that has none, or whose document is unsealed, its document, and its new
+ * state with it: a crash leaves either both or what was before.
+ */
 int store_job_attach(struct store *s, struct job *j, const void *body, size_t len,
 		     store_done_fn done, void *userdata, struct error *e);
 /*
- * Journals every field of @j but id, created, source, body_len; sets changed.
+ * Journals every field of @j but id, created, source, body_len, unsealed; sets changed.
  * What follows reads the new state at once; it counts when @done says so. Where
  * that is NULL nobody waits, and it goes to disk in company, some milliseconds on.
  */

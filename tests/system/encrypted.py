@@ -49,6 +49,29 @@ def exchange_keys():
     must(*GPG, "--import", write("ada.asc", ada))
 
 
+def locked_key():
+    """A secret key with a passphrase is asked for that once; the ring is as it was after that."""
+    before = fingerprints("--user", "100")
+    locked = ("--pinentry-mode", "loopback", "--passphrase", "open sesame")
+    must(*GPG, *locked, "--quick-gen-key", "Locked <locked@example.test>", "future-default",
+         "default", "never")
+    key = write("locked.asc", must(*GPG, *locked, "--export-secret-keys", "-a",
+                                   "locked@example.test"))
+    result = ctl("keys", "import", key, "--user", "100")
+    check(result.returncode != 0 and "--password-file" in result.stderr,
+          "a secret key with a passphrase says what it needs", result)
+    wrong = write("wrong", "open barley\n")
+    result = ctl("keys", "import", key, "--user", "100", "--password-file", wrong)
+    check(result.returncode != 0 and fingerprints("--user", "100") == before,
+          "a wrong passphrase brings nothing in", result)
+    right = write("right", "open sesame\n")
+    result = ctl("keys", "import", key, "--user", "100", "--password-file", right)
+    new = set(fingerprints("--user", "100")) - set(before)
+    if check(result.returncode == 0 and "1 of them secret" in result.stdout and len(new) == 1,
+             "the right one does", result):
+        must("ifaxctl", "keys", "remove", new.pop(), "--user", "100")
+
+
 def sent():
     """What came to the other side for the page in the feeder, and the job."""
     empty_mailbox()
@@ -198,6 +221,7 @@ def removal():
 def main():
     start_box()
     exchange_keys()
+    locked_key()
     clear = sending()
     if clear:
         receiving(clear)

@@ -24,7 +24,7 @@
 #include "service/rings.h"
 #include "service/scanning.h"
 #include "service/sending.h"
-#include "store/store.h"
+#include "store/store_internal.h"
 #include "svc_help.h"
 #include "worker/parse.h"
 
@@ -217,6 +217,26 @@ void svc_add_user(struct svc *s, const char *code, const char *login, uint16_t p
 	struct error e = { 0 };
 
 	must(store_user_put(s->box.store, &u, true, &e), &e, "store_user_put");
+}
+
+static int is_read(void *query)
+{
+	return sqlite3_stmt_busy(query);
+}
+
+void svc_break(struct svc *s, enum svc_table table)
+{
+	static const enum users_query queries[] = {
+		[SVC_USERS] = USERS_BY_CODE, [SVC_RECIPIENTS] = USERS_RECIPIENT,
+	};
+	struct store *store = s->box.store;
+
+	sqlite3_progress_handler(store->users, 1, is_read, store->users_queries[queries[table]]);
+}
+
+void svc_mend(struct svc *s)
+{
+	sqlite3_progress_handler(s->box.store->users, 0, NULL, NULL);
 }
 
 static void turn(struct svc *s, uint64_t usec)

@@ -44,6 +44,14 @@ void svc_stop_worker(struct svc *s);
 
 void svc_add_user(struct svc *s, const char *code, const char *login, uint16_t pop3_port);
 
+/*
+ * From now on the users' file cannot be read, as on a disk that fails, where it is asked for
+ * users or for recipients; and then it can again.
+ */
+enum svc_table { SVC_USERS, SVC_RECIPIENTS };
+void svc_break(struct svc *s, enum svc_table table);
+void svc_mend(struct svc *s);
+
 /* Runs the event loop for @msec. */
 void svc_run(struct svc *s, unsigned int msec);
 /* Runs it until the job is in @state; the job, as stored, the caller's to free. */

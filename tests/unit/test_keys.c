@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Keys and encrypted mail, against gpg and OpenSSL themselves as the other side. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -276,6 +277,34 @@ static void gpg_verifies_what_is_signed(void **unused)
 	has_not(&b, "multipart/signed");
 }
 
+/* Not without, as if he had never signed: that is for a person to decide. */
+static void an_expired_key_signs_nothing(void **unused)
+{
+	_buffer_ struct buffer b = { 0 };
+	const char *const expired[] = { "600", "x@example.test", "alice@example.test" };
+	const char *const another[] = { "600", "y@example.test", "alice@example.test" };
+	struct keys_reply rp;
+
+	sh("mkdir -m 700 state/users/600");
+	sh("gpg --homedir state/users/600 --batch --passphrase '' --quick-gen-key "
+	   "'X <x@example.test>' future-default default seconds=1 && sleep 2");
+	for (enum keys_op op = KEYS_CHECK; op <= KEYS_SEAL; op++) {
+		give(&b, letter);
+		rp = ask(op, KEYS_OPENPGP, &b, 3, expired);
+		assert_int_equal(rp.code, KEYS_NO_KEY);
+		assert_int_equal(rp.error, -EKEYEXPIRED);
+		assert_non_null(strstr(rp.sentence, "x@example.test signs has expired"));
+		assert_int_equal(b.len, 0);
+		/* That is no matter of who has another, or none. */
+		give(&b, letter);
+		rp = ask(op, KEYS_OPENPGP, &b, 3, another);
+		assert_int_equal(rp.code, KEYS_OK);
+	}
+	sh("gpg --homedir state/users/600 --batch --yes --passphrase '' --quick-gen-key "
+	   "'X <x@example.test>' future-default default never");
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "600", "x@example.test", "alice@example.test");
+}
+
 static void openssl_verifies_what_is_signed(void **unused)
 {
 	_buffer_ struct buffer b = { 0 };
@@ -425,18 +454,80 @@ static void what_openssl_encrypts_opens(void **unused)
 	opens("mail", "100", "S/MIME: came encrypted, signed by alice <alice@example.test>");
 }
 
+static void imports_not(const char *name, const char *password, const char *words)
+{
+	_buffer_ struct buffer b = { 0 }, list = { 0 };
+	struct keys_reply rp;
+
+	get_file(name, &b);
+	rp = ASK(KEYS_IMPORT, KEYS_ANY, &b, "700", password);
+	assert_int_equal(rp.code, KEYS_BAD);
+	if (!strstr(rp.sentence, words))
+		fail_msg("%s", rp.sentence);
+	/* No half of it is here. */
+	ASK_OK(KEYS_LIST, KEYS_ANY, &list, "700");
+	assert_int_equal(list.len, 0);
+}
+
+/* A key with a passphrase comes in by that once, and works without from then on. */
+static void a_passphrase_is_asked_for_once(void **unused)
+{
+	_buffer_ struct buffer b = { 0 }, list = { 0 };
+	struct keys_reply rp;
+
+	sh("mkdir -m 700 locked");
+	sh("gpg --homedir locked --batch --pinentry-mode loopback --passphrase 'open s%%same' "
+	   "--quick-gen-key 'Ali <ali@example.test>' future-default default never");
+	sh("gpg --homedir locked --batch --pinentry-mode loopback --passphrase 'open s%%same' "
+	   "--export-secret-keys -a >locked.asc && gpgconf --homedir locked --kill gpg-agent");
+	/* Others' public keys may stand in the same file. */
+	sh("cat alice.asc >>locked.asc");
+	imports_not("locked.asc", "", "has a passphrase: import it with --password-file");
+	imports_not("locked.asc", "open s%same ", "passphrase does not open");
+	get_file("locked.asc", &b);
+	rp = ASK(KEYS_IMPORT, KEYS_ANY, &b, "700", "open s%same");
+	assert_string_equal(rp.sentence, "2 key(s) are here now, 1 of them secret");
+	ASK_OK(KEYS_LIST, KEYS_ANY, &list, "700");
+	has(&list, "\tsecret\tgood\t0\tAli <ali@example.test>\n");
+	has(&list, "\tpublic\tgood\t0\tAlice <alice@example.test>\n");
+	sh("test ! -e %s/users/700/import", state);
+	sh(PEER "--import locked.asc || true");
+	alice_writes_pgp("--encrypt -r ali@example.test", "mail");
+	opens("mail", "700", "OpenPGP: came encrypted, not signed");
+	give(&b, letter);
+	ASK_OK(KEYS_SEAL, KEYS_OPENPGP, &b, "700", "ali@example.test", "alice@example.test");
+	put_file("sealed", &b);
+	sh("sed -n '/BEGIN PGP/,/END PGP/p' sealed | " PEER "--decrypt >clear");
+	get_file("clear", &b);
+	has(&b, "Content-Type: multipart/signed");
+}
+
+/* One that has none needs none, whatever is said. */
+static void without_a_passphrase_any_will_do(void **unused)
+{
+	_buffer_ struct buffer b = { 0 };
+
+	sh(PEER "--export-secret-keys -a alice@example.test >open.asc");
+	get_file("open.asc", &b);
+	ASK_OK(KEYS_IMPORT, KEYS_ANY, &b, "800", "");
+	get_file("open.asc", &b);
+	ASK_OK(KEYS_IMPORT, KEYS_ANY, &b, "800", "anything");
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "800", "alice@example.test", "alice@example.test");
+}
+
 static void keys_are_looked_up_whole(void **unused)
 {
 	struct keys_reply rp;
 
-	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "alice@example.test");
-	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "ALICE@example.test");
-	ASK_OK(KEYS_CHECK, KEYS_SMIME, NULL, "alice@example.test");
-	rp = ASK(KEYS_CHECK, KEYS_OPENPGP, NULL, "alice@example.test", "lice@example.test");
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "alice@example.test");
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "ALICE@example.test");
+	ASK_OK(KEYS_CHECK, KEYS_SMIME, NULL, "", "", "alice@example.test");
+	rp = ASK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "alice@example.test",
+		 "lice@example.test");
 	assert_int_equal(rp.code, KEYS_NO_KEY);
 	assert_non_null(strstr(rp.sentence, "There is no openpgp key of lice@example.test"));
 	/* His own key is not one of the others'. */
-	rp = ASK(KEYS_CHECK, KEYS_OPENPGP, NULL, "office@example.test");
+	rp = ASK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "office@example.test");
 	assert_int_equal(rp.code, KEYS_NO_KEY);
 }
 
@@ -493,7 +584,7 @@ static void a_removed_ring_is_gone(void **unused)
 		rp = ASK(KEYS_REMOVE_RING, KEYS_ANY, NULL, *name);
 		assert_int_equal(rp.code, KEYS_BAD);
 	}
-	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "alice@example.test");
+	ASK_OK(KEYS_CHECK, KEYS_OPENPGP, NULL, "", "", "alice@example.test");
 }
 
 int main(void)
@@ -507,6 +598,9 @@ int main(void)
 		cmocka_unit_test(signatures_are_judged),
 		cmocka_unit_test(what_openssl_encrypts_opens),
 		cmocka_unit_test(openssl_verifies_what_is_signed),
+		cmocka_unit_test(an_expired_key_signs_nothing),
+		cmocka_unit_test(a_passphrase_is_asked_for_once),
+		cmocka_unit_test(without_a_passphrase_any_will_do),
 		cmocka_unit_test(keys_are_looked_up_whole),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(a_removed_key_is_gone),

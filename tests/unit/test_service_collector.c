@@ -416,6 +416,10 @@ static void automatic_trouble(void **state)
 	changed = j->changed;
 	assert_non_null(strstr(j->detail, "larger"));
 	job_free(j);
+	/* That he cannot be read is not that he is gone. */
+	svc_break(s, SVC_USERS);
+	collector_user_changed(s->box.collector, "100");
+	svc_mend(s);
 	svc_run(s, 1200);
 	assert_int_equal(svc_count(s, JOB_COLLECT, -1, &id), 1);
 	j = svc_job(s, id);

@@ -17,6 +17,7 @@
 #include <linux/fax.h>
 
 #include "base/cleanup.h"
+#include "keys/client.h"
 #include "mail/dsn.h"
 #include "service/inbound.h"
 #include "service/queue.h"
@@ -353,6 +354,56 @@ static void source_route(void **state)
 	id = take(s, &env);
 	svc_expect(s, id, JOB_SENT, NULL);
 	stop(s, &f);
+}
+
+/* What came back of a mail from @from, of which the box can deliver nothing. */
+static bool comes_back_whole(struct svc *s, const char *from, const char *type)
+{
+	struct envelope env = { .from = (char *)from, .ret = RET_FULL, RCPTS(USER("998"),
+									     USER("999")) };
+	_buffer_ struct buffer mail = { 0 }, notice = { 0 };
+	uint64_t id = 0, last = 0;
+	struct error e = { 0 };
+	_close_ int fd = -1;
+	int n = 0;
+
+	assert_int_equal(buffer_printf(&mail, "Subject: Oak\r\nContent-Type: %s\r\n\r\n"
+				       "secret\r\n", type), 0);
+	if (queue_accept(s->box.queue, &env, &(struct iovec){ mail.data, mail.len }, 1, on_taken,
+			 &n, &id, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	svc_expect(s, id, JOB_FAILED, NULL);
+	assert_true(svc_count(s, JOB_NOTICE, -1, &last) > 0);
+	assert_true(last > id);
+	assert_int_equal(store_job_body(s->box.store, last, &fd, &e), 0);
+	assert_int_equal(keys_read(fd, 1 << 20, &notice), 0);
+	assert_non_null(strstr(notice.data, "Subject: Oak\r\n"));
+	return strstr(notice.data, "secret");
+}
+
+/* E5: who never gets mail in the clear does not get it as a notice, whatever he asked for. */
+static void notices_tell_no_secrets(void **state)
+{
+	struct recipient bob = { .address = (char *)"bob@far.test", .accepts = (char *)"s",
+				 .method = (char *)"openpgp", .must_encrypt = true };
+	struct recipient eve = { .address = (char *)"eve@far.test", .accepts = (char *)"s",
+				 .method = (char *)"openpgp" };
+	struct svc *s = *state;
+	struct error e = { 0 };
+
+	svc_open(s, 0);
+	assert_int_equal(store_recipient_put(s->box.store, &bob, &e), 0);
+	assert_int_equal(store_recipient_put(s->box.store, &eve, &e), 0);
+	assert_true(comes_back_whole(s, "ada@far.test", "text/plain"));
+	assert_true(comes_back_whole(s, "eve@far.test", "text/plain"));
+	assert_false(comes_back_whole(s, "bob@far.test", "text/plain"));
+	assert_false(comes_back_whole(s, "BOB@far.test", "text/plain"));
+	assert_false(comes_back_whole(s, "@x.test:bob@far.test", "text/plain"));
+	assert_true(comes_back_whole(s, "bob@far.test", "multipart/encrypted; boundary=b"));
+	/* Nobody knows whether he is one of them. */
+	svc_break(s, SVC_RECIPIENTS);
+	assert_false(comes_back_whole(s, "ada@far.test", "text/plain"));
+	svc_mend(s);
 }
 
 /* A notice goes back by the route that the mail came by, but not through ourselves. */
@@ -1239,6 +1290,7 @@ static enum rcpt_state state_of(struct svc *s, uint64_t id, size_t i)
 static void reports_about_mail(void **state)
 {
 	struct svc *s = *state;
+	struct job *job;
 	uint64_t id, other, printed;
 
 	svc_start_worker(s, NULL);
@@ -1273,6 +1325,16 @@ static void reports_about_mail(void **state)
 	assert_int_equal(state_of(s, id, 0), RCPT_REFUSED);
 	assert_int_equal(state_of(s, id, 1), RCPT_DELIVERED);
 	svc_expect(s, other, JOB_SENT, NULL);
+	/* Whose it is cannot be looked up now: it waits, and is no stranger's. */
+	svc_break(s, SVC_USERS);
+	printed = report(s, "100", "QQ314159", text, DSN_FAILED, "rfc822;a@x.test");
+	for (job = svc_job(s, printed); !job->next_try; job = svc_job(s, printed)) {
+		job_free(job);
+		svc_run(s, 20);
+	}
+	assert_int_equal(job->state, JOB_CHECKING);
+	job_free(job);
+	svc_mend(s);
 	assert_int_equal(svc_count(s, JOB_NOTICE, -1, NULL), 0);
 }
 
@@ -1314,7 +1376,8 @@ int main(void)
 		TEST(silent_host_costs_one_wait), TEST(dead_host_delays_nobody),
 		TEST(users_of_the_box), TEST(one_user),
 		TEST(crash_between), TEST(user_gone), TEST(return_path_at_the_end),
-		TEST(source_route), TEST(notice_by_route), TEST(notices_to_local_senders),
+		TEST(source_route), TEST(notice_by_route), TEST(notices_tell_no_secrets),
+		TEST(notices_to_local_senders),
 		TEST(wishes_passed_on),
 		TEST(relayed_and_delivered), TEST(no_notice_of_a_notice),
 		TEST(late_then_too_old), TEST(enough_for_one_copy), TEST(line_worn_out),

@@ -725,6 +725,7 @@ static void never_on_in_the_clear(void **state)
 {
 	static const char *const ways[] = {
 		"bob@far.test", "BOB@far.test", "info@example.test", "@x.test:bob@far.test",
+		"\"bob\"@far.test", "\"b\\ob\"@far.test",
 	};
 	static const char text[] = "Subject: x\r\n\r\nhello\r\n";
 	struct recipient bob = { .address = (char *)"bob@far.test", .accepts = (char *)"s",
@@ -750,6 +751,14 @@ static void never_on_in_the_clear(void **state)
 		peer_send(p, text, strlen(text));
 		peer_say(p, ".", "554 5.7.1");
 	}
+	/* Nobody knows whether he has to. */
+	svc_break(&r->svc, SVC_RECIPIENTS);
+	peer_say(p, "MAIL FROM:<b@far.test>", "250");
+	peer_say(p, "RCPT TO:<bob@far.test>", "250");
+	peer_say(p, "DATA", "354");
+	peer_send(p, text, strlen(text));
+	peer_say(p, ".", "451 4.3.0");
+	svc_mend(&r->svc);
 	assert_int_equal(r->taken, 0);
 	/* Who may get it encrypted gets what was sent to him. */
 	peer_say(p, "MAIL FROM:<b@far.test>", "250");
@@ -1185,6 +1194,10 @@ static void submission(void **state)
 		assert_string_equal(r->env.from, mine[i]);
 	}
 	has(&r->mail, " (using TLSv1.3)\r\n\tvia TCP with ESMTPSA id ");
+	/* That it cannot be looked up is not that it is another's. */
+	svc_break(&r->svc, SVC_USERS);
+	peer_say(p, "MAIL FROM:<ada@example.test>", "451 4.3.0");
+	svc_mend(&r->svc);
 	/* Who has logged in may ask for names, but has no routes obeyed. */
 	peer_say(p, "VRFY ada", "250");
 	peer_say(p, "MAIL FROM:<ada@example.test>", "250");
@@ -1229,6 +1242,13 @@ static void wrong_passwords(void **state)
 	struct peer *p;
 
 	start_tls_room(r);
+	svc_break(&r->svc, SVC_USERS);
+	p = client(r, RECEIVER_SUBMISSION);
+	secure(p);
+	peer_say(p, plain("100", "correct horse"),
+		 "421 4.3.2 box.example.test The users' file cannot be read");
+	peer_expect_end(p);
+	svc_mend(&r->svc);
 	p = client(r, RECEIVER_SUBMISSION);
 	secure(p);
 	peer_say(p, plain("100", "wrong"), "535");

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,9 +22,10 @@
 #include "keys/client.h"
 #include "keys/mime.h"
 #include "service/inbound.h"
+#include "service/queue.h"
 #include "service/registration.h"
 #include "service/sending.h"
-#include "store/store.h"
+#include "store/store_internal.h"
 #include "svc_help.h"
 
 /* The other side has a ring of his own, by the same code: gpg is asked in test_keys. */
@@ -149,7 +151,9 @@ static void exchange_keys(struct scene *n)
 		 list.data + 8);
 	assert_int_equal(ring_export(n->ring, fingerprint, &key, &e), 0);
 	ask_ok(n, KEYS_IMPORT, &key, &said, 2, others);
+	buffer_free(&said.output);
 	ask_ok(n, KEYS_MAKE, NULL, &said, 3, make);
+	buffer_free(&said.output);
 	ask_ok(n, KEYS_LIST, NULL, &said, 1, make);
 	snprintf(fingerprint, sizeof(fingerprint), "%.*s",
 		 (int)strcspn(said.output.data + 8, "\t"), said.output.data + 8);
@@ -324,19 +328,187 @@ static void never_in_the_clear(void **state)
 	assert_int_equal(s->scanner.pages, 0);
 }
 
+static void remove_user(struct scene *n, const char *code)
+{
+	struct error e = { 0 };
+
+	if (registration_remove(&n->svc.box, code, &e) < 0)
+		fail_msg("%s", error_text(&e));
+}
+
+/* The job says @words, has its scan, and that goes to nobody. */
+static void is_kept(struct svc *s, uint64_t id, enum job_state state, const char *words)
+{
+	_buffer_ struct buffer mail = { 0 };
+	struct store_route r = { 0 };
+	struct job *job;
+
+	svc_expect(s, id, state, words);
+	job = svc_job(s, id);
+	assert_true(job->unsealed);
+	assert_int_equal(job->pages, 1);
+	job_free(job);
+	read_body(s, id, &mail);
+	assert_non_null(strstr(mail.data, "image/tiff"));
+	while (!store_route_next(s->box.store, NULL, NULL, NULL, &r))
+		assert_int_not_equal(r.id, id);
+}
+
+static void release(struct svc *s, uint64_t id)
+{
+	struct job *job = svc_job(s, id);
+	struct error e = { 0 };
+
+	if (queue_release(s->box.queue, job, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	job_free(job);
+}
+
+static void retry(struct svc *s, uint64_t id)
+{
+	struct job *job = svc_job(s, id);
+	struct error e = { 0 };
+
+	if (queue_retry(s->box.queue, job, &e) < 0)
+		fail_msg("%s", error_text(&e));
+	job_free(job);
+}
+
+/* Until it has its encrypted document. */
+static void wait_sealed(struct scene *n, uint64_t id, enum ring_verdict verdict)
+{
+	struct job *job;
+
+	for (int i = 0;; i++) {
+		job = svc_wait(&n->svc, id, JOB_QUEUED);
+		if (!job->unsealed)
+			break;
+		assert_true(i < 1000);
+		job_free(job);
+		svc_run(&n->svc, 20);
+	}
+	assert_int_equal(job->n_recipients, 1);
+	assert_int_equal(job->recipients[0].state, RCPT_WAITING);
+	job_free(job);
+	sent_encrypted(n, id, verdict);
+}
+
 /* The entry changed while paper moved: what is built then is what it says then. */
 static void the_entry_counts_at_the_end(void **state)
 {
+	_buffer_ struct buffer mail = { 0 };
 	struct scene *n = *state;
 	struct svc *s = &n->svc;
 	uint64_t id = request(s, "carol@example.test");
 
-	for (int i = 0; !s->scanner.done && i < 100; i++)
-		sd_event_run(s->box.event, 50000);
+	begin_scan(s);
 	add_recipient(s, "carol@example.test", "openpgp", true);
 	fake_scanner_page(&s->scanner, false);
-	job_free(svc_wait(s, id, JOB_FAILED));
-	svc_expect(s, id, JOB_FAILED, "carol@example.test");
+	is_kept(s, id, JOB_HELD, "no openpgp key of carol@example.test");
+	svc_expect(s, id, JOB_HELD, "ifaxctl queue release");
+	/* Not so long as he insists: the word of a person opens nothing. */
+	release(s, id);
+	is_kept(s, id, JOB_HELD, "no openpgp key of carol@example.test");
+	add_recipient(s, "carol@example.test", "openpgp", false);
+	retry(s, id);
+	for (int i = 0; svc_count(s, -1, JOB_HELD, NULL); i++) {
+		assert_true(i < 1000);
+		svc_run(s, 20);
+	}
+	svc_run(s, 200);
+	job_free(svc_wait(s, id, JOB_QUEUED));
+	read_body(s, id, &mail);
+	assert_non_null(strstr(mail.data, "image/tiff"));
+}
+
+/* Nobody knows how she gets it: then nothing is asked for, and no sheet moves. */
+static void unreadable_is_not_clear(void **state)
+{
+	static const enum svc_table tables[] = { SVC_RECIPIENTS, SVC_USERS };
+	static const char *const words[] = { "alice@example.test cannot be read",
+					     "user 100 cannot be read" };
+	char *to[] = { (char *)"alice@example.test", NULL };
+	struct send_request q = { .user = "100", .to = to };
+	uint64_t ids[SENDING_JOBS_MAX];
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		struct error e = { 0 };
+
+		svc_break(s, tables[i]);
+		assert_true(sending_request(s->box.sending, &q, ids, &e) < 0);
+		if (!strstr(e.text, words[i]))
+			fail_msg("%s", e.text);
+		svc_mend(s);
+		assert_int_equal(svc_count(s, -1, -1, NULL), 0);
+	}
+	assert_int_equal(s->scanner.pages, 0);
+}
+
+/* It cannot be read when the paper has moved: nothing goes, the scan is there, and goes then. */
+static void unreadable_at_the_end(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id;
+
+	let_user_encrypt(s);
+	for (enum svc_table table = SVC_USERS; table <= SVC_RECIPIENTS; table++) {
+		id = request(s, "alice@example.test");
+		begin_scan(s);
+		svc_break(s, table);
+		fake_scanner_page(&s->scanner, false);
+		is_kept(s, id, JOB_QUEUED, "cannot be read");
+		svc_expect(s, id, JOB_QUEUED, "next try");
+		retry(s, id);
+		svc_run(s, 200);
+		is_kept(s, id, JOB_QUEUED, "cannot be read");
+		svc_mend(s);
+		/* Also after a restart, and without a word of anybody. */
+		if (table == SVC_USERS) {
+			retry(s, id);
+		} else {
+			svc_close(s);
+			svc_open(s, 0);
+		}
+		wait_sealed(n, id, RING_GOOD);
+	}
+}
+
+/* His wish went with him; it is not taken for none. */
+static void a_removed_user_may_have_wanted_it(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id;
+
+	let_user_encrypt(s);
+	id = request(s, "alice@example.test");
+	begin_scan(s);
+	svc_break(s, SVC_RECIPIENTS);
+	fake_scanner_page(&s->scanner, false);
+	is_kept(s, id, JOB_QUEUED, "cannot be read");
+	svc_mend(s);
+	remove_user(n, "100");
+	retry(s, id);
+	wait_sealed(n, id, RING_UNSIGNED);
+}
+
+/* A method that a later version knows, or a row that is damaged. */
+static void an_unknown_method_is_not_clear(void **state)
+{
+	char *to[] = { (char *)"bob@example.test", NULL };
+	struct send_request q = { .user = "100", .to = to };
+	uint64_t ids[SENDING_JOBS_MAX];
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	struct error e = { 0 };
+
+	assert_int_equal(sqlite3_exec(s->box.store->users, "UPDATE recipients SET method='mls' "
+				      "WHERE address='bob@example.test'", NULL, NULL, NULL), 0);
+	assert_true(sending_request(s->box.sending, &q, ids, &e) < 0);
+	assert_non_null(strstr(e.text, "does not say by which"));
 }
 
 static void is_for(struct svc *s, uint64_t id, const char *address)
@@ -439,19 +611,144 @@ static void stopped_together(void **state)
 	svc_expect(s, ids[1], JOB_FAILED, "stopped");
 }
 
-/* The keyring goes while paper moves: who needs it does not get his mail, and that is said. */
-static void one_fails_alone(void **state)
+/* The keyring goes while paper moves: who needs it gets his mail when it is back. */
+static void one_waits_alone(void **state)
 {
 	uint64_t ids[SENDING_JOBS_MAX];
 	struct scene *n = *state;
 	struct svc *s = &n->svc;
 
+	s->box.conf.retry_usec = 1000000;
 	begin_two(s, ids);
 	stop_keyring(n);
 	fake_scanner_page(&s->scanner, false);
 	job_free(svc_wait(s, ids[0], JOB_QUEUED));
-	job_free(svc_wait(s, ids[1], JOB_FAILED));
-	svc_expect(s, ids[1], JOB_FAILED, "send it again");
+	is_kept(s, ids[1], JOB_QUEUED, "it cannot be encrypted now: Cannot reach ifax-keyring");
+	assert_int_equal(s->scanner.pages, 1);
+	run_keyring(n);
+	wait_sealed(n, ids[1], RING_GOOD);
+}
+
+/* The box stops while it is encrypted: that is no reason to scan it again. */
+static void stopped_while_it_is_encrypted(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id;
+
+	let_user_encrypt(s);
+	id = request(s, "alice@example.test");
+	begin_scan(s);
+	kill(n->pid, SIGSTOP);
+	fake_scanner_page(&s->scanner, false);
+	svc_run(s, 100);
+	svc_expect(s, id, JOB_SCANNING, NULL);
+	svc_close(s);
+	kill(n->pid, SIGCONT);
+	svc_open(s, 0);
+	wait_sealed(n, id, RING_GOOD);
+}
+
+/* Canceled while it is encrypted, at first and again: nothing is sent and nothing leaks. */
+static void canceled_while_it_is_encrypted(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	struct job *job;
+	uint64_t id;
+
+	let_user_encrypt(s);
+	id = request(s, "alice@example.test");
+	begin_scan(s);
+	kill(n->pid, SIGSTOP);
+	fake_scanner_page(&s->scanner, false);
+	svc_run(s, 100);
+	assert_int_equal(sending_cancel(s->box.sending, id), 0);
+	svc_expect(s, id, JOB_CANCELED, "nothing was sent");
+	assert_int_equal(sending_cancel(s->box.sending, id), -ENOENT);
+	kill(n->pid, SIGCONT);
+	id = request(s, "alice@example.test");
+	begin_scan(s);
+	svc_break(s, SVC_USERS);
+	fake_scanner_page(&s->scanner, false);
+	is_kept(s, id, JOB_QUEUED, "cannot be read");
+	svc_mend(s);
+	kill(n->pid, SIGSTOP);
+	retry(s, id);
+	svc_run(s, 100);
+	job = svc_job(s, id);
+	assert_int_equal(job_say(&s->box.keeper, job, LOG_INFO, JOB_CANCELED, NULL, NULL, "no"),
+			 0);
+	job_free(job);
+	kill(n->pid, SIGCONT);
+	svc_run(s, 1000);
+	is_kept(s, id, JOB_CANCELED, "no");
+	retry(s, id);
+	wait_sealed(n, id, RING_GOOD);
+}
+
+/* From now on, or not any more: as gpg has it. */
+static void let_expire(struct scene *n, const char *when)
+{
+	char home[200], command[600];
+
+	snprintf(home, sizeof(home), "%s/keys/users/%s", n->svc.dir, n->ada);
+	snprintf(command, sizeof(command), "exec 2>/dev/null; cd %s && for f in $(gpg --homedir . "
+		 "--with-colons -K | sed -n '/^fpr/{s/fpr:*//;s/://;p;q}'); do gpg --homedir . "
+		 "--passphrase '' --pinentry-mode loopback --quick-set-expire $f %s; done && "
+		 "sleep 2; gpgconf --homedir . --kill gpg-agent", home, when);
+	assert_int_equal(system(command), 0);
+}
+
+/* Nobody decides but a person that what he always signed goes without. */
+static void an_expired_key_is_waited_for(void **state)
+{
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id;
+
+	let_user_encrypt(s);
+	id = request(s, "alice@example.test");
+	begin_scan(s);
+	let_expire(n, "seconds=1");
+	fake_scanner_page(&s->scanner, false);
+	is_kept(s, id, JOB_HELD, "ada@example.test signs has expired");
+	release(s, id);
+	svc_run(s, 1000);
+	is_kept(s, id, JOB_HELD, "ada@example.test signs has expired");
+	/* And it is said at once, before a sheet moves. */
+	fake_scanner_init(&s->scanner, "S1");
+	svc_expect(s, request(s, "alice@example.test"), JOB_FAILED, "signs has expired");
+	assert_int_equal(s->scanner.pages, 0);
+	let_expire(n, "0");
+	release(s, id);
+	wait_sealed(n, id, RING_GOOD);
+}
+
+/* Too long without a keyring: it ends as other mail does, and its sender hears of it. */
+static void given_up(void **state)
+{
+	_buffer_ struct buffer notice = { 0 };
+	struct scene *n = *state;
+	struct svc *s = &n->svc;
+	uint64_t id, about = 0;
+
+	let_user_encrypt(s);
+	s->box.conf.retry_usec = s->box.conf.retry_max_usec = 100000;
+	s->box.conf.expire_usec = 1000000;
+	job_set(&s->box.conf.returned, "full");
+	id = request(s, "alice@example.test");
+	begin_scan(s);
+	stop_keyring(n);
+	fake_scanner_page(&s->scanner, false);
+	is_kept(s, id, JOB_FAILED, "given up after");
+	assert_int_equal(svc_count(s, JOB_NOTICE, -1, &about), 1);
+	read_body(s, about, &notice);
+	assert_non_null(strstr(notice.data, "cannot be encrypted now"));
+	assert_null(strstr(notice.data, "image/tiff"));
+	run_keyring(n);
+	retry(s, id);
+	wait_sealed(n, id, RING_GOOD);
 }
 
 static void canceled_while_keys_are_looked_for(void **state)
@@ -532,19 +829,15 @@ static void the_keyring_is_waited_for(void **state)
 	seal_fax(n, &sealed);
 	stop_keyring(n);
 	id = accept_mail(s, "pop3/100/a", "100", &sealed);
-	svc_run(s, 500);
 	job = svc_wait(s, id, JOB_CHECKING);
+	for (int i = 0; !job->next_try && i < 1000; i++) {
+		job_free(job);
+		svc_run(s, 20);
+		job = svc_wait(s, id, JOB_CHECKING);
+	}
 	assert_true(job->next_try > 0);
 	assert_non_null(strstr(job->detail, "ifax-keyring"));
 	job_free(job);
-}
-
-static void remove_user(struct scene *n, const char *code)
-{
-	struct error e = { 0 };
-
-	if (registration_remove(&n->svc.box, code, &e) < 0)
-		fail_msg("%s", error_text(&e));
 }
 
 /* Is there a folder of keys by this name still? */
@@ -628,11 +921,19 @@ int main(void)
 		t(S45_S46_sent_as_the_recipient_takes_it),
 		t(never_in_the_clear),
 		t(the_entry_counts_at_the_end),
+		t(unreadable_is_not_clear),
+		t(unreadable_at_the_end),
+		t(a_removed_user_may_have_wanted_it),
+		t(an_unknown_method_is_not_clear),
 		t(S46_each_gets_it_in_his_way),
 		t(without_a_key_nobody_gets_it),
 		t(canceled_together),
 		t(stopped_together),
-		t(one_fails_alone),
+		t(one_waits_alone),
+		t(stopped_while_it_is_encrypted),
+		t(canceled_while_it_is_encrypted),
+		t(given_up),
+		t(an_expired_key_is_waited_for),
 		t(canceled_while_keys_are_looked_for),
 		t(received_opens_and_is_marked),
 		t(without_the_key_it_is_kept),

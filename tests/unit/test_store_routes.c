@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* What the queue asks of the store: shared documents, routes, deadlines, old records. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -306,6 +309,105 @@ static void routes_are_indexed(void **state)
 	job_free(k);
 }
 
+/* Is anything to be sent at all? */
+static bool has_routes(struct box *b)
+{
+	struct store_route r = { 0 };
+
+	return !store_route_domain(b->store, true, &r);
+}
+
+static struct job *unsealed_job(struct box *b)
+{
+	struct job *j = mail_to(TO("a@x.test"), JOB_QUEUED);
+
+	j->kind = JOB_SEND;
+	j->unsealed = true;
+	put(b, j);
+	return j;
+}
+
+/* What is to be encrypted waits for that in every state, and nobody can say that it is. */
+static void unsealed_goes_nowhere(void **state)
+{
+	static const enum job_state states[] = { JOB_SENDING, JOB_HELD, JOB_CANCELED, JOB_QUEUED };
+	static const char sealed[] = "encrypted";
+	struct job *back = NULL, *j;
+	struct box *b = *state;
+	int n = 0;
+
+	j = unsealed_job(b);
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		j->state = states[i];
+		j->unsealed = false;
+		update(b, j);
+		assert_true(j->unsealed);
+		assert_false(has_routes(b));
+	}
+	rebuild(b);
+	assert_false(has_routes(b));
+	assert_int_equal(store_job_get(b->store, j->id, &back), 0);
+	assert_true(back->unsealed);
+	back->unsealed = false;
+	assert_int_equal(store_job_attach(b->store, back, sealed, sizeof(sealed), count_done, &n,
+					  NULL), 0);
+	box_wait(b, &n, 1);
+	for (int round = 0; round < 2; round++) {
+		assert_true(has_routes(b));
+		assert_int_equal(compare_body(b, j->id, sealed, sizeof(sealed)), 0);
+		rebuild(b);
+	}
+	assert_int_equal(store_job_attach(b->store, back, "x", 1, NULL, NULL, NULL), -EEXIST);
+	job_free(back);
+	job_free(j);
+}
+
+static void overwrite(const char *path, const char *what)
+{
+	size_t len = strlen(what);
+	char bytes[4096];
+	ssize_t n, at = 0;
+	_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	for (char *found = NULL; !found; at += (ssize_t)(sizeof(bytes) - len)) {
+		n = pread(fd, bytes, sizeof(bytes), at);
+		assert_true(n > 0);
+		found = memmem(bytes, n, what, len);
+		if (found)
+			assert_int_equal(pwrite(fd, "!", 1, at + (found - bytes)), 1);
+	}
+}
+
+/* Of the encrypted document nothing is left: then nothing goes, and not what was before. */
+static void damage_does_not_unseal(void **state)
+{
+	static const char sealed[] = "this document is an encrypted one";
+	struct job *back = NULL, *j;
+	struct box *b = *state;
+	char path[300];
+	int n = 0;
+
+	j = unsealed_job(b);
+	j->unsealed = false;
+	assert_int_equal(store_job_attach(b->store, j, sealed, sizeof(sealed), count_done, &n,
+					  NULL), 0);
+	box_wait(b, &n, 1);
+	job_set(&j->detail, "waits for its turn");
+	update(b, j);
+	last_segment(b, path, sizeof(path));
+	box_close(b);
+	overwrite(path, sealed);
+	remove_index(b);
+	box_open(b);
+	assert_false(has_routes(b));
+	assert_int_equal(store_job_get(b->store, j->id, &back), 0);
+	assert_int_equal(back->state, JOB_FAILED);
+	assert_non_null(strstr(back->detail, "lost to damage"));
+	assert_int_equal(back->body_len, 0);
+	job_free(back);
+	job_free(j);
+}
+
 static void deadlines_are_indexed(void **state)
 {
 	struct box *b = *state;
@@ -412,8 +514,8 @@ int main(void)
 #define t(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		t(envelope_comes_back), t(old_records_are_read), t(documents_are_shared),
-		t(routes_are_indexed), t(deadlines_are_indexed), t(finished_are_indexed),
-		t(finding_costs_the_same),
+		t(routes_are_indexed), t(unsealed_goes_nowhere), t(damage_does_not_unseal),
+		t(deadlines_are_indexed), t(finished_are_indexed), t(finding_costs_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
