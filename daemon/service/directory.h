@@ -39,8 +39,8 @@ struct directory_answer {
 
 /*
  * Zeroed or from here; directory_answer_free(). -ENOENT: nobody has this name;
- * -ENOTUNIQ: several users have, or that of one in the list; -EMLINK: the list leads nowhere, or to too many;
- * -EAGAIN: there is no user at all who could be the postmaster.
+ * -ENOTUNIQ: several users have, or that of one in the list; -EMLINK: the list leads
+ * nowhere, or to too many; -EAGAIN: there is no user at all who could be the postmaster.
  */
 int directory_find(struct store *s, const struct conf *c, const char *local,
 		   struct directory_answer *ret);
