@@ -106,7 +106,7 @@ int verb_keys(struct ctl *c, int argc, char **argv)
 	int o;
 
 	optind = 0;
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((o = ctl_getopt(argc, argv, "", options, NULL)) != -1) {
 		if (o == 'u')
 			user = optarg;
 		else if (o == 'p')

@@ -500,7 +500,7 @@ int users_import(struct ctl *c, int argc, char **argv)
 	int o, r;
 
 	optind = 0;
-	while ((o = getopt_long(argc, argv, "", options, NULL)) == 'n')
+	while ((o = ctl_getopt(argc, argv, "", options, NULL)) == 'n')
 		p.try = true;
 	if (o != -1 || optind != argc - 1)
 		return ctl_usage("users import FILE [--dry-run]   (- reads standard input)");
