@@ -35,26 +35,29 @@ static int write_out(PKCS12 *p, struct buffer *out)
 	return r;
 }
 
-/* What an old program wrote is under ciphers that OpenSSL keeps apart. */
-static void know_old_ciphers(void)
+static void provider_unload(OSSL_PROVIDER **p)
 {
-	if (!OSSL_PROVIDER_available(NULL, "legacy"))
-		OSSL_PROVIDER_load(NULL, "legacy");
-	if (!OSSL_PROVIDER_available(NULL, "default"))
-		OSSL_PROVIDER_load(NULL, "default");
+	if (*p)
+		OSSL_PROVIDER_unload(*p);
+}
+
+/* What an old program wrote is under ciphers that OpenSSL keeps apart; it goes on with its others. */
+static OSSL_PROVIDER *load_old_ciphers(void)
+{
+	return OSSL_PROVIDER_try_load(NULL, "legacy", 1);
 }
 
 int pkcs12_rewrap(const struct buffer *file, const char *password, struct buffer *out,
 		  struct error *e)
 {
 	const int cipher = NID_pbe_WithSHA1And3_Key_TripleDES_CBC;
+	_cleanup_(provider_unload) OSSL_PROVIDER *old = load_old_ciphers();
 	PKCS12 *from = parse(file), *to = NULL;
 	STACK_OF(X509) *others = NULL;
 	EVP_PKEY *key = NULL;
 	X509 *own = NULL;
 	int r = 0;
 
-	know_old_ciphers();
 	if (!from)
 		return error_set(e, -EBADMSG, "The file is not PKCS#12");
 	if (!PKCS12_parse(from, password ? password : "", &key, &own, &others))
