@@ -35,13 +35,7 @@ static int write_out(PKCS12 *p, struct buffer *out)
 	return r;
 }
 
-static void provider_unload(OSSL_PROVIDER **p)
-{
-	if (*p)
-		OSSL_PROVIDER_unload(*p);
-}
-
-/* What an old program wrote is under ciphers that OpenSSL keeps apart; it goes on with its others. */
+/* What an old program wrote is under ciphers that OpenSSL keeps apart; it keeps its others. */
 static OSSL_PROVIDER *load_old_ciphers(void)
 {
 	return OSSL_PROVIDER_try_load(NULL, "legacy", 1);
@@ -51,15 +45,16 @@ int pkcs12_rewrap(const struct buffer *file, const char *password, struct buffer
 		  struct error *e)
 {
 	const int cipher = NID_pbe_WithSHA1And3_Key_TripleDES_CBC;
-	_cleanup_(provider_unload) OSSL_PROVIDER *old = load_old_ciphers();
 	PKCS12 *from = parse(file), *to = NULL;
 	STACK_OF(X509) *others = NULL;
+	OSSL_PROVIDER *old;
 	EVP_PKEY *key = NULL;
 	X509 *own = NULL;
 	int r = 0;
 
 	if (!from)
 		return error_set(e, -EBADMSG, "The file is not PKCS#12");
+	old = load_old_ciphers();
 	if (!PKCS12_parse(from, password ? password : "", &key, &own, &others))
 		r = error_set(e, -EKEYREJECTED, "The password does not open this PKCS#12 file");
 	else if (!key || !own)
@@ -75,5 +70,7 @@ int pkcs12_rewrap(const struct buffer *file, const char *password, struct buffer
 	X509_free(own);
 	EVP_PKEY_free(key);
 	sk_X509_pop_free(others, X509_free);
+	if (old)
+		OSSL_PROVIDER_unload(old);
 	return r;
 }

@@ -75,7 +75,7 @@ struct t4_encoder {
 	u16 list[2][T4_LIST_LEN];
 #ifndef __KERNEL__
 	struct t4_ranks ranks;
-	u8 apart[1024];		/* see T4_DISTANCE in t4_line_avx2.h */
+	u8 apart[1024];		/* see T4_APART in t4_line_avx2.h */
 	struct t4_places places;
 #endif
 };

@@ -3,6 +3,7 @@
 #ifndef T4_LINE_AVX2_H
 #define T4_LINE_AVX2_H
 
+#include <assert.h>
 #include <immintrin.h>
 #include "../t4_line.h"
 #include "t4_match_avx2.h"
@@ -115,16 +116,13 @@ static inline u32 t4_changing_bytes_few(const u8 *row, u32 width, u64 invert, st
  * for the other and wait; whether it does depends on where the pages lie in
  * memory, and costs a quarter of the speed. So they keep apart in these bits.
  */
-#define T4_PAGE	4096
+#define T4_PAGE	4096u
 #define T4_DISTANCE(list, places) \
-	((offsetof(struct t4_encoder, places) - offsetof(struct t4_encoder, list)) % T4_PAGE)
-#define T4_KEEPS_APART(list, places) \
-	_Static_assert(T4_DISTANCE(list, places) >= T4_PAGE / 8 && \
-		       T4_DISTANCE(list, places) <= T4_PAGE * 7 / 8, "the same lowest bits")
-T4_KEEPS_APART(list[0], places.x);
-T4_KEEPS_APART(list[1], places.x);
-T4_KEEPS_APART(list[0], places.changes);
-T4_KEEPS_APART(list[1], places.changes);
+	(offsetof(struct t4_encoder, places) - offsetof(struct t4_encoder, list))
+#define T4_APART(list, places) \
+	((u32)(T4_DISTANCE(list, places) % T4_PAGE) - T4_PAGE / 8 <= T4_PAGE * 3 / 4)
+static_assert(T4_APART(list[0], places.x) && T4_APART(list[1], places.x), "bytes with changes");
+static_assert(T4_APART(list[0], places.changes) && T4_APART(list[1], places.changes), "changes");
 
 /*
  * Lists where the pixels of @row change, as seen from the white one before it:
